@@ -1,0 +1,126 @@
+"""Image files from outside: whatever a team delivers becomes 8-bit RGB or RGBA, upright, in sRGB, or is refused.
+
+What is refused says which row it belongs to, what is wrong and what to do about it. Sizes are checked in the file's
+header, before anything is decoded.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP")
+MAX_EDGE = 12_000
+"""Longest edge in pixels."""
+MAX_PIXELS = 64_000_000
+"""Most pixels of an image; decoded, it takes four bytes for each."""
+
+_CORRUPT = (OSError, SyntaxError, ValueError, TypeError, LookupError, OverflowError, EOFError, struct.error, zlib.error)
+_SRGB = ImageCms.createProfile("sRGB")
+
+
+class ImageRefused(ValueError):
+    """An image that cannot be used; says whose it is, what is wrong and what to do."""
+
+
+def read_image(data: bytes, what: str) -> Image.Image:
+    """Decode an image file.
+
+    Args:
+        data: the file's bytes: PNG, JPEG, WebP, TIFF, GIF or BMP.
+        what: whose image it is, for messages ("packshot of 'MUG-1' (products.jsonl:4)").
+
+    Returns:
+        Mode RGB, or RGBA where the file has transparency, 8 bits per channel: turned upright by its EXIF
+        orientation, 16-bit greys scaled down, CMYK and other profiled colours converted to sRGB.
+
+    Raises:
+        ImageRefused: not an image, damaged or cut off, an edge over :data:`MAX_EDGE` or more than
+            :data:`MAX_PIXELS`, animated, CMYK without a colour profile, or 32 bits per channel.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            _check_size(image.size, what)
+            _check_frames(image, what)
+            image.load()
+            upright = ImageOps.exif_transpose(image)
+            return _plain(upright, what)
+    except ImageRefused:
+        raise
+    except UnidentifiedImageError as error:
+        raise ImageRefused(
+            f"{what}: not an image of a known kind; deliver it as {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise ImageRefused(f"{what}: {_too_large('it is larger')}") from error
+    except _CORRUPT as error:
+        raise ImageRefused(f"{what}: the file is damaged or cut off ({error}); deliver it again") from error
+
+
+def image_format(data: bytes) -> str:
+    """Pillow's name of a file's format ("PNG"), from its header alone; for a file that :func:`read_image` took."""
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        return "JPEG" if image.format == "MPO" else str(image.format)
+
+
+def _too_large(what: str) -> str:
+    limit = f"{MAX_EDGE:,} pixels on an edge and {MAX_PIXELS // 1_000_000} megapixels"
+    return f"{what}, at most {limit} are taken; deliver it smaller"
+
+
+def _check_size(size: tuple[int, int], what: str) -> None:
+    width, height = size
+    if max(size) > MAX_EDGE or width * height > MAX_PIXELS:
+        raise ImageRefused(f"{what}: {_too_large(f'it is {width} x {height} pixels')}")
+
+
+def _check_frames(image: Image.Image, what: str) -> None:
+    # Cameras append a preview to a JPEG as a second picture (MPO); the first one is the photograph.
+    frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise ImageRefused(f"{what}: it is animated or has pages ({frames} of them); deliver a single still picture")
+
+
+def _plain(image: Image.Image, what: str) -> Image.Image:
+    """8-bit RGB or RGBA in sRGB, from any mode a file may have."""
+    profile = image.info.get("icc_profile")
+    if image.mode.startswith("I;16"):
+        image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+    elif image.mode in ("I", "F"):
+        raise ImageRefused(f"{what}: it has 32 bits per channel; deliver it with 8 or 16")
+    if image.mode == "CMYK":
+        if not profile:
+            raise ImageRefused(f"{what}: it is CMYK without a colour profile; deliver it as RGB, or embed the profile")
+        return _to_srgb(image, profile, what)
+    if image.mode == "LAB":
+        raise ImageRefused(f"{what}: its colours are Lab; deliver it as RGB")
+    see_through = "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info
+    image = image.convert("RGBA" if see_through else "RGB")
+    image = _to_srgb(image, profile, what) if profile else image
+    image.info.clear()
+    return image
+
+
+def _to_srgb(image: Image.Image, profile: bytes, what: str) -> Image.Image:
+    """Colours through the file's own profile; alpha stays. An RGB image with a profile for greys or one that cannot
+    be read is taken as sRGB, which is what every viewer shows; CMYK cannot be guessed."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if image.mode != "CMYK" and source.profile.xcolor_space.strip() != "RGB":
+            return image
+        plain = ImageCms.profileToProfile(
+            image.convert("RGB") if image.mode == "RGBA" else image, source, _SRGB, outputMode="RGB"
+        )
+    except (ImageCms.PyCMSError, OSError) as error:
+        if image.mode != "CMYK":
+            return image
+        raise ImageRefused(f"{what}: its CMYK colour profile cannot be read ({error}); deliver it as RGB") from error
+    if plain is None:
+        return image
+    if image.mode == "RGBA":
+        plain.putalpha(image.getchannel("A"))
+    plain.info.clear()
+    return plain
