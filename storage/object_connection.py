@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -20,11 +21,8 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from storage.object_errors import PASSING, ObjectDiffers, ObjectRefused, ObjectStoreGone, code_of
+from storage.object_settings import ObjectSettings
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from storage.object_settings import ObjectSettings
 
 T = TypeVar("T")
 MAX_CONNECTIONS = 20

@@ -6,10 +6,8 @@ Published keys carry names a person knows (campaign, SKU); all others carry only
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from generation.brief import Shot, Take
+from generation.brief import Shot, Take
 
 EXTENSIONS = {
     "BMP": ".bmp",

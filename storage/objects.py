@@ -1,7 +1,7 @@
 """The bucket: bytes in and out of any S3-compatible server, each checked by its SHA-256.
 
-Objects are written once. A put asks for ``If-None-Match: *``; that one is there already is success if it holds the
-same bytes, so every write can be repeated after any crash. The server verifies ``ChecksumSHA256`` on write, and the
+Objects are written once. A put asks for ``If-None-Match: *``; that an object is there already is success if it
+holds the same bytes, so every write can be repeated after any crash. The server verifies ``ChecksumSHA256`` on write, and the
 bytes are verified again on read.
 """
 
@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -18,10 +20,6 @@ from generation.brief import ImageRef
 from storage.object_connection import Connection
 from storage.object_errors import DAMAGED, EXISTS, MISSING, ObjectDiffers, ObjectMissing, code_of, refusal
 from storage.object_settings import ObjectSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)

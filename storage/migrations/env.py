@@ -1,0 +1,16 @@
+"""What Alembic runs to migrate; :mod:`storage.migrate` hands it the connection."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from storage.tables import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    render_as_batch=True,  # SQLite cannot alter a column; Alembic copies the table instead
+    compare_type=True,
+)
+with context.begin_transaction():
+    context.run_migrations()
