@@ -1,0 +1,48 @@
+"""Portraits from chosen features: the identity reference for every shot of a persona."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from PIL import Image
+
+from generation.brief import Persona
+from generation.bundle import Bundle
+from generation.denoise import Drawing, denoise
+from generation.encode import adapter_inputs
+from generation.encoders import Encoders
+from generation.latents import decode_latents, to_images
+from generation.prompts import portrait_prompt
+
+_FULL_GUIDANCE = 1.0
+
+
+def draw_portraits(bundle: Bundle, encoders: Encoders, personas: Sequence[Persona]) -> list[Image.Image]:
+    """One portrait per persona, of the bundle's own size, as one batch.
+
+    The features and the persona's seed decide it alone: no image prompt, no keep, guidance to the last step (a
+    portrait is worth it: every shot of the persona refers to it).
+    """
+    recipe = bundle.card.recipe_for("standard")
+    size = (bundle.card.width, bundle.card.height)
+    latent = (size[1] // bundle.scale_factor, size[0] // bundle.scale_factor)
+    texts = encoders.texts.encode([portrait_prompt(persona.face) for persona in personas])
+    negative = encoders.texts.negative("")
+    nothing = adapter_inputs(bundle, [encoders.images.nothing()] * 3)
+    drawings = [
+        Drawing(
+            size=size,
+            text=text,
+            negative=negative,
+            images=nothing,
+            no_images=nothing,
+            masks=torch.zeros(3, *latent),
+            seed=persona.seed,
+            steps=recipe.steps,
+            guidance=recipe.guidance,
+            guidance_until=_FULL_GUIDANCE,
+        )
+        for persona, text in zip(personas, texts, strict=True)
+    ]
+    return to_images(decode_latents(bundle, denoise(bundle, drawings)))

@@ -1,0 +1,123 @@
+"""One shot laid out: the collage of photo and product, and who acts where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
+from torch import Tensor
+from torch.nn import functional
+
+from generation.layout import Box, Layout, place
+from generation.recipe import Recipe
+
+_PORTRAIT_HEAD = Box(0.14, 0.0, 0.86, 0.86)
+_SHADOW = 0.45
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """Shares of each pixel, float32 [height, width] in 0 to 1: ``face`` + ``product`` + ``place`` is 1 everywhere.
+
+    ``free`` is where the place may change although it is the environment's region: body, arm, plinth.
+    """
+
+    face: Tensor
+    product: Tensor
+    place: Tensor
+    free: Tensor
+
+    def masks(self, recipe: Recipe, latent: tuple[int, int]) -> Tensor:
+        """[3, h, w]: strength of face, product and environment adapter per latent pixel, averaged over its area."""
+        strengths = torch.tensor([recipe.face_strength, recipe.product_strength, recipe.environment_strength])
+        shares = torch.stack([self.face, self.product, self.place])
+        return _shrunk(shares, latent) * strengths[:, None, None]
+
+    def keep(self, recipe: Recipe, latent: tuple[int, int]) -> Tensor:
+        """[h, w]: share of the steps for which each latent pixel of the collage is put back."""
+        kept_place = self.place * (1 - self.free) * recipe.environment_keep
+        shares = torch.stack([self.face * recipe.face_keep, self.product * recipe.product_keep, kept_place])
+        return _shrunk(shares, latent).sum(0)
+
+
+def _shrunk(shares: Tensor, latent: tuple[int, int]) -> Tensor:
+    width, height = latent
+    return functional.adaptive_avg_pool2d(shares[None], (height, width))[0]
+
+
+def regions(layout: Layout, product: Image.Image) -> Regions:
+    """Regions of a picture; ``product`` is the placed cut-out (RGBA, the picture's size)."""
+    size = product.size
+    thing = _array(product.getchannel("A"))
+    head = _soft(layout.face, size, round_=True) if layout.face else torch.zeros_like(thing)
+    face = head * (1 - thing)
+    free = torch.zeros_like(thing)
+    for box in layout.free:
+        free = torch.maximum(free, _soft(box, size, round_=False))
+    return Regions(face, thing, 1 - face - thing, free)
+
+
+def _soft(box: Box, size: tuple[int, int], *, round_: bool) -> Tensor:
+    """A box or the ellipse in it, with an edge that fades over a fiftieth of the picture."""
+    shape = Image.new("L", size)
+    draw = ImageDraw.Draw(shape)
+    (draw.ellipse if round_ else draw.rectangle)(box.pixels(size), fill=255)
+    return _array(shape.filter(ImageFilter.GaussianBlur(max(size) / 50)))
+
+
+def _array(channel: Image.Image) -> Tensor:
+    return torch.from_numpy(np.asarray(channel, dtype=np.float32) / 255)
+
+
+def collage(
+    photo: Image.Image, product: Image.Image, layout: Layout, portrait: Image.Image | None = None
+) -> Image.Image:
+    """The picture before any model has seen it: photo, contact shadow, portrait's head, product.
+
+    Args:
+        photo: of the place, any size; it is scaled and cropped to fill the picture.
+        product: the placed cut-out, RGBA, the picture's size.
+        portrait: given if the face is to start from the portrait's pixels.
+    """
+    size = product.size
+    picture = ImageOps.fit(photo.convert("RGB"), size, Image.Resampling.LANCZOS)
+    if layout.stands:
+        picture = _with_shadow(picture, product)
+    if portrait is not None and layout.face is not None:
+        picture = _with_head(picture, portrait, layout.face)
+    return paste_product(picture, product)
+
+
+def _with_shadow(picture: Image.Image, product: Image.Image) -> Image.Image:
+    """Darken the ground where the product meets it."""
+    box = product.getchannel("A").getbbox()
+    if box is None:
+        return picture
+    left, _, right, bottom = box
+    depth = max(2, (right - left) // 6)
+    shadow = Image.new("L", picture.size)
+    ImageDraw.Draw(shadow).ellipse((left - depth // 2, bottom - depth, right + depth // 2, bottom + depth // 2), fill=255)
+    shadow = shadow.filter(ImageFilter.GaussianBlur(depth / 3)).point(lambda value: round(value * _SHADOW))
+    return Image.composite(Image.new("RGB", picture.size), picture, shadow)
+
+
+def _with_head(picture: Image.Image, portrait: Image.Image, face: Box) -> Image.Image:
+    left, top, right, bottom = face.pixels(picture.size)
+    head = portrait.convert("RGB").crop(_PORTRAIT_HEAD.pixels(portrait.size))
+    head = ImageOps.fit(head, (right - left, bottom - top), Image.Resampling.LANCZOS, centering=(0.5, 0.3))
+    mask = Image.new("L", head.size)
+    ImageDraw.Draw(mask).ellipse((0, 0, *head.size), fill=255)
+    picture.paste(head, (left, top), mask.filter(ImageFilter.GaussianBlur(max(head.size) / 40)))
+    return picture
+
+
+def paste_product(picture: Image.Image, product: Image.Image, feather: float = 0.7) -> Image.Image:
+    """The product's own pixels over ``picture``, its edge feathered by 1 to 2 pixels towards the inside.
+
+    A plain alpha blend on purpose: gradient-domain blending shifts the product's colours.
+    """
+    alpha = product.getchannel("A")
+    soft = ImageChops.darker(alpha, alpha.filter(ImageFilter.GaussianBlur(feather)))
+    return Image.composite(product.convert("RGB"), picture.convert("RGB"), soft)

@@ -1,0 +1,137 @@
+"""The studio: one loaded bundle that runs stages on batches, and says what it did.
+
+Every stage takes any number of items and yields one :class:`generation.inputs.Result` per item as soon as its batch
+is done, in any order. An item that fails is a result with its reason; the others go on. Stop iterating to cancel.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from generation.brief import Persona
+from generation.bundle import Bundle, load
+from generation.compose import Scene, draw_scenes, lay_out, to_drawings
+from generation.counts import Counts
+from generation.denoise import Drawing
+from generation.encoders import Encoders
+from generation.face import draw_portraits
+from generation.inputs import Result, TakeInputs
+from generation.refine import refine_picture
+from generation.score.scorecard import score_picture
+
+_LOG = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class Studio:
+    """A loaded bundle with its caches; not for use by several threads at once.
+
+    Args:
+        bundle: from :func:`generation.bundle.load`.
+        batch: most pictures that are drawn together.
+    """
+
+    def __init__(self, bundle: Bundle, batch: int = 8) -> None:
+        self.bundle = bundle
+        self._batch = batch
+        self._encoders = Encoders.of(bundle)
+
+    @classmethod
+    def open(cls, folder: Path | str, device: str | None = None, batch: int = 8) -> Studio:
+        """Load the bundle in ``folder``; see :func:`generation.bundle.load` for errors."""
+        return cls(load(folder, device), batch)
+
+    @property
+    def counts(self) -> Counts:
+        """Loads, forwards, cache hits, pictures and seconds since the bundle was loaded."""
+        return self.bundle.counts
+
+    def faces(self, personas: Mapping[str, Persona]) -> Iterator[Result]:
+        """A portrait of each persona, by portrait key."""
+        for part in _parts(list(personas.items()), self._batch):
+            yield from self._together("face", part, lambda pair: pair[0], self._portray)
+
+    def compose(self, takes: Sequence[TakeInputs]) -> Iterator[Result]:
+        """The composed picture of each take, product pixels in place; ``picture`` is not needed."""
+        for part in _parts(takes, self._batch):
+            scenes: list[Scene] = []
+            for laid in self._each("compose", part, lambda take: lay_out(self.bundle, take)):
+                if isinstance(laid, Result):
+                    yield laid
+                else:
+                    scenes.append(laid)
+            for group in self._groups(scenes):
+                yield from self._together("compose", group, lambda pair: pair[0].inputs.take.key, self._draw)
+
+    def refine(self, takes: Sequence[TakeInputs]) -> Iterator[Result]:
+        """The refined picture of each take, of the size the shot asks for; ``picture`` is the composed one."""
+        for take in takes:
+            yield from self._each("refine", [take], lambda item: refine_picture(self.bundle, self._encoders, item))
+
+    def score(self, takes: Sequence[TakeInputs]) -> Iterator[Result]:
+        """The scorecard of each take; ``picture`` is the refined one."""
+        for take in takes:
+            yield from self._each("score", [take], lambda item: score_picture(self.bundle, self._encoders, item))
+
+    def _portray(self, pairs: Sequence[tuple[str, Persona]]) -> list[Result]:
+        images = draw_portraits(self.bundle, self._encoders, [persona for _, persona in pairs])
+        return [Result(key, image) for (key, _), image in zip(pairs, images, strict=True)]
+
+    def _draw(self, pairs: Sequence[tuple[Scene, Drawing]]) -> list[Result]:
+        scenes, drawings = zip(*pairs, strict=True)
+        pictures = draw_scenes(self.bundle, scenes, drawings)
+        return [Result(scene.inputs.take.key, image) for scene, image in zip(scenes, pictures, strict=True)]
+
+    def _groups(self, scenes: Sequence[Scene]) -> list[list[tuple[Scene, Drawing]]]:
+        """Scenes that can share a batch."""
+        if not scenes:
+            return []
+        groups: dict[Any, list[tuple[Scene, Drawing]]] = defaultdict(list)
+        for scene, drawing in zip(scenes, to_drawings(self.bundle, self._encoders, scenes), strict=True):
+            groups[drawing.group].append((scene, drawing))
+        return list(groups.values())
+
+    def _each(self, stage: str, takes: Sequence[TakeInputs], work: Callable[[TakeInputs], _T]) -> Iterator[_T | Result]:
+        """``work`` on each take by itself; what an input's owner must mend becomes a result."""
+        for take in takes:
+            started = time.perf_counter()
+            try:
+                made = work(take)
+            except (ValueError, OSError, RuntimeError) as error:
+                _LOG.warning("%s: take %s of %s failed: %s", stage, take.take.key, take.shot.product.sku, error)
+                made = Result(take.take.key, error=str(error), seconds=time.perf_counter() - started)
+            self.counts.add_seconds(stage, time.perf_counter() - started)
+            self.counts.images[stage] += isinstance(made, Result) and made.error is None
+            yield made
+
+    def _together(
+        self, stage: str, items: Sequence[_T], key: Callable[[_T], str], make: Callable[[Sequence[_T]], list[Result]]
+    ) -> list[Result]:
+        """``make`` on a batch; if the batch fails (memory, mostly), on each item alone, so that only the culprit fails."""
+        started = time.perf_counter()
+        try:
+            made = make(items)
+        except (RuntimeError, ValueError) as error:
+            if len(items) > 1:
+                _LOG.warning("%s: a batch of %d failed (%s); trying one by one", stage, len(items), error)
+                if torch.cuda.is_available():
+                    torch.cuda.empty_cache()
+                return [result for item in items for result in self._together(stage, [item], key, make)]
+            made = [Result(key(items[0]), error=f"{stage} failed: {error}")]
+        seconds = time.perf_counter() - started
+        self.counts.add_seconds(stage, seconds)
+        self.counts.images[stage] += sum(result.error is None for result in made)
+        return [replace(result, seconds=seconds / len(items)) for result in made]
+
+
+def _parts(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
