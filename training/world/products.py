@@ -1,0 +1,63 @@
+"""Products of the world: kind, material, pattern, two colours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.world.splits import Split, digest_number, split_of
+
+KINDS = (
+    "bottle", "mug", "handbag", "sneaker", "watch", "perfume", "jar", "headphones", "lamp", "teapot", "backpack",
+    "camera",
+)  # fmt: skip
+"""In the order of :mod:`training.world.kernels.product`."""
+PATTERNS = ("plain", "striped", "dotted", "banded", "two-tone")
+MATERIALS = ("matte", "glossy", "metallic")
+COLOURS = ("red", "orange", "yellow", "green", "teal", "blue", "purple", "pink", "white", "black")
+SECOND_COLOURS = ("white", "black", "yellow", "beige", "navy", "pink", "red")
+_PATTERN_ODDS = (0.28, 0.2, 0.2, 0.18, 0.14)
+
+
+@dataclass(frozen=True, slots=True)
+class WorldProduct:
+    """``second`` colours the pattern and the parts (lid, handle, sole). A plain product's second colour is not told."""
+
+    kind: str
+    material: str
+    pattern: str
+    colour: str
+    second: str
+
+    @property
+    def title(self) -> str:
+        """As :attr:`generation.brief.Product.title`: "glossy red and white striped mug", "matte teal lamp"."""
+        if self.pattern == "plain":
+            return f"{self.material} {self.colour} {self.kind}"
+        return f"{self.material} {self.colour} and {self.second} {self.pattern} {self.kind}"
+
+
+def product_split(product: WorldProduct) -> Split:
+    return split_of(f"product {product.title}")
+
+
+def _draw(rng: np.random.Generator) -> WorldProduct:
+    colour = COLOURS[rng.integers(len(COLOURS))]
+    others = [name for name in SECOND_COLOURS if name != colour]
+    return WorldProduct(
+        kind=KINDS[rng.integers(len(KINDS))],
+        material=MATERIALS[rng.integers(len(MATERIALS))],
+        pattern=PATTERNS[rng.choice(len(PATTERNS), p=_PATTERN_ODDS)],
+        colour=colour,
+        second=others[rng.integers(len(others))],
+    )
+
+
+def draw_product(seed: int, split: Split) -> WorldProduct:
+    """A product of a split. What is held out is the combination, so no held-out title is ever trained on."""
+    rng = np.random.default_rng(digest_number(f"product {seed}"))
+    product = _draw(rng)
+    while product_split(product) != split:
+        product = _draw(rng)
+    return product
