@@ -55,7 +55,7 @@ def read_image(data: bytes, what: str) -> Image.Image:
             f"{what}: not an image of a known kind; deliver it as {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
         ) from error
     except Image.DecompressionBombError as error:
-        raise ImageRefused(f"{what}: {_too_large('it is larger')}") from error
+        raise ImageRefused(f"{what}: {_too_large('it has over 178 megapixels')}") from error
     except _CORRUPT as error:
         raise ImageRefused(f"{what}: the file is damaged or cut off ({error}); deliver it again") from error
 
@@ -88,7 +88,7 @@ def _plain(image: Image.Image, what: str) -> Image.Image:
     """8-bit RGB or RGBA in sRGB, from any mode a file may have."""
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I;16"):
-        image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+        image = image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
     elif image.mode in ("I", "F"):
         raise ImageRefused(f"{what}: it has 32 bits per channel; deliver it with 8 or 16")
     if image.mode == "CMYK":

@@ -129,7 +129,7 @@ def _shot(
 ) -> Shot:
     prompt = shot_prompt(product, environment, persona.face if persona else None, framing, campaign.prompt)
     who = persona.name if persona else None
-    seed = seed_of(campaign.seed, product.sku, environment.name, who, framing.value, variant)
+    seed = seed_of(campaign.name, campaign.seed, product.sku, environment.name, who, framing.value, variant)
     size = (campaign.width or bundle.width, campaign.height or bundle.height)
     portrait = portrait_key(persona, bundle.fingerprint) if persona else None
     key = shot_key(

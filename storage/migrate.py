@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from storage.catalog_errors import naming_the_database
 
@@ -25,9 +25,7 @@ def migrate(engine: Engine, revision: str = "head") -> None:
     with naming_the_database(engine), engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+        command.upgrade(migration_config(connection), revision)
 
 
 def schema_revision(engine: Engine) -> str | None:
@@ -38,11 +36,13 @@ def schema_revision(engine: Engine) -> str | None:
 
 def latest_revision() -> str | None:
     """The newest revision that this version of Lookbook knows."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
+    return ScriptDirectory.from_config(migration_config()).get_current_head()
 
 
-def _config() -> Config:
+def migration_config(connection: Connection | None = None) -> Config:
+    """Alembic's configuration, for a command that runs on ``connection``."""
     config = Config()
+    config.attributes["connection"] = connection
     # Alembic's options treat % as the start of a variable, and a folder's name may hold one.
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     return config

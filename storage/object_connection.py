@@ -23,7 +23,6 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 from storage.object_errors import PASSING, ObjectDiffers, ObjectRefused, ObjectStoreGone, code_of
 from storage.object_settings import ObjectSettings
 
-
 T = TypeVar("T")
 MAX_CONNECTIONS = 20
 

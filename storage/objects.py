@@ -1,8 +1,8 @@
 """The bucket: bytes in and out of any S3-compatible server, each checked by its SHA-256.
 
-Objects are written once. A put asks for ``If-None-Match: *``; that an object is there already is success if it
-holds the same bytes, so every write can be repeated after any crash. The server verifies ``ChecksumSHA256`` on write, and the
-bytes are verified again on read.
+Objects are written once. A put asks for ``If-None-Match: *``; that an object is there already is success if it holds
+the same bytes, so every write can be repeated after any crash. The server verifies ``ChecksumSHA256`` on write, and
+the bytes are verified again on read.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from generation.brief import ImageRef
 from storage.object_connection import Connection
 from storage.object_errors import DAMAGED, EXISTS, MISSING, ObjectDiffers, ObjectMissing, code_of, refusal
 from storage.object_settings import ObjectSettings
+
+KEYS_PER_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,9 @@ class Objects:
         after: dict[str, str] = {}
         while True:
             try:
-                page = self._call("list_objects_v2", f"listing {prefix!r}", Prefix=prefix, **after)
+                page = self._call(
+                    "list_objects_v2", f"listing {prefix!r}", Prefix=prefix, MaxKeys=KEYS_PER_PAGE, **after
+                )
             except ClientError as error:
                 raise refusal(error, f"listing {prefix!r}", self.settings.where) from error
             yield from (entry["Key"] for entry in page.get("Contents", []))

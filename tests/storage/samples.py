@@ -1,0 +1,74 @@
+"""Rows, plans and takes for tests."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from generation.brief import Campaign, Environment, Framing, ImageRef, Persona, Product, Scorecard, Shot, Take, Verdict
+from generation.face_spec import FaceSpec
+from generation.plan import BundleFacts, Plan, plan
+from generation.recipe import take
+from storage.catalog import Catalog
+from storage.tables import ShotState
+
+BUNDLE = BundleFacts(fingerprint="f" * 32, width=128, height=128)
+
+
+def sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def ref(text: str) -> ImageRef:
+    return ImageRef(f"catalog/{text}.png", sha(text))
+
+
+def product(sku: str = "MUG-1", **changes: Any) -> Product:
+    return Product(**{"sku": sku, "title": "red mug", "category": "mug", "packshot": ref(sku), **changes})
+
+
+def environment(name: str = "beach", **changes: Any) -> Environment:
+    return Environment(**{"name": name, "description": f"on a {name}", "photo": ref(name), **changes})
+
+
+def persona(name: str = "ana", **changes: Any) -> Persona:
+    return Persona(**{"name": name, "face": FaceSpec(age_band="senior", skin_tone=4), "seed": 7, **changes})
+
+
+def campaign(name: str = "autumn", **changes: Any) -> Campaign:
+    values: dict[str, Any] = {
+        "name": name,
+        "title": "Autumn",
+        "products": (),
+        "environments": ("beach",),
+        "personas": ("ana",),
+        "framings": (Framing.HELD,),
+        "thresholds": {"product": 0.5},
+    }
+    return Campaign(**{**values, **changes})
+
+
+def plan_of(catalog: Catalog, wanted: Campaign) -> Plan:
+    return plan(wanted, catalog.products(), catalog.environments(), catalog.personas(), BUNDLE)
+
+
+def planned(catalog: Catalog, skus: tuple[str, ...] = ("MUG-1",), **changes: Any) -> list[Shot]:
+    """Fill the catalog, plan a campaign and return its outstanding shots."""
+    wanted = campaign(**changes)
+    catalog.save_products(product(sku) for sku in skus)
+    catalog.save_environments(environment(name) for name in wanted.environments)
+    catalog.save_personas(persona(name) for name in wanted.personas)
+    catalog.record_plan(wanted, plan_of(catalog, wanted), "run-1")
+    return catalog.outstanding(wanted.name)
+
+
+def scored(
+    catalog: Catalog, shot: Shot, number: int = 1, verdict: Verdict = Verdict.ACCEPT, value: float = 0.75
+) -> tuple[Take, Scorecard]:
+    """A take that went through all stages."""
+    made = take(shot.key, shot.seed, number)
+    catalog.record_take(made, ShotState.COMPOSED, ref(f"{made.key}-composed"), 2.5)
+    catalog.record_take(made, ShotState.REFINED, ref(f"{made.key}-refined"), 1.25)
+    card = Scorecard({"product": value}, verdict, ("the product is small",))
+    catalog.record_scorecard(made.key, card, 0.5)
+    return made, card

@@ -1,0 +1,236 @@
+"""Rows, plans and states in the catalog, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import event, select
+from sqlalchemy.orm import Session
+
+from generation.brief import Asset, Framing, Verdict
+from generation.recipe import take
+from storage.catalog import Catalog
+from storage.catalog_errors import RowMissing
+from storage.records import Progress
+from storage.tables import ProductRow, ShotState
+from tests.storage.samples import campaign, environment, persona, plan_of, planned, product, ref, scored
+
+
+def test_rows_come_back_as_they_were_saved(catalog: Catalog) -> None:
+    rows = product("T-1", title="Tee “L” 50%", attributes={"colour": "réd", "fit": "slim"})
+    brought = persona("zoe", portrait=ref("zoe"))
+    wanted = campaign(framings=(Framing.HELD, Framing.STILL), shots_per_product=3)
+    catalog.save_products([rows])
+    catalog.save_environments([environment()])
+    catalog.save_personas([persona(), brought])
+    catalog.save_campaigns([wanted])
+    assert catalog.products() == {"T-1": rows}
+    assert catalog.environments() == {"beach": environment()}
+    assert catalog.personas() == {"ana": persona(), "zoe": brought}
+    assert catalog.campaigns() == catalog.campaigns(["autumn"]) == [wanted]
+
+
+def test_an_unknown_campaign_is_named_with_those_there_are(catalog: Catalog) -> None:
+    catalog.save_campaigns([campaign("autumn"), campaign("spring")])
+    with pytest.raises(RowMissing, match="'winter' is not in the catalog, which has autumn, spring"):
+        catalog.campaigns(["autumn", "winter"])
+
+
+def test_updated_at_moves_only_when_something_changed(catalog: Catalog) -> None:
+    def times() -> tuple[object, object]:
+        with Session(catalog.engine) as session:
+            row = session.scalars(select(ProductRow)).one()
+            return row.created_at, row.updated_at
+
+    attributes = {"b": "1", "a": "2"}
+    assert catalog.save_products([product(attributes=attributes)]).inserted == ("MUG-1",)
+    first = times()
+    again = catalog.save_products([product(attributes=dict(sorted(attributes.items())))])
+    assert (again.inserted, again.updated) == ((), ())
+    assert times() == first
+    assert catalog.save_products([product(title="blue mug")]).updated == ("MUG-1",)
+    assert times()[0] == first[0]
+    assert times()[1] > first[1]
+
+
+def test_two_imports_at_once_do_not_collide(catalog: Catalog) -> None:
+    rows = [product(f"S-{n}") for n in range(600)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(catalog.save_products, [rows, rows[::-1], rows, rows[::-1]]))
+    assert sum(len(each.inserted) for each in found) == 600
+    assert sum(len(each.updated) for each in found) == 0
+    assert len(catalog.products()) == 600
+
+
+def test_a_plan_recorded_twice_changes_nothing(catalog: Catalog) -> None:
+    shots = planned(catalog, ("A", "B"))
+    wanted = campaign()
+    record = catalog.record_plan(wanted, plan_of(catalog, wanted), "run-2")
+    assert (record.new, record.kept, record.revived, record.superseded) == (0, 2, 0, 0)
+    assert catalog.outstanding("autumn") == shots
+    assert catalog.shots([shots[1].key, "unknown", shots[0].key]) == [shots[1], shots[0]]
+
+
+def test_a_changed_row_makes_just_its_own_shots_again(catalog: Catalog) -> None:
+    old, other = planned(catalog, ("A", "B"))
+    for shot in (old, other):
+        scored(catalog, shot)
+    catalog.save_products([product("A", packshot=ref("A, new packshot"))])
+    record = catalog.record_plan(campaign(), plan_of(catalog, campaign()), "run-2")
+    assert (record.new, record.kept, record.superseded) == (1, 1, 1)
+    assert catalog.states([old.key, other.key]) == {old.key: ShotState.SUPERSEDED, other.key: ShotState.SCORED}
+    assert [shot.product.packshot for shot in catalog.outstanding("autumn")] == [ref("A, new packshot"), ref("B")]
+
+
+def test_what_does_not_touch_pixels_keeps_the_shot_and_updates_its_brief(catalog: Catalog) -> None:
+    (shot,) = planned(catalog)
+    stricter = campaign(thresholds={"product": 0.9})
+    catalog.record_plan(stricter, plan_of(catalog, stricter), "run-2")
+    assert catalog.outstanding("autumn") == [replace(shot, thresholds={"product": 0.9})]
+
+
+def test_a_superseded_shot_that_is_wanted_again_takes_up_where_it_was(catalog: Catalog) -> None:
+    places = ("beach", "forest", "desert", "harbour")
+    shots = planned(catalog, environments=places)
+    published, waiting, turned_down, untouched = shots
+    made, _ = scored(catalog, published)
+    catalog.record_asset(Asset(published.key, made.key, ref("m"), {}, ref("manifest")), "run-1")
+    catalog.open_review(waiting.key, scored(catalog, waiting)[0].key, ["dark"])
+    review = catalog.open_review(turned_down.key, scored(catalog, turned_down)[0].key, ["dark"])
+    catalog.decide(review, "reject", "ana")
+    wanted = campaign(environments=places)
+    nothing = replace(plan_of(catalog, wanted), shots=())
+    assert catalog.record_plan(wanted, nothing, "run-2").superseded == 4
+    assert catalog.outstanding("autumn", "all") == []
+    assert catalog.record_plan(wanted, plan_of(catalog, wanted), "run-3").revived == 4
+    assert catalog.states([shot.key for shot in shots]) == {
+        published.key: ShotState.PUBLISHED,
+        waiting.key: ShotState.REVIEW,
+        turned_down.key: ShotState.REJECTED,
+        untouched.key: ShotState.PLANNED,
+    }
+
+
+def test_plans_of_one_campaign_at_once_end_as_one_of_them(catalog: Catalog) -> None:
+    planned(catalog, ("A", "B", "C"))
+    wanted = campaign(variants=3)
+    plans = [plan_of(catalog, wanted)] * 4
+    with ThreadPoolExecutor(4) as pool:
+        records = list(pool.map(lambda plan: catalog.record_plan(wanted, plan, "run-2"), plans))
+    assert sum(record.new for record in records) == 6
+    assert len(catalog.outstanding("autumn")) == 9
+
+
+def test_campaigns_never_share_a_shot(catalog: Catalog) -> None:
+    first = planned(catalog)
+    second = planned(catalog, name="spring")
+    assert {shot.key for shot in first}.isdisjoint(shot.key for shot in second)
+    assert len(catalog.outstanding("autumn")) == len(catalog.outstanding("spring")) == 1
+
+
+def test_outstanding_keeps_a_persona_and_a_product_together(catalog: Catalog) -> None:
+    shots = planned(catalog, ("A", "B"), environments=("beach", "forest"), personas=("ana", "zoe"))
+    pairs = [(shot.persona.name if shot.persona else "", shot.product.sku) for shot in shots]
+    assert pairs == sorted(pairs)
+    assert len(shots) == 8
+
+
+def test_reprocess_says_what_is_made_again(catalog: Catalog) -> None:
+    unfinished, failed, rejected, waiting = planned(catalog, ("A", "B", "C", "D"))
+    catalog.record_failure(failed.key, "compose", "its packshot is damaged")
+    catalog.record_rejection(rejected.key, ["blurred"])
+    catalog.open_review(waiting.key, scored(catalog, waiting)[0].key, ["dark"])
+
+    def skus(reprocess: str) -> str:
+        return "".join(shot.product.sku for shot in catalog.outstanding("autumn", reprocess))
+
+    assert unfinished.product.sku == "A"
+    assert [skus(name) for name in ("missing", "failed", "rejected", "all")] == ["A", "AB", "AC", "ABCD"]
+    with pytest.raises(ValueError, match="everything"):
+        catalog.outstanding("autumn", "everything")
+
+
+def test_a_take_is_kept_stage_by_stage(catalog: Catalog) -> None:
+    (shot,) = planned(catalog)
+    made, card = scored(catalog, shot)
+    (record,) = catalog.takes([shot.key])[shot.key]
+    assert record.take == made
+    assert (record.composed, record.refined) == (ref(f"{made.key}-composed"), ref(f"{made.key}-refined"))
+    assert record.scorecard == card
+    assert record.seconds == {"compose": 2.5, "refine": 1.25, "score": 0.5}
+    assert catalog.states([shot.key]) == {shot.key: ShotState.SCORED}
+
+
+def test_a_stage_that_found_its_output_keeps_the_first_time(catalog: Catalog) -> None:
+    (shot,) = planned(catalog)
+    made, _ = scored(catalog, shot)
+    catalog.record_take(made, ShotState.COMPOSED, ref(f"{made.key}-composed"))
+    assert catalog.takes([shot.key])[shot.key][0].seconds["compose"] == 2.5
+
+
+def test_a_take_recorded_by_two_at_once_is_one_row(catalog: Catalog) -> None:
+    (shot,) = planned(catalog)
+    made = take(shot.key, shot.seed, 1)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: catalog.record_take(made, ShotState.COMPOSED, ref("c"), 1.0), range(8)))
+    assert len(catalog.takes([shot.key])[shot.key]) == 1
+
+
+def test_what_belongs_to_nothing_is_refused(catalog: Catalog) -> None:
+    with pytest.raises(RowMissing, match="shot 'lost' is not in the catalog"):
+        catalog.record_take(take("lost", 1, 1), ShotState.COMPOSED, ref("c"))
+    (shot,) = planned(catalog)
+    _, card = scored(catalog, shot)
+    with pytest.raises(RowMissing, match="take 'lost' is not in the catalog"):
+        catalog.record_scorecard("lost", card)
+
+
+def test_a_late_stage_does_not_undo_a_publication(catalog: Catalog) -> None:
+    (shot,) = planned(catalog)
+    made, card = scored(catalog, shot)
+    asset = Asset(shot.key, made.key, ref("master"), {"web": ref("web")}, ref("manifest"))
+    catalog.record_asset(asset, "run-1")
+    catalog.record_asset(asset, "run-2")
+    catalog.record_take(made, ShotState.COMPOSED, ref(f"{made.key}-composed"))
+    catalog.record_scorecard(made.key, card)
+    catalog.record_failure(shot.key, "score", "late")
+    history = catalog.history(shot.key)
+    assert (history.record.state, history.record.asset, history.record.run_id) == ("published", asset, "run-1")
+
+
+def test_totals_and_progress_count_shots_not_takes(catalog: Catalog) -> None:
+    done, failed, retaken, untouched = planned(catalog, ("A", "B", "C", "D"))
+    made, _ = scored(catalog, done)
+    catalog.record_asset(Asset(done.key, made.key, ref("m"), {}, ref("j")), "run-1")
+    catalog.record_failure(failed.key, "compose", "its packshot is damaged")
+    scored(catalog, retaken, verdict=Verdict.RETAKE)
+    catalog.record_take(take(retaken.key, retaken.seed, 2), ShotState.COMPOSED, ref("second"))
+    assert catalog.progress("autumn") == Progress(planned=4, composed=3, refined=3, scored=3, finished=2, failed=1)
+    totals = catalog.totals()
+    assert {state: number for state, number in totals.items() if number} == {
+        ShotState.PUBLISHED: 1,
+        ShotState.FAILED: 1,
+        ShotState.COMPOSED: 1,
+        ShotState.PLANNED: 1,
+    }
+    assert untouched.key in catalog.states([untouched.key])
+    assert sum(catalog.totals("spring").values()) == 0
+
+
+def test_a_nights_plan_takes_the_same_few_statements_for_many_shots(catalog: Catalog) -> None:
+    counts: list[int] = []
+    for skus in (("A", "B"), tuple(f"S-{n}" for n in range(100))):
+        statements: list[str] = []
+
+        def count(_c: object, _cur: object, statement: str, *_rest: object, seen: list[str] = statements) -> None:
+            seen.append(statement)
+
+        planned(catalog, skus)
+        event.listen(catalog.engine, "before_cursor_execute", count)
+        catalog.record_plan(campaign(), plan_of(catalog, campaign()), "again")
+        catalog.outstanding("autumn")
+        event.remove(catalog.engine, "before_cursor_execute", count)
+        counts.append(len(statements))
+    assert counts[0] == counts[1] <= 15
