@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
-from diffusers.models.embeddings import IPAdapterFullImageProjection, IPAdapterPlusImageProjection, ImageProjection
+from diffusers.models.embeddings import ImageProjection, IPAdapterFullImageProjection, IPAdapterPlusImageProjection
 from safetensors import safe_open
 from torch import nn
 from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection

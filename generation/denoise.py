@@ -52,12 +52,20 @@ class Drawing:
     reference: Tensor | None = None
     keep: Tensor | None = None
 
+    def __post_init__(self) -> None:
+        if (self.reference is None) != (self.keep is None):
+            raise ValueError("what is kept needs both a reference and a change map")
+
     @property
     def start(self) -> int:
         """Steps at the beginning that put everything back, and so need not be run."""
         if self.keep is None:
             return 0
         return min(self.steps, math.floor(float(self.keep.min()) * self.steps + _EPSILON))
+
+    def guided_at(self, step: int) -> bool:
+        """Whether guidance applies at ``step``, counted from 0."""
+        return self.guidance != 1 and step < self.guidance_until * self.steps
 
     @property
     def group(self) -> tuple[Any, ...]:
@@ -87,13 +95,13 @@ def denoise(bundle: Bundle, drawings: Sequence[Drawing]) -> Tensor:
     if first.start == first.steps:
         return kept.reference
     timesteps = scheduler.timesteps[first.start :]
-    if first.start:
+    if first.start and hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(first.start)
     latents = kept.put_back(scheduler, noise * scheduler.init_noise_sigma, timesteps[0], _EPSILON)
     conditions = prepare(bundle, drawings)
     options = _step_options(scheduler, drawings)
     for index, timestep in enumerate(timesteps, first.start):
-        guided = [row for row, drawing in enumerate(drawings) if index < drawing.guidance_until * first.steps and drawing.guidance != 1]
+        guided = [row for row, drawing in enumerate(drawings) if drawing.guided_at(index)]
         predicted = _predict(bundle, scheduler, conditions, latents, timestep, guided)
         latents = scheduler.step(predicted, timestep, latents, return_dict=False, **options)[0]
         later = timesteps[index - first.start + 1] if index + 1 < first.steps else None
@@ -126,7 +134,7 @@ class _Kept:
     def of(cls, drawings: Sequence[Drawing], noise: Tensor) -> _Kept:
         empty = torch.zeros_like(noise[0])
         reference = [empty if drawing.reference is None else drawing.reference.to(noise) for drawing in drawings]
-        share = [empty[0] if drawing.keep is None or drawing.reference is None else drawing.keep.to(noise) for drawing in drawings]
+        share = [empty[0] if drawing.keep is None else drawing.keep.to(noise) for drawing in drawings]
         return cls(torch.stack(reference), noise, torch.stack(share)[:, None])
 
     def put_back(self, scheduler: Any, latents: Tensor, timestep: Tensor | None, least: float) -> Tensor:

@@ -10,7 +10,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 from torch import Tensor
 from torch.nn import functional
 
-from generation.layout import Box, Layout, place
+from generation.layout import Box, Layout
 from generation.recipe import Recipe
 
 _PORTRAIT_HEAD = Box(0.14, 0.0, 0.86, 0.86)
@@ -98,7 +98,8 @@ def _with_shadow(picture: Image.Image, product: Image.Image) -> Image.Image:
     left, _, right, bottom = box
     depth = max(2, (right - left) // 6)
     shadow = Image.new("L", picture.size)
-    ImageDraw.Draw(shadow).ellipse((left - depth // 2, bottom - depth, right + depth // 2, bottom + depth // 2), fill=255)
+    overhang = depth // 2
+    ImageDraw.Draw(shadow).ellipse((left - overhang, bottom - depth, right + overhang, bottom + overhang), fill=255)
     shadow = shadow.filter(ImageFilter.GaussianBlur(depth / 3)).point(lambda value: round(value * _SHADOW))
     return Image.composite(Image.new("RGB", picture.size), picture, shadow)
 

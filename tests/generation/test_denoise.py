@@ -1,0 +1,149 @@
+"""The loop: rows that do not touch each other, equality with the stock pipeline, and parts that stay."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import (
+    DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerDiscreteScheduler,
+    HeunDiscreteScheduler,
+    StableDiffusionPipeline,
+)
+
+from generation.bundle import Bundle
+from generation.bundle_card import ROLES
+from generation.denoise import Drawing, denoise
+from generation.encode import adapter_inputs
+from generation.encoders import Encoders
+from generation.latents import decode_latents, encode_images
+from tests.generation.conftest import picture
+
+SIZE, LATENT = (64, 64), 8
+LONG = "a person holding a blue striped mug, on a beach, " * 4
+# diffusers' schedulers hand tensors to NumPy the old way.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+SCHEDULERS = (DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler)
+
+
+def drawing(bundle: Bundle, number: int, **changes: object) -> Drawing:
+    """A drawing that differs from the others in everything that may differ."""
+    encoders = Encoders.of(bundle)
+    words = ("a face", LONG, "a red shoe on a plinth, snow", "perfume")[number]
+    text, negative = encoders.texts.encode([words, "blurry"])
+    generator = torch.Generator().manual_seed(number)
+    made = Drawing(
+        size=SIZE,
+        text=text,
+        negative=negative,
+        images=adapter_inputs(bundle, encoders.images.encode([picture(10 * number + role) for role in range(3)])),
+        no_images=adapter_inputs(bundle, [encoders.images.nothing()] * 3),
+        masks=torch.rand(3, LATENT, LATENT, generator=generator),
+        seed=100 + number,
+        steps=4,
+        guidance=(1.0, 3.0, 5.0, 7.5)[number],
+        guidance_until=(1.0, 0.5, 0.8, 1.0)[number],
+        reference=encode_images(bundle, [picture(50 + number, SIZE)])[0] if number % 2 else None,
+        keep=torch.rand(LATENT, LATENT, generator=generator) * 0.2 if number % 2 else None,
+    )
+    return replace(made, **changes)
+
+
+@pytest.fixture(params=SCHEDULERS, ids=lambda kind: kind.__name__)
+def scheduled(request: pytest.FixtureRequest, bundle: Bundle) -> Bundle:
+    return replace(bundle, scheduler=request.param.from_config(bundle.scheduler.config))
+
+
+def test_a_batch_equals_its_drawings_one_by_one(scheduled: Bundle) -> None:
+    drawings = [drawing(scheduled, number) for number in range(4)]
+    together = decode_latents(scheduled, denoise(scheduled, drawings))
+    alone = torch.cat([decode_latents(scheduled, denoise(scheduled, [one])) for one in drawings])
+    assert (together - alone).abs().max() < 1e-4
+    assert (together[0] - together[1]).abs().max() > 0.1
+
+
+def test_equal_seeds_give_equal_pixels(bundle: Bundle) -> None:
+    first, again, other = (
+        denoise(bundle, [drawing(bundle, 2, seed=seed)]) for seed in (7, 7, 8)
+    )
+    assert torch.equal(first, again)
+    assert not torch.allclose(first, other, atol=0.1)
+
+
+def test_one_picture_equals_the_stock_pipeline(scheduled: Bundle, miniature: Path) -> None:
+    pipe = StableDiffusionPipeline.from_pretrained(miniature, safety_checker=None, local_files_only=True)
+    pipe.load_ip_adapter(
+        str(miniature),
+        subfolder="ip_adapter",
+        weight_name=[f"{role}.safetensors" for role in ROLES],
+        image_encoder_folder=None,
+    )
+    pipe.set_ip_adapter_scale([1.0] * 3)
+    pipe.scheduler = scheduled.scheduler
+    ours = drawing(scheduled, 2, guidance=4.0, guidance_until=1.0)
+    stock = pipe(
+        prompt="a red shoe on a plinth, snow",
+        negative_prompt="blurry",
+        ip_adapter_image_embeds=[
+            torch.stack([without, wanted]) for without, wanted in zip(ours.no_images, ours.images, strict=True)
+        ],
+        cross_attention_kwargs={"ip_adapter_masks": list(ours.masks[:, None, None])},
+        generator=torch.Generator().manual_seed(ours.seed),
+        num_inference_steps=4,
+        guidance_scale=4.0,
+        width=64,
+        height=64,
+        output_type="latent",
+    ).images
+    found = denoise(scheduled, [ours])
+    assert (found - stock).abs().max() < 1e-4 * stock.abs().max()
+
+
+def test_what_is_kept_to_the_end_is_the_reference(scheduled: Bundle) -> None:
+    reference = encode_images(scheduled, [picture(1, SIZE)])[0]
+    keep = torch.zeros(LATENT, LATENT)
+    keep[:, :4] = 1
+    found = denoise(scheduled, [drawing(scheduled, 0, reference=reference, keep=keep)])[0]
+    assert torch.equal(found[..., :4], reference[..., :4])
+    assert (found[..., 4:] - reference[..., 4:]).abs().max() > 0.1
+
+
+def test_the_longer_the_keep_the_nearer_the_reference(bundle: Bundle) -> None:
+    reference = encode_images(bundle, [picture(1, SIZE)])[0]
+    distances = []
+    for share in (0.0, 0.5, 0.75, 1.0):
+        keep = torch.full((LATENT, LATENT), share)
+        found = denoise(bundle, [drawing(bundle, 0, reference=reference, keep=keep)])[0]
+        distances.append(float((found - reference).abs().mean()))
+    assert distances == sorted(distances, reverse=True)
+    assert distances[-1] == 0
+
+
+def test_steps_that_would_be_overwritten_are_not_run(bundle: Bundle) -> None:
+    reference = encode_images(bundle, [picture(1, SIZE)])[0]
+    before = bundle.counts.unet_forwards
+    denoise(bundle, [drawing(bundle, 0, reference=reference, keep=torch.full((LATENT, LATENT), 0.5))])
+    assert bundle.counts.unet_forwards - before == 2
+
+
+def test_a_text_of_any_length_is_read_to_its_end(bundle: Bundle) -> None:
+    encoders = Encoders.of(bundle)
+    one, two = encoders.texts.encode([LONG + "with a red hat", LONG + "with a blue hat"])
+    assert one.tokens.shape[0] > 77
+    assert one.tokens.shape[0] % 77 == 0
+    assert not torch.equal(one.tokens, two.tokens)
+
+
+def test_drawings_of_different_steps_are_refused(bundle: Bundle) -> None:
+    with pytest.raises(ValueError, match="one number of steps"):
+        denoise(bundle, [drawing(bundle, 0), drawing(bundle, 1, steps=5)])
+
+
+def test_a_scheduler_of_two_calls_per_step_is_refused(bundle: Bundle) -> None:
+    heun = replace(bundle, scheduler=HeunDiscreteScheduler.from_config(bundle.scheduler.config))
+    with pytest.raises(ValueError, match="more than once per step"):
+        denoise(heun, [drawing(heun, 0)])
