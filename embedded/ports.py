@@ -6,30 +6,28 @@ import socket
 from collections.abc import Collection
 
 GRPC_OFFSET = 10_000
-"""SeaweedFS listens on port + 10000 as well, so a port is free here only if that one is too."""
+"""SeaweedFS listens on port + 10000 as well."""
 
 
-def is_free(port: int) -> bool:
-    """Whether nobody listens on ``port`` of loopback, nor on its gRPC twin where there can be one."""
-    return all(_can_bind(each) for each in (port, port + GRPC_OFFSET) if each < 65_536)
+def free_port(preferred: int, taken: Collection[int] = (), *, with_twin: bool = False) -> int:
+    """``preferred``, or the next port above it that nobody listens on and that is not in ``taken``.
 
-
-def free_port(preferred: int, taken: Collection[int] = ()) -> int:
-    """``preferred``, or the next port above it that is free and whose twins do not meet those of ``taken``.
+    ``with_twin`` asks the same of the port :data:`GRPC_OFFSET` above it.
 
     Raises:
         RuntimeError: a thousand ports in a row are taken.
     """
-    used = {each for port in taken for each in (port, port + GRPC_OFFSET)}
     for port in range(preferred, preferred + 1000):
-        if not {port, port + GRPC_OFFSET} & used and is_free(port):
+        needed = (port, port + GRPC_OFFSET) if with_twin else (port,)
+        if all(each not in taken and is_free(each) for each in needed):
             return port
     raise RuntimeError(f"no free port on 127.0.0.1 from {preferred} to {preferred + 999}")
 
 
-def _can_bind(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether a server could listen on ``port`` of loopback now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: a closed one blocks nobody
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:

@@ -10,10 +10,7 @@ import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
-import boto3
 import httpx
-from botocore.config import Config
-from botocore.exceptions import ClientError
 
 from embedded.ports import GRPC_OFFSET
 
@@ -77,22 +74,6 @@ class SeaweedServer:
             return httpx.get(f"{self.endpoint}/healthz", timeout=2, trust_env=False).is_success
         except httpx.TransportError:
             return False
-
-    def create_bucket(self, bucket: str) -> None:
-        """Make ``bucket`` unless it exists."""
-        client = boto3.client(
-            "s3",
-            endpoint_url=self.endpoint,
-            aws_access_key_id=self.access_key,
-            aws_secret_access_key=self.secret_key,
-            region_name=REGION,
-            config=Config(s3={"addressing_style": "path"}, retries={"mode": "standard", "total_max_attempts": 8}),
-        )
-        try:
-            client.create_bucket(Bucket=bucket)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in {"BucketAlreadyExists", "BucketAlreadyOwnedByYou"}:
-                raise
 
     def sync_writes(self, bucket: str) -> None:
         """Have every write to ``bucket`` reach the disk before it is acknowledged; the server remembers it.

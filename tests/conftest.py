@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from embedded.bucket import create_bucket
 from embedded.ports import free_port
 from embedded.postgres import PostgresServer
 from embedded.seaweedfs import REGION, SeaweedServer
@@ -88,7 +89,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedServe
     folder = tmp_path_factory.mktemp("s3")
     taken: list[int] = []
     for _ in range(5):
-        taken.append(free_port(20000 + secrets.randbelow(9000), taken))
+        taken.append(free_port(20000 + secrets.randbelow(9000), taken, with_twin=True))
     server = SeaweedServer(folder / "data", "tests", secrets.token_hex(16), *taken)
     server.data.mkdir(mode=0o700)
     try:
@@ -102,5 +103,5 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedServe
 def s3(s3_server: SeaweedServer) -> S3Bucket:
     """An empty bucket of this test's own."""
     bucket = f"test-{next(_numbers)}"
-    s3_server.create_bucket(bucket)
+    create_bucket(s3_server, bucket)
     return S3Bucket(s3_server.endpoint, s3_server.access_key, s3_server.secret_key, bucket)

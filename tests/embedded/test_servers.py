@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
+from embedded.bucket import create_bucket
 from embedded.postgres import PostgresServer
 from embedded.seaweedfs import SeaweedServer
 
@@ -41,7 +42,7 @@ def test_create_database_twice_sets_the_owners_new_password(postgres_server: Pos
 
 
 def test_s3_refuses_strangers_and_wrong_secrets(s3_server: SeaweedServer) -> None:
-    s3_server.create_bucket("closed")
+    create_bucket(s3_server, "closed")
     assert httpx.get(f"{s3_server.endpoint}/closed?list-type=2", trust_env=False).status_code == 403
     client = boto3.client(
         "s3",
@@ -56,5 +57,5 @@ def test_s3_refuses_strangers_and_wrong_secrets(s3_server: SeaweedServer) -> Non
 
 def test_create_bucket_twice_and_fsync(s3_server: SeaweedServer) -> None:
     for _ in range(2):
-        s3_server.create_bucket("kept")
+        create_bucket(s3_server, "kept")
         s3_server.sync_writes("kept")

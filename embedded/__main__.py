@@ -1,0 +1,42 @@
+"""``python -m embedded demo | stop | status | run PART``; what the Makefile calls."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+USAGE = "usage: python -m embedded demo | stop | status | run PART"
+
+
+def main(arguments: list[str]) -> int:
+    """Entry point; the exit status."""
+    match arguments:
+        case ["run", name]:
+            return _become(name)
+        case ["demo"]:
+            from embedded.demo import demo
+
+            return demo()
+        case ["stop"]:
+            from embedded.status import stop_all
+
+            return stop_all()
+        case ["status"]:
+            from embedded.status import show_status
+
+            return show_status()
+    print(USAGE, file=sys.stderr)
+    return 2
+
+
+def _become(name: str) -> int:
+    """Become the program of a part, under the process id that the supervisor knows."""
+    from embedded.home import default_root, open_home
+    from embedded.parts import part
+
+    wanted = part(open_home(default_root()), name)
+    os.execvpe(wanted.command[0], wanted.command, {**os.environ, **wanted.environment})  # noqa: S606
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,159 @@
+"""The folder that holds everything of a set-up, and what is generated for it once: credentials and ports."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TypeVar
+
+from embedded.ports import GRPC_OFFSET, free_port
+from embedded.postgres import PostgresServer
+from embedded.seaweedfs import SeaweedServer
+
+PROJECT = Path(__file__).resolve().parent.parent
+BUCKET = "lookbook"
+ADMIN = "admin"
+
+
+def _secret() -> str:
+    return secrets.token_hex(16)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Every password and key of a set-up, drawn once."""
+
+    postgres: str = field(default_factory=_secret)
+    airflow_database: str = field(default_factory=_secret)
+    lookbook_database: str = field(default_factory=_secret)
+    s3_access_key: str = field(default_factory=_secret)
+    s3_secret_key: str = field(default_factory=_secret)
+    service_token: str = field(default_factory=_secret)
+    supervisor: str = field(default_factory=_secret)
+    airflow_admin: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    airflow_api_secret: str = field(default_factory=_secret)
+    airflow_jwt: str = field(default_factory=lambda: secrets.token_hex(64))
+    airflow_fernet: str = field(default_factory=lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Ports on 127.0.0.1; the defaults are what one would expect where nothing else runs."""
+
+    airflow: int = 8080
+    s3: int = 8333
+    service: int = 8500
+    postgres: int = 5433
+    supervisor: int = 9801
+    s3_master: int = 9333
+    s3_volume: int = 8380
+    s3_filer: int = 8888
+    s3_admin: int = 9646
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A set-up below ``root`` with its credentials and ports."""
+
+    root: Path
+    credentials: Credentials
+    ports: Ports
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def bundle(self) -> Path:
+        """The model bundle that is served: the one the user named, else the starter, else the random stand-in."""
+        named = os.environ.get("LOOKBOOK_BUNDLE")
+        starter = PROJECT / "bundles" / "starter"
+        if named:
+            return Path(named).resolve()
+        return starter if (starter / "bundle.toml").exists() else self.root / "bundle"
+
+    @property
+    def postgres(self) -> PostgresServer:
+        return PostgresServer(self.root / "postgres", self.ports.postgres, self.credentials.postgres)
+
+    @property
+    def s3(self) -> SeaweedServer:
+        ports = self.ports
+        return SeaweedServer(
+            data=self.root / "s3",
+            access_key=self.credentials.s3_access_key,
+            secret_key=self.credentials.s3_secret_key,
+            s3=ports.s3,
+            master=ports.s3_master,
+            volume=ports.s3_volume,
+            filer=ports.s3_filer,
+            admin=ports.s3_admin,
+        )
+
+    @property
+    def database_url(self) -> str:
+        """Of the catalog."""
+        return self.postgres.url("lookbook", "lookbook", self.credentials.lookbook_database)
+
+    @property
+    def airflow_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports.airflow}"
+
+    @property
+    def service_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports.service}"
+
+
+def default_root() -> Path:
+    """``LOOKBOOK_HOME``, else ``.lookbook`` in the project."""
+    return Path(os.environ.get("LOOKBOOK_HOME") or PROJECT / ".lookbook").resolve()
+
+
+def open_home(root: Path) -> Home:
+    """The set-up below ``root``; a new one gets its folder (0700), credentials and the default ports."""
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    root.chmod(0o700)
+    for name in ("logs", "s3", "tmp"):
+        (root / name).mkdir(mode=0o700, exist_ok=True)
+    return Home(root, _kept(root / "credentials.json", Credentials), _kept(root / "ports.json", Ports))
+
+
+def with_free_ports(home: Home) -> tuple[Home, list[str]]:
+    """``home`` with free ports for servers that are about to start, remembered, and a line for each that changed."""
+    chosen: dict[str, int] = {}
+    taken: set[int] = set()
+    changes = []
+    for name, wanted in asdict(home.ports).items():
+        has_twin = name.startswith("s3")
+        port = free_port(wanted, taken, with_twin=has_twin)
+        if port != wanted:
+            changes.append(f"port {wanted} is taken, so {name.replace('_', ' ')} gets {port}")
+        chosen[name] = port
+        taken |= {port, port + GRPC_OFFSET} if has_twin else {port}
+    _write(home.root / "ports.json", chosen)
+    return Home(home.root, home.credentials, Ports(**chosen)), changes
+
+
+Kept = TypeVar("Kept", Credentials, Ports)
+
+
+def _kept(path: Path, kind: type[Kept]) -> Kept:
+    """What ``path`` holds, with values of their own for fields it lacks, which are kept from then on."""
+    known = json.loads(path.read_text()) if path.exists() else {}
+    value = kind(**{each.name: known[each.name] for each in fields(kind) if each.name in known})
+    if asdict(value) != known:
+        _write(path, asdict(value))
+    return value
+
+
+def _write(path: Path, values: Mapping[str, str | int]) -> None:
+    """Whole or not at all, and never readable by others."""
+    draft = path.with_suffix(".new")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
+        json.dump(values, handle, indent=2)
+    draft.replace(path)

@@ -1,0 +1,140 @@
+"""The parts of a set-up: what each runs, with which environment, where it listens and when it is well."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+
+from embedded.airflow_settings import airflow_environment
+from embedded.home import BUCKET, PROJECT, Home
+from embedded.seaweedfs import REGION
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A program that the supervisor runs.
+
+    Attributes:
+        address: where a person or a client finds it; empty if it listens nowhere.
+        answers: whether it is well, asked of the part itself.
+        stop_signal: which ends it in good order.
+        stop_group: whether its child processes get the signal too, or are ended by their parent.
+    """
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    address: str
+    answers: Callable[[], bool]
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_group: bool = True
+
+
+def parts(home: Home) -> tuple[Part, ...]:
+    """Every part, in the order of their start; they end the other way round."""
+    postgres = Part(
+        "postgres",
+        home.postgres.command(),
+        {},
+        f"127.0.0.1:{home.ports.postgres}",
+        home.postgres.answers,
+        # Fast shutdown; PostgreSQL tells its own children, to whom the same signal would mean something else.
+        stop_signal=signal.SIGINT,
+        stop_group=False,
+    )
+    s3 = Part("s3", home.s3.command(), home.s3.environment(), home.s3.endpoint, home.s3.answers)
+    command = [sys.executable, "-m", "uvicorn", "generation.service:create_app", "--factory"]
+    listen = ["--host", "127.0.0.1", "--port", str(home.ports.service), "--no-access-log"]
+    service_environment = {**lookbook_environment(home), "LOOKBOOK_BUNDLE": str(home.bundle)}
+    service = Part("service", [*command, *listen], service_environment, home.service_url, lambda: _is_up(home))
+    return (postgres, s3, service, *_airflow_parts(home))
+
+
+def part(home: Home, name: str) -> Part:
+    """The part called ``name``."""
+    return next(each for each in parts(home) if each.name == name)
+
+
+def lookbook_environment(home: Home) -> dict[str, str]:
+    """The variables by which Lookbook's own programs find the catalog, the bucket and the generation service."""
+    return {
+        "LOOKBOOK_DATABASE_URL": home.database_url,
+        "LOOKBOOK_S3_ENDPOINT": home.s3.endpoint,
+        "LOOKBOOK_S3_ACCESS_KEY": home.credentials.s3_access_key,
+        "LOOKBOOK_S3_SECRET_KEY": home.credentials.s3_secret_key,
+        "LOOKBOOK_S3_BUCKET": BUCKET,
+        "LOOKBOOK_S3_REGION": REGION,
+        "LOOKBOOK_S3_ADDRESSING": "path",
+        "LOOKBOOK_SERVICE_URL": home.service_url,
+        "LOOKBOOK_SERVICE_TOKEN": home.credentials.service_token,
+    }
+
+
+def base_environment(home: Home) -> dict[str, str]:
+    """What every part gets: ours to find packages, and nothing that writes outside the home."""
+    inherited = {
+        name: os.environ[name] for name in ("LANG", "LC_ALL", "TZ", "CUDA_VISIBLE_DEVICES") if name in os.environ
+    }
+    root = home.root
+    return {
+        **inherited,
+        "PATH": os.pathsep.join((os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath))),
+        "PYTHONPATH": str(PROJECT),
+        "PYTHONUNBUFFERED": "1",
+        "LOOKBOOK_HOME": str(root),
+        "LOOKBOOK_SUPERVISED": str(root),  # by this `stop` knows them
+        "HOME": str(root),
+        "TMPDIR": str(root / "tmp"),
+        "HF_HOME": str(root / "huggingface"),
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "NUMBA_CACHE_DIR": str(root / "numba"),
+        "XDG_CACHE_HOME": str(root / "cache"),
+        "XDG_CONFIG_HOME": str(root / "config"),
+        "XDG_DATA_HOME": str(root / "data"),
+        "XDG_RUNTIME_DIR": str(root / "tmp"),
+        "NO_PROXY": "127.0.0.1,localhost",
+        # Programs that show their state as their process title would overwrite the environment, by which we know them.
+        "SPT_NOENV": "1",
+    }
+
+
+def _airflow_parts(home: Home) -> list[Part]:
+    environment = {**lookbook_environment(home), **airflow_environment(home)}
+    wanted = {
+        "airflow-api": (["api-server"], "metadatabase"),
+        # Without --skip-serve-logs each would serve its logs to the network; here everybody reads the same folder.
+        "airflow-scheduler": (["scheduler", "--skip-serve-logs"], "scheduler"),
+        "airflow-dag-processor": (["dag-processor"], "dag_processor"),
+        "airflow-triggerer": (["triggerer", "--skip-serve-logs"], "triggerer"),
+    }
+    return [
+        Part(
+            name,
+            [sys.executable, "-m", "airflow", *arguments],
+            environment,
+            home.airflow_url if name == "airflow-api" else "",
+            lambda reported=reported: _airflow_reports(home, reported),  # type: ignore[misc]
+        )
+        for name, (arguments, reported) in wanted.items()
+    ]
+
+
+def _is_up(home: Home) -> bool:
+    try:
+        return httpx.get(f"{home.service_url}/health", timeout=3, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+def _airflow_reports(home: Home, part_name: str) -> bool:
+    """Whether Airflow's API server says that its part is healthy."""
+    try:
+        response = httpx.get(f"{home.airflow_url}/api/v2/monitor/health", timeout=5, trust_env=False)
+        return bool(response.is_success and response.json()[part_name]["status"] == "healthy")
+    except (httpx.TransportError, ValueError, KeyError):
+        return False

@@ -1,0 +1,107 @@
+"""From a home, new or old, to servers that all answer."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+from embedded.airflow_settings import airflow_environment, write_admin
+from embedded.bucket import create_bucket
+from embedded.home import BUCKET, Home, with_free_ports
+from embedded.parts import Part, base_environment, lookbook_environment, parts
+from embedded.supervision import is_supervised, start_parts, start_supervisor, stop, wait_for
+
+Say = Callable[[str], None]
+STORES = ("postgres", "s3")
+STORES_SECONDS = 60
+SERVERS_SECONDS = 240
+"""Patience for Airflow and the generation service on a slow, busy machine; usually they need some 20 s."""
+
+
+class ToolError(RuntimeError):
+    """A one-off program failed; carries what it said."""
+
+
+def start(home: Home, say: Say) -> Home:
+    """Have every part run and answer; returns the home with the ports it got.
+
+    Parts that run already stay as they are, so that this takes a second when all do.
+
+    Raises:
+        PartError: a part does not come up.
+        ToolError: a migration failed.
+    """
+    if not is_supervised(home):
+        left = stop(home)
+        if left:
+            say(f"ended {left} processes that an earlier run left behind")
+        home, changes = with_free_ports(home)
+        for change in changes:
+            say(change)
+        home.postgres.initialise()
+        write_admin(home)
+        start_supervisor(home)
+    everything = parts(home)
+    stores = [part for part in everything if part.name in STORES]
+    servers = [part for part in everything if part.name not in STORES and not part.answers()]
+    if not all(part.answers() for part in stores):
+        _start_stores(home, stores, say)
+    _make_bundle(home, say)
+    if servers:
+        _start_servers(home, servers, say)
+    return home
+
+
+def run_tool(home: Home, *arguments: str, extra: dict[str, str] | None = None) -> str:
+    """Run ``python -m`` with these arguments in the parts' environment; returns what it wrote.
+
+    Raises:
+        ToolError: it failed.
+    """
+    return _finished(_tool(home, arguments, extra or {}), arguments)
+
+
+def _start_stores(home: Home, stores: list[Part], say: Say) -> None:
+    start_parts(home, stores)
+    wait_for(home, stores, STORES_SECONDS, say)
+    home.postgres.create_database("airflow", owner="airflow", password=home.credentials.airflow_database)
+    home.postgres.create_database("lookbook", owner="lookbook", password=home.credentials.lookbook_database)
+    create_bucket(home.s3, BUCKET)
+    home.s3.sync_writes(BUCKET)
+
+
+def _make_bundle(home: Home, say: Say) -> None:
+    if not (home.bundle / "bundle.toml").exists():
+        say(f"no trained bundle here: making one with RANDOM weights in {home.bundle}, its pictures will be noise")
+        run_tool(home, "generation.miniature", str(home.bundle))
+
+
+def _start_servers(home: Home, servers: list[Part], say: Say) -> None:
+    """The slow ones together: Airflow's schema is brought up to date while the generation service loads its bundle."""
+    start_parts(home, [part for part in servers if part.name == "service"])
+    command = ("airflow", "db", "migrate")
+    migration = _tool(home, command, airflow_environment(home))
+    run_tool(home, "storage", "migrate")
+    _finished(migration, command)
+    start_parts(home, servers)
+    wait_for(home, servers, SERVERS_SECONDS, say)
+
+
+def _tool(home: Home, arguments: tuple[str, ...], extra: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", *arguments],
+        cwd=home.root,
+        env={**base_environment(home), **lookbook_environment(home), **extra},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def _finished(process: subprocess.Popen[str], arguments: tuple[str, ...]) -> str:
+    said, _ = process.communicate()
+    if process.returncode:
+        raise ToolError(f"`python -m {' '.join(arguments)}` failed:\n{said.strip()[-3000:]}")
+    return said
