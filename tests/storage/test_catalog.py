@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from sqlalchemy import event, select
@@ -39,7 +40,7 @@ def test_an_unknown_campaign_is_named_with_those_there_are(catalog: Catalog) -> 
 
 
 def test_updated_at_moves_only_when_something_changed(catalog: Catalog) -> None:
-    def times() -> tuple[object, object]:
+    def times() -> tuple[datetime, datetime]:
         with Session(catalog.engine) as session:
             row = session.scalars(select(ProductRow)).one()
             return row.created_at, row.updated_at
