@@ -86,7 +86,8 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class BundleInfo:
-    """The bundle that the service has loaded; sizes in pixels, ``thresholds`` per dimension of the scorecard."""
+    """The bundle that the service has loaded; sizes in pixels, ``thresholds`` per dimension of the scorecard,
+    ``recipe`` the numbers by which it departs from the named presets."""
 
     name: str
     fingerprint: str
@@ -96,6 +97,7 @@ class BundleInfo:
     commercial: bool
     stand_in: bool
     thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    recipe: Mapping[str, float] = field(default_factory=dict)
 
 
 def job_id(run: str, stage: Stage, keys: Sequence[str]) -> str:

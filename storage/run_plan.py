@@ -26,10 +26,18 @@ class RunUnfinished(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
+class Shard:
+    """Keys of shots that go through the stages together; ``name`` is what Airflow's grid shows."""
+
+    name: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RunPlan:
     """Shards of shot keys, and what was said of each campaign that could not be planned."""
 
-    shards: list[list[str]]
+    shards: list[Shard]
     problems: dict[str, str] = field(default_factory=dict)
 
 
@@ -68,27 +76,28 @@ def plan_run(
         shots += desk.catalog.outstanding(campaign.name, reprocess)
     if chosen and len(problems) == len(chosen):
         raise PlanError("; ".join(problems.values()))
-    return RunPlan(list(shards([shot.key for shot in shots], shard_size)), problems)
+    return RunPlan(list(cut(shots, shard_size)), problems)
 
 
-def shards(keys: Sequence[str], size: int, most: int = MOST_SHARDS) -> Iterator[list[str]]:
-    """Cut ``keys`` into parts of ``size``, or of more if that would be over ``most`` parts.
+def cut(shots: Sequence[Shot], size: int, most: int = MOST_SHARDS) -> Iterator[Shard]:
+    """Cut ``shots`` into parts of ``size``, or of more if that would be over ``most`` parts.
 
     Raises:
         ValueError: a size below 1.
     """
     if size < 1:
         raise ValueError(f"shard_size is {size}, it must be 1 or more")
-    size = max(size, math.ceil(len(keys) / most))
-    for start in range(0, len(keys), size):
-        yield list(keys[start : start + size])
+    size = max(size, math.ceil(len(shots) / most))
+    for start in range(0, len(shots), size):
+        part = shots[start : start + size]
+        yield Shard(_name(part), tuple(shot.key for shot in part))
 
 
-def shard_name(desk: Desk, keys: Sequence[str]) -> str:
-    """The products of a shard, as Airflow's grid shows it: "MUG-1, MUG-2 (8 shots)"."""
-    skus = list(dict.fromkeys(shot.product.sku for shot in desk.catalog.shots(keys)))
+def _name(shots: Sequence[Shot]) -> str:
+    """The products in a shard: "MUG-1, MUG-2 (8 shots)"."""
+    skus = list(dict.fromkeys(shot.product.sku for shot in shots))
     shown = ", ".join(skus[:3]) + (f" and {len(skus) - 3} more" if len(skus) > 3 else "")
-    return f"{shown} ({len(keys)} shots)"
+    return f"{shown} ({len(shots)} shots)"
 
 
 def summarise(desk: Desk, keys: Sequence[str], problems: Mapping[str, str]) -> dict[str, int]:

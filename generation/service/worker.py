@@ -115,4 +115,5 @@ def bundle_info(bundle: Bundle) -> BundleInfo:
         commercial=card.commercial,
         stand_in=card.stand_in,
         thresholds={name: asdict(cut) for name, cut in card.thresholds.items()},
+        recipe=dict(card.recipe),
     )

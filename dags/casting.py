@@ -1,0 +1,42 @@
+"""On demand: portraits of personas, to look at before a campaign uses them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Param, dag, task
+from lookbook_desk import open_desk
+from shoot import PATIENT
+
+PARAMS: dict[str, Any] = {
+    "personas": Param(
+        [], type="array", items={"type": "string"}, title="Personas", description="One name per line; none means all"
+    )
+}
+
+
+@dag(
+    schedule=None,
+    max_active_runs=2,
+    default_args=PATIENT,
+    params=PARAMS,
+    render_template_as_native_obj=True,
+    tags=["lookbook", "casting"],
+    description="On demand: draw the portraits of chosen personas",
+)
+def casting() -> None:
+    """### Casting
+    Draws the portraits of the chosen personas, or of all, without making any shots. The portraits are in the gallery
+    under *Personas*. To change a face, change the persona's features or seed in the catalog and run this again.
+    """
+
+    @task(pool="gpu")
+    def portraits(personas: list[str]) -> dict[str, str]:
+        from storage.casting import cast
+
+        return cast(open_desk(), personas)
+
+    portraits("{{ params.personas }}")  # type: ignore[arg-type]  # a template that renders to a list
+
+
+casting()
