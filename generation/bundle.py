@@ -146,7 +146,7 @@ def _load_pipeline(card: BundleCard, sources: Sources, dtype: torch.dtype) -> An
     return pipe
 
 
-def _image_processor(folder: Path, size: int) -> Any:
+def _image_processor(folder: Path, size: Any) -> Any:
     if (folder / "preprocessor_config.json").exists():
         return CLIPImageProcessorPil.from_pretrained(folder, local_files_only=True)
     return CLIPImageProcessorPil(size=size, crop_size=size)

@@ -60,7 +60,12 @@ def prepare(bundle: Bundle, drawings: Sequence[Drawing]) -> Conditions:
     """Stack and project what ``drawings`` bring along."""
     tokens, mask = stack_texts([*(drawing.negative for drawing in drawings), *(drawing.text for drawing in drawings)])
     roles = range(len(drawings[0].images))
-    stacked = [torch.stack([*(drawing.no_images[role] for drawing in drawings), *(drawing.images[role] for drawing in drawings)]) for role in roles]
+    stacked = [
+        torch.stack(
+            [*(drawing.no_images[role] for drawing in drawings), *(drawing.images[role] for drawing in drawings)]
+        )
+        for role in roles
+    ]
     masks = torch.stack([drawing.masks for drawing in drawings] * 2).to(bundle.device, bundle.dtype)
     guidance = torch.tensor([drawing.guidance for drawing in drawings], device=bundle.device, dtype=bundle.dtype)
     return Conditions(
@@ -80,6 +85,6 @@ def _added(bundle: Bundle, drawings: Sequence[Drawing]) -> dict[str, Tensor]:
     pooled = [drawing.negative.pooled for drawing in drawings] + [drawing.text.pooled for drawing in drawings]
     sizes = [[drawing.size[1], drawing.size[0], 0, 0, drawing.size[1], drawing.size[0]] for drawing in drawings] * 2
     return {
-        "text_embeds": torch.stack([vector for vector in pooled if vector is not None]),
+        "text_embeds": torch.stack(pooled),
         "time_ids": torch.tensor(sizes, device=bundle.device, dtype=bundle.dtype),
     }

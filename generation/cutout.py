@@ -7,68 +7,81 @@ from PIL import Image, ImageDraw, ImageFilter
 
 _OPAQUE = 250
 _TOLERANCE = 24
-_UNIFORM_SHARE = 0.85
+_SMOOTH_STEP = 10
+_SMOOTH_SHARE = 0.9
 _SMALLEST_SHARE = 0.01
-_WHOLE_SHARE = 0.98
-_MATTE = (1, 254, 2)
+_LARGEST = 2048
+_FILL_EDGE = 640
+_TRACE = 8
 
 
 class CutoutError(ValueError):
-    """A packshot whose product cannot be told from its background; says why and what to do."""
+    """A packshot whose product cannot be told from its background; says whose, why and what to do."""
 
 
-def cut_out(packshot: Image.Image) -> Image.Image:
-    """The product as RGBA, cropped to its own box.
+def cut_out(packshot: Image.Image, what: str = "packshot") -> Image.Image:
+    """The product as RGBA, cropped to its own box, at most 2048 pixels along an edge.
 
-    A packshot with transparency is taken at its word. Else its border must be of one colour; everything of that
-    colour that touches the border is background. Holes inside the product (a mug's handle) that do not touch the
-    border stay: deliver transparency for those.
+    A packshot with transparency is taken at its word. Else its background must be plain or shade softly: what looks
+    like the background that its border suggests, and touches the border, is background. Holes inside the product (a
+    mug's handle) that do not touch the border stay: deliver transparency for those.
 
     Raises:
         CutoutError: no transparency and a border of several colours, or nothing left.
     """
-    if packshot.mode == "RGBA" and packshot.getchannel("A").getextrema()[0] < _OPAQUE:
-        return _cropped(packshot)
+    if max(packshot.size) > _LARGEST:
+        packshot = packshot.copy()
+        packshot.thumbnail((_LARGEST, _LARGEST), Image.Resampling.LANCZOS)
+    if packshot.mode == "RGBA" and np.asarray(packshot.getchannel("A")).min() < _OPAQUE:
+        return _cropped(packshot, what)
     colour = packshot.convert("RGB")
-    matte = flood_matte(colour)
     cut = colour.convert("RGBA")
-    cut.putalpha(matte)
-    return _cropped(cut)
+    cut.putalpha(_matte(colour, what))
+    return _cropped(cut, what)
 
 
-def flood_matte(image: Image.Image) -> Image.Image:
-    """Alpha (mode L) of what is not background: 255 inside, 0 outside, with an edge one pixel soft.
-
-    Raises:
-        CutoutError: the border has several colours.
-    """
-    border = _border_pixels(np.asarray(image, dtype=np.int16))
-    colour = np.median(border, axis=0)
-    alike = np.abs(border - colour).max(axis=1) <= _TOLERANCE
-    if alike.mean() < _UNIFORM_SHARE:
+def _matte(image: Image.Image, what: str) -> Image.Image:
+    """Alpha (mode L) of what is not background: 255 inside, 0 outside, with an edge about one pixel soft."""
+    small = image.copy()
+    small.thumbnail((_FILL_EDGE, _FILL_EDGE), Image.Resampling.BOX)
+    pixels = np.asarray(small, dtype=np.float32)
+    smooth = _border_smoothness(pixels)
+    if smooth < _SMOOTH_SHARE:
         raise CutoutError(
-            f"the background is not of one colour ({alike.mean():.0%} of the border is alike, {_UNIFORM_SHARE:.0%} is "
-            "needed); deliver the packshot with transparency or on a plain background"
+            f"{what}: its background is not plain (only {smooth:.0%} of the border is smooth, {_SMOOTH_SHARE:.0%} is "
+            "needed); deliver it with transparency or on a plain background"
         )
-    framed = Image.new("RGB", (image.width + 2, image.height + 2), tuple(int(value) for value in colour))
-    framed.paste(image, (1, 1))
-    ImageDraw.floodfill(framed, (0, 0), _MATTE, thresh=2 * _TOLERANCE)
-    flooded = np.all(np.asarray(framed)[1:-1, 1:-1] == _MATTE, axis=2)
-    matte = Image.fromarray(np.where(flooded, 0, 255).astype(np.uint8))
+    alike = np.abs(pixels - _expected_background(pixels)).max(axis=2) <= _TOLERANCE
+    framed = Image.fromarray(np.pad(alike, 1, constant_values=True).astype(np.uint8))
+    ImageDraw.floodfill(framed, (0, 0), 2)
+    product = Image.fromarray(np.where(np.asarray(framed)[1:-1, 1:-1] == 2, 0, 255).astype(np.uint8))
     # The fill stops inside the anti-aliased edge; one pixel less and softened takes that rim away.
-    return matte.filter(ImageFilter.MinFilter(3)).filter(ImageFilter.BoxBlur(0.5))
+    matte = product.filter(ImageFilter.MinFilter(3)).filter(ImageFilter.BoxBlur(0.5))
+    return matte.resize(image.size, Image.Resampling.BICUBIC)
 
 
-def _border_pixels(pixels: np.ndarray) -> np.ndarray:
-    return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+def _border_smoothness(pixels: np.ndarray) -> float:
+    """Share of the border's neighbouring pixels that differ by no more than a soft shade does."""
+    ring = np.concatenate([pixels[0], pixels[1:, -1], pixels[-1, -2::-1], pixels[-2:0:-1, 0]])
+    return float((np.abs(np.diff(ring, axis=0)).max(axis=1) <= _SMOOTH_STEP).mean())
 
 
-def _cropped(cut: Image.Image) -> Image.Image:
-    alpha = cut.getchannel("A")
-    share = np.asarray(alpha, dtype=np.float32).mean() / 255
-    box = alpha.point(lambda value: 255 if value > 127 else 0).getbbox()
-    if box is None or share < _SMALLEST_SHARE:
-        raise CutoutError("no product is left once the background is gone; deliver the packshot with transparency")
-    if share > _WHOLE_SHARE:
-        return cut
-    return cut.crop(alpha.point(lambda value: 255 if value > 8 else 0).getbbox())
+def _expected_background(pixels: np.ndarray) -> np.ndarray:
+    """The background that the border suggests: a Coons patch over its four edges (Coons, 1967)."""
+    height, width, _ = pixels.shape
+    down = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
+    across = np.linspace(0, 1, width, dtype=np.float32)[None, :, None]
+    rows = (1 - down) * pixels[:1] + down * pixels[-1:]
+    columns = (1 - across) * pixels[:, :1] + across * pixels[:, -1:]
+    corners = (1 - down) * ((1 - across) * pixels[0, 0] + across * pixels[0, -1])
+    corners = corners + down * ((1 - across) * pixels[-1, 0] + across * pixels[-1, -1])
+    patch: np.ndarray = rows + columns - corners
+    return patch
+
+
+def _cropped(cut: Image.Image, what: str) -> Image.Image:
+    alpha = np.asarray(cut.getchannel("A"))
+    if (alpha > 127).mean() < _SMALLEST_SHARE:
+        raise CutoutError(f"{what}: hardly anything is left once its background is gone; deliver it with transparency")
+    rows, columns = (np.flatnonzero((alpha > _TRACE).any(axis=axis)) for axis in (1, 0))
+    return cut.crop((int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1))

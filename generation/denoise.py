@@ -154,7 +154,7 @@ def _predict(
     rows, options = conditions.select(guided)
     shown = scheduler.scale_model_input(latents[rows], timestep)
     bundle.counts.unet_forwards += 1
-    output = bundle.unet(shown, timestep, return_dict=False, **options)[0]
+    output: Tensor = bundle.unet(shown, timestep, return_dict=False, **options)[0]
     if not guided:
         return output
     without, wanted = output[: len(guided)], output[len(guided) :]

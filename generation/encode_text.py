@@ -17,10 +17,11 @@ _CACHED_TEXTS = 1024
 
 @dataclass(frozen=True, slots=True)
 class TextFeatures:
-    """A text as the UNet reads it: ``tokens`` [length, width], and SDXL's ``pooled`` [width] (else ``None``)."""
+    """A text as the UNet reads it, ``tokens`` [length, width], and as one vector, ``pooled`` [width] (its first chunk;
+    projected for SDXL, which is told it too)."""
 
     tokens: Tensor
-    pooled: Tensor | None
+    pooled: Tensor
 
 
 class TextEncoder:
@@ -46,7 +47,7 @@ class TextEncoder:
     def negative(self, text: str) -> TextFeatures:
         """Features of what to avoid; no words at all are zeros for models that were trained so (SDXL)."""
         features = self.encode([text])[0]
-        if text or not self._bundle.zero_negative or features.pooled is None:
+        if text or not self._bundle.zero_negative:
             return features
         return TextFeatures(torch.zeros_like(features.tokens), torch.zeros_like(features.pooled))
 
@@ -58,7 +59,7 @@ def _encode(bundle: Bundle, texts: Sequence[str]) -> list[TextFeatures]:
         for tokenizer, encoder in zip(bundle.tokenizers, bundle.text_encoders, strict=True)
     ]
     if bundle.card.family == "sd15":
-        return [TextFeatures(tokens, None) for tokens, _ in per_encoder[0]]
+        return [TextFeatures(tokens, pooled) for tokens, pooled in per_encoder[0]]
     # SDXL joins both encoders' features and takes the pooled vector of the second.
     return [
         TextFeatures(torch.cat([first[0], second[0]], dim=-1), second[1])
@@ -75,7 +76,7 @@ def _encode_with(bundle: Bundle, tokenizer: Any, encoder: Any, texts: Sequence[s
     output = encoder(ids, output_hidden_states=two)
     bundle.counts.text_forwards += 1
     hidden = output.hidden_states[-2] if two else output[0]
-    pooled = output[0] if two else hidden[:, 0]
+    pooled = output["text_embeds"] if "text_embeds" in output else output["pooler_output"]
     lengths = [len(text) for text in chunks]
     parts = zip(hidden.split(lengths), pooled.split(lengths), strict=True)
     return [(tokens.flatten(0, 1), vectors[0]) for tokens, vectors in parts]

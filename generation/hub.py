@@ -23,7 +23,7 @@ class Sources:
 
 
 def locate(folder: Path, card: BundleCard) -> Sources:
-    """Local paths for ``card``; with a ``[source]`` table its repositories are downloaded first (or found in the cache).
+    """Local paths for ``card``; repositories that ``[source]`` names are downloaded first, or found in the cache.
 
     ``[source]`` holds ``base`` and ``adapters`` (hub ids or local folders), ``base_revision`` and
     ``adapters_revision`` (commits), and ``image_encoder`` (a folder inside ``adapters``).

@@ -32,7 +32,8 @@ def encode_images(bundle: Bundle, images: Sequence[Image.Image]) -> Tensor:
     encoded = vae.encode(pixels)
     # AutoencoderTiny gives latents, AutoencoderKL a distribution.
     raw = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
-    return ((raw - (vae.config.shift_factor or 0.0)) * vae.config.scaling_factor).to(bundle.dtype)
+    latents: Tensor = (raw - (vae.config.shift_factor or 0.0)) * vae.config.scaling_factor
+    return latents.to(bundle.dtype)
 
 
 @torch.inference_mode()
@@ -40,4 +41,5 @@ def decode_latents(bundle: Bundle, latents: Tensor) -> Tensor:
     """Scaled latents as pixels, float32 [n, 3, height, width] in 0 to 1."""
     vae = bundle.vae
     raw = latents.to(vae.dtype) / vae.config.scaling_factor + (vae.config.shift_factor or 0.0)
-    return (vae.decode(raw, return_dict=False)[0].float() / 2 + 0.5).clamp(0, 1)
+    pixels: Tensor = vae.decode(raw, return_dict=False)[0].float() / 2 + 0.5
+    return pixels.clamp(0, 1)

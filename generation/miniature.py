@@ -30,11 +30,16 @@ from transformers import (
     CLIPVisionModelWithProjection,
 )
 
-from generation.bundle_card import BundleCard, hash_files
+from generation.bundle_card import BundleCard, Threshold, hash_files
 from generation.bundle_toml import write_card
 
 _CROSS = {"sd15": 48, "sdxl": 96}
 _VISION, _PROJECTION, _EDGE = 40, 32, 32
+_THRESHOLDS = {
+    "sharpness": Threshold(accept=0.3, review=0.1),
+    "exposure": Threshold(accept=0.3, review=0.1),
+    "product": Threshold(accept=0.8, review=0.6),
+}
 _LAYER_NORM = ("weight", "bias")
 
 
@@ -69,6 +74,7 @@ def build(folder: Path, *, family: str = "sd15", size: int = 64, seed: int = 0) 
         height=size,
         adapters={role: f"ip_adapter/{role}.safetensors" for role in ("face", "product", "environment")},
         recipe={"steps": 4},
+        thresholds=_THRESHOLDS,
         sha256=hash_files(folder),
     )
     write_card(folder, card)
@@ -122,7 +128,7 @@ def _scheduler() -> DDIMScheduler:
     )
 
 
-def _sd15(size: int) -> StableDiffusionPipeline:
+def _sd15(size: int) -> Any:
     tokenizer = _tokenizer()
     unet = UNet2DConditionModel(
         sample_size=size // 8,
@@ -144,7 +150,7 @@ def _sd15(size: int) -> StableDiffusionPipeline:
     )
 
 
-def _sdxl(size: int) -> StableDiffusionXLPipeline:
+def _sdxl(size: int) -> Any:
     tokenizer = _tokenizer()
     unet = UNet2DConditionModel(
         sample_size=size // 8,
@@ -188,7 +194,7 @@ def _image_encoder(folder: Path) -> None:
     CLIPImageProcessorPil(size={"shortest_edge": _EDGE}, crop_size=_EDGE).save_pretrained(folder)
 
 
-def _attention(unet: UNet2DConditionModel) -> dict[str, torch.Tensor]:
+def _attention(unet: Any) -> dict[str, torch.Tensor]:
     """Keys and values of the image tokens for every cross-attention, numbered 1, 3, 5, ... as in published files."""
     layers = [name.removesuffix(".processor") for name in unet.attn_processors if name.endswith("attn2.processor")]
     return {
@@ -240,7 +246,7 @@ def _plus(cross: int, inner: int = 64, queries: int = 16) -> dict[str, torch.Ten
 
 def main(arguments: list[str] | None = None) -> None:
     """Command line: build one and say what it is."""
-    parser = argparse.ArgumentParser(prog="python -m generation.miniature", description=build.__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m generation.miniature", description="Write a stand-in bundle.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--family", choices=("sd15", "sdxl"), default="sd15")
     parser.add_argument("--size", type=int, default=64, help="picture edge in pixels, a multiple of 64")

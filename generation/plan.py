@@ -7,12 +7,18 @@ in a list.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from generation.brief import Campaign, Environment, Framing, Persona, Product, Shot
 from generation.prompts import shot_prompt
 from generation.recipe import RECIPES, digest, portrait_key, seed_of, shot_key
+
+MAX_SIZE = 4096
+"""Longest edge of a composed picture in pixels."""
+MAX_RENDITION = 8192
+"""Longest edge of a rendition in pixels."""
 
 
 class PlanError(ValueError):
@@ -49,7 +55,7 @@ def plan(
         PlanError: an empty list of environments, framings or personas, a name the catalog does not have, an unknown
             recipe, a number below 1.
     """
-    _check(campaign, products, environments, personas)
+    check_campaign(campaign, products, environments, personas)
     chosen = [products[sku] for sku in campaign.products] if campaign.products else list(products.values())
     shots: dict[str, Shot] = {}
     for product in sorted(chosen, key=lambda row: row.sku):
@@ -63,21 +69,39 @@ def plan(
     return Plan(tuple(kept), len(wanted) - len(kept))
 
 
-def _check(
+def check_campaign(
     campaign: Campaign,
     products: Mapping[str, Product],
     environments: Mapping[str, Environment],
     personas: Mapping[str, Persona],
 ) -> None:
-    def refuse(what: str) -> None:
-        raise PlanError(f"campaign {campaign.name!r}: {what}")
+    """Raise the :class:`PlanError` that :func:`plan` would, without planning."""
+    problem = (
+        _empty_list(campaign)
+        or _unknown_name(campaign, products, environments, personas)
+        or _number_out_of_range(campaign)
+        or _unusable_rendition(campaign)
+    )
+    if problem:
+        raise PlanError(f"campaign {campaign.name!r}: {problem}")
 
+
+def _empty_list(campaign: Campaign) -> str | None:
     if not campaign.environments:
-        refuse("its list of environments is empty; name at least one")
+        return "its list of environments is empty; name at least one"
     if not campaign.framings:
-        refuse("its list of framings is empty; name at least one")
+        return "its list of framings is empty; name at least one"
     if not campaign.personas and any(framing.has_person for framing in campaign.framings):
-        refuse("its framings show a person, but its list of personas is empty; name at least one")
+        return "its framings show a person, but its list of personas is empty; name at least one"
+    return None
+
+
+def _unknown_name(
+    campaign: Campaign,
+    products: Mapping[str, Product],
+    environments: Mapping[str, Environment],
+    personas: Mapping[str, Persona],
+) -> str | None:
     for kind, asked, known in (
         ("product", campaign.products, products),
         ("environment", campaign.environments, environments),
@@ -86,14 +110,45 @@ def _check(
         missing = [name for name in asked if name not in known]
         if missing:
             some = ", ".join(sorted(known)[:20]) or "none at all"
-            refuse(f"{kind} {missing[0]!r} is not in the catalog, which has {some}")
+            return f"{kind} {missing[0]!r} is not in the catalog, which has {some}"
     if campaign.recipe not in RECIPES:
-        refuse(f"recipe {campaign.recipe!r} is unknown; there are {', '.join(RECIPES)}")
+        return f"recipe {campaign.recipe!r} is unknown; there are {', '.join(RECIPES)}"
+    return None
+
+
+def _number_out_of_range(campaign: Campaign) -> str | None:
     for name in ("variants", "max_takes"):
         if getattr(campaign, name) < 1:
-            refuse(f"{name} is {getattr(campaign, name)}, it must be 1 or more")
+            return f"{name} is {getattr(campaign, name)}, it must be 1 or more"
     if campaign.shots_per_product is not None and campaign.shots_per_product < 1:
-        refuse(f"shots_per_product is {campaign.shots_per_product}, it must be 1 or more, or left out")
+        return f"shots_per_product is {campaign.shots_per_product}, it must be 1 or more, or left out"
+    if campaign.max_shots < 0:
+        return f"max_shots is {campaign.max_shots}, it must be 1 or more, or 0 for no limit"
+    for name in ("width", "height"):
+        size = getattr(campaign, name)
+        if size % 8 or not 0 <= size <= MAX_SIZE:
+            return f"{name} is {size}, it must be a multiple of 8 up to {MAX_SIZE}, or 0 for the bundle's own"
+    for name, cut in campaign.thresholds.items():
+        if not 0 <= cut <= 1:
+            return f"threshold {name!r} is {cut}, it must lie between 0 and 1"
+    return None
+
+
+def _unusable_rendition(campaign: Campaign) -> str | None:
+    names = [rendition.name for rendition in campaign.renditions]
+    for rendition in campaign.renditions:
+        who = f"rendition {rendition.name!r}"
+        if names.count(rendition.name) > 1:
+            return f"{who} is there twice; give each its own name"
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", rendition.name):
+            return f"{who} becomes a file name: use small letters, digits, - and _"
+        if rendition.format not in ("webp", "jpeg"):
+            return f"{who}: format is {rendition.format!r}, it must be webp or jpeg"
+        if not (1 <= rendition.width <= MAX_RENDITION and 1 <= rendition.height <= MAX_RENDITION):
+            return f"{who}: {rendition.width} x {rendition.height} pixels, edges must be 1 to {MAX_RENDITION}"
+        if not 1 <= rendition.quality <= 100:
+            return f"{who}: quality is {rendition.quality}, it must be 1 to 100"
+    return None
 
 
 def _combinations(campaign: Campaign, sku: str) -> Iterator[tuple[str, str | None, Framing]]:

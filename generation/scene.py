@@ -67,6 +67,11 @@ def _soft(box: Box, size: tuple[int, int], *, round_: bool) -> Tensor:
     return _array(shape.filter(ImageFilter.GaussianBlur(max(size) / 50)))
 
 
+def to_mask(shares: Tensor) -> Image.Image:
+    """Shares [height, width] in 0 to 1 as an image of mode L."""
+    return Image.fromarray((shares.clamp(0, 1) * 255).round().to(torch.uint8).numpy())
+
+
 def _array(channel: Image.Image) -> Tensor:
     return torch.from_numpy(np.asarray(channel, dtype=np.float32) / 255)
 

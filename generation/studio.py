@@ -69,7 +69,7 @@ class Studio:
                 else:
                     scenes.append(laid)
             for group in self._groups(scenes):
-                yield from self._together("compose", group, lambda pair: pair[0].inputs.take.key, self._draw)
+                yield from self._together("compose", group, lambda pair: pair[0].key, self._draw)
 
     def refine(self, takes: Sequence[TakeInputs]) -> Iterator[Result]:
         """The refined picture of each take, of the size the shot asks for; ``picture`` is the composed one."""
@@ -88,7 +88,7 @@ class Studio:
     def _draw(self, pairs: Sequence[tuple[Scene, Drawing]]) -> list[Result]:
         scenes, drawings = zip(*pairs, strict=True)
         pictures = draw_scenes(self.bundle, scenes, drawings)
-        return [Result(scene.inputs.take.key, image) for scene, image in zip(scenes, pictures, strict=True)]
+        return [Result(scene.key, image) for scene, image in zip(scenes, pictures, strict=True)]
 
     def _groups(self, scenes: Sequence[Scene]) -> list[list[tuple[Scene, Drawing]]]:
         """Scenes that can share a batch."""
@@ -100,22 +100,25 @@ class Studio:
         return list(groups.values())
 
     def _each(self, stage: str, takes: Sequence[TakeInputs], work: Callable[[TakeInputs], _T]) -> Iterator[_T | Result]:
-        """``work`` on each take by itself; what an input's owner must mend becomes a result."""
+        """``work`` on each take by itself; what it raises becomes the take's result."""
         for take in takes:
             started = time.perf_counter()
+            made: _T | Result
             try:
                 made = work(take)
             except (ValueError, OSError, RuntimeError) as error:
-                _LOG.warning("%s: take %s of %s failed: %s", stage, take.take.key, take.shot.product.sku, error)
-                made = Result(take.take.key, error=str(error), seconds=time.perf_counter() - started)
-            self.counts.add_seconds(stage, time.perf_counter() - started)
-            self.counts.images[stage] += isinstance(made, Result) and made.error is None
+                made = Result(take.take.key, error=str(error))
+            seconds = time.perf_counter() - started
+            self.counts.add_seconds(stage, seconds)
+            if isinstance(made, Result):
+                self.counts.images[stage] += made.error is None
+                made = replace(made, seconds=seconds)
             yield made
 
     def _together(
         self, stage: str, items: Sequence[_T], key: Callable[[_T], str], make: Callable[[Sequence[_T]], list[Result]]
     ) -> list[Result]:
-        """``make`` on a batch; if the batch fails (memory, mostly), on each item alone, so that only the culprit fails."""
+        """``make`` on a batch; if that fails (for want of memory, mostly), on each item alone, so that one fails."""
         started = time.perf_counter()
         try:
             made = make(items)
