@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable
 
 from embedded.airflow_settings import airflow_environment, write_admin
-from embedded.bucket import create_bucket
 from embedded.home import BUCKET, Home, with_free_ports
 from embedded.parts import Part, base_environment, lookbook_environment, parts
+from embedded.stores import open_objects
 from embedded.supervision import is_supervised, start_parts, start_supervisor, stop, wait_for
 
 Say = Callable[[str], None]
@@ -67,7 +67,7 @@ def _start_stores(home: Home, stores: list[Part], say: Say) -> None:
     wait_for(home, stores, STORES_SECONDS, say)
     home.postgres.create_database("airflow", owner="airflow", password=home.credentials.airflow_database)
     home.postgres.create_database("lookbook", owner="lookbook", password=home.credentials.lookbook_database)
-    create_bucket(home.s3, BUCKET)
+    open_objects(home).ensure_bucket()
     home.s3.sync_writes(BUCKET)
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from embedded.bucket import create_bucket
 from embedded.ports import free_port
 from embedded.postgres import PostgresServer
 from embedded.seaweedfs import REGION, SeaweedServer
+from storage.object_settings import ObjectSettings
+from storage.objects import Objects
 
 _numbers = count(1)
 
@@ -103,5 +104,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedServe
 def s3(s3_server: SeaweedServer) -> S3Bucket:
     """An empty bucket of this test's own."""
     bucket = f"test-{next(_numbers)}"
-    create_bucket(s3_server, bucket)
-    return S3Bucket(s3_server.endpoint, s3_server.access_key, s3_server.secret_key, bucket)
+    made = S3Bucket(s3_server.endpoint, s3_server.access_key, s3_server.secret_key, bucket)
+    settings = ObjectSettings(bucket, made.endpoint, made.access_key, made.secret_key)
+    Objects(settings).ensure_bucket()
+    return made

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import boto3
 import httpx
 import psutil
 import psycopg
 import pytest
-from botocore.exceptions import ClientError
 
-from embedded.bucket import create_bucket
 from embedded.postgres import PostgresServer
 from embedded.seaweedfs import SeaweedServer
+from storage.object_errors import ObjectRefused
+from storage.object_settings import ObjectSettings
+from storage.objects import Objects
+from tests.conftest import S3Bucket
 
 
 def addresses_listened_on() -> set[str]:
@@ -41,21 +42,13 @@ def test_create_database_twice_sets_the_owners_new_password(postgres_server: Pos
     postgres_server.drop_database("owned")
 
 
-def test_s3_refuses_strangers_and_wrong_secrets(s3_server: SeaweedServer) -> None:
-    create_bucket(s3_server, "closed")
-    assert httpx.get(f"{s3_server.endpoint}/closed?list-type=2", trust_env=False).status_code == 403
-    client = boto3.client(
-        "s3",
-        endpoint_url=s3_server.endpoint,
-        aws_access_key_id=s3_server.access_key,
-        aws_secret_access_key="guess",
-        region_name="us-east-1",
-    )
-    with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
-        client.list_objects_v2(Bucket="closed")
+def test_s3_refuses_strangers_and_wrong_secrets(s3: S3Bucket) -> None:
+    assert httpx.get(f"{s3.endpoint}/{s3.bucket}?list-type=2", trust_env=False).status_code == 403
+    wrong = Objects(ObjectSettings(s3.bucket, s3.endpoint, s3.access_key, "guess"))
+    with pytest.raises(ObjectRefused, match="SignatureDoesNotMatch"):
+        list(wrong.list_keys(""))
 
 
-def test_create_bucket_twice_and_fsync(s3_server: SeaweedServer) -> None:
+def test_fsync_can_be_asked_for_twice(s3_server: SeaweedServer, s3: S3Bucket) -> None:
     for _ in range(2):
-        create_bucket(s3_server, "kept")
-        s3_server.sync_writes("kept")
+        s3_server.sync_writes(s3.bucket)

@@ -1,0 +1,39 @@
+# Everything is made and kept below .lookbook; delete it and you have a fresh machine (`make stop` first).
+SHELL := /bin/sh
+HOME_FOLDER := .lookbook
+VENV := $(HOME_FOLDER)/venv/bin/python
+
+# The first Python on the path that is new enough, or name one: make PYTHON=/usr/bin/python3.12 setup
+PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11; do \
+	"$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$each" && break; done)
+
+.PHONY: help setup demo stop status test lock
+
+help:
+	@echo "make demo     set up, start the servers, make the sample catalog's pictures"
+	@echo "make status   what runs, and where"
+	@echo "make stop     end every server"
+	@echo "make test     set up, then lint, types, unit tests and one end-to-end run on servers of its own"
+	@echo "make setup    only install (.lookbook/venv)"
+	@echo "make lock     pin the dependencies of pyproject.toml anew"
+
+setup:
+	@test -n "$(PYTHON)" || { echo "set-up: no Python 3.11 or newer found (on Debian: apt install python3 python3-venv)"; exit 1; }
+	@$(PYTHON) -m embedded.installation
+
+demo: setup
+	@$(VENV) -m embedded demo
+
+stop status:
+	@if [ -x $(VENV) ]; then $(VENV) -m embedded $@; else echo "Nothing runs: nothing is installed."; fi
+
+# Temporary files of tests stay inside too; OpenMP with more threads than cores makes small models slower.
+test: setup
+	@mkdir -p $(HOME_FOLDER)/tmp
+	$(VENV) -m ruff check .
+	$(VENV) -m ruff format --check .
+	$(VENV) -m mypy .
+	TMPDIR="$(CURDIR)/$(HOME_FOLDER)/tmp" $(VENV) -m pytest
+
+lock:
+	@$(PYTHON) -m embedded.installation lock

@@ -1,0 +1,80 @@
+"""The few calls of Airflow's REST API that a run by hand would click."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from embedded.home import ADMIN, Home
+
+DAG_SECONDS = 120
+"""Patience until the dag-processor has read a DAG's file."""
+ENDED = frozenset({"success", "failed"})
+
+
+class AirflowError(RuntimeError):
+    """Airflow refuses, or does not know the DAG; says what it answered."""
+
+
+class AirflowApi:
+    """Airflow's REST API as the administrator."""
+
+    def __init__(self, home: Home) -> None:
+        self._client = httpx.Client(base_url=home.airflow_url, timeout=30, trust_env=False)
+        login = {"username": ADMIN, "password": home.credentials.airflow_admin}
+        token = self._ask("POST", "/auth/token", json=login)["access_token"]
+        self._client.headers["Authorization"] = f"Bearer {token}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._client.close()
+
+    def set_pool(self, name: str, slots: int, description: str) -> None:
+        """Make the pool, or change it to that size."""
+        body = {"name": name, "slots": slots, "description": description, "include_deferred": True}
+        if self._client.get(f"/api/v2/pools/{name}").status_code == httpx.codes.NOT_FOUND:
+            self._ask("POST", "/api/v2/pools", json=body)
+        else:
+            body["pool"] = body.pop("name")
+            self._ask("PATCH", f"/api/v2/pools/{name}", json=body)
+
+    def wait_for_dag(self, dag: str) -> None:
+        """Wait until Airflow has read ``dag`` from its file.
+
+        Raises:
+            AirflowError: it has not after :data:`DAG_SECONDS`; carries the errors of files that cannot be read.
+        """
+        deadline = time.monotonic() + DAG_SECONDS
+        while self._client.get(f"/api/v2/dags/{dag}").status_code == httpx.codes.NOT_FOUND:
+            if time.monotonic() > deadline:
+                errors = self._ask("GET", "/api/v2/importErrors")["import_errors"]
+                said = "\n".join(f"{each['filename']}: {each['stack_trace']}" for each in errors)
+                raise AirflowError(f"Airflow has not found DAG {dag!r} in {DAG_SECONDS} s. {said}")
+            time.sleep(0.5)
+
+    def trigger(self, dag: str, conf: dict[str, Any] | None = None) -> str:
+        """Start a run of ``dag``, also if it is paused, and let it be scheduled from now on; returns the run's id."""
+        body = {"logical_date": None, "conf": conf or {}}
+        run = str(self._ask("POST", f"/api/v2/dags/{dag}/dagRuns", json=body)["dag_run_id"])
+        self._ask("PATCH", f"/api/v2/dags/{dag}", json={"is_paused": False})
+        return run
+
+    def run_state(self, dag: str, run: str) -> str:
+        """``queued``, ``running``, ``success`` or ``failed``."""
+        return str(self._ask("GET", f"/api/v2/dags/{dag}/dagRuns/{run}")["state"])
+
+    def failed_tasks(self, dag: str, run: str) -> list[str]:
+        """Ids of the tasks of a run that failed by themselves."""
+        asked = self._ask("GET", f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances", params={"state": "failed"})
+        return [str(each["task_id"]) for each in asked["task_instances"]]
+
+    def _ask(self, method: str, path: str, **options: Any) -> Any:
+        response = self._client.request(method, path, **options)
+        if response.is_error:
+            raise AirflowError(f"Airflow answers {response.status_code} to {method} {path}: {response.text[:500]}")
+        return response.json()

@@ -1,0 +1,45 @@
+"""The demo's one bad row: a product whose packshot was cut short on its way into the bucket.
+
+Its row is right, so nothing is wrong until the picture is read: the shot fails with its reason, and no other suffers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import replace
+
+from PIL import Image, ImageOps
+
+from generation.brief import ImageRef, Product
+from storage import object_keys
+from storage.catalog import Catalog
+from storage.objects import Objects
+
+SKU = "DAMAGED-1"
+CAMPAIGN = "demo-damaged-row"
+
+
+def plant_bad_row(catalog: Catalog, objects: Objects, campaign: str) -> None:
+    """Add the product, and a campaign like ``campaign`` that wants one shot of it. Again changes nothing."""
+    products = catalog.products()
+    model = products[min(sku for sku in products if sku != SKU)]
+    whole = _mirrored(objects.get(model.packshot.key, model.packshot.sha256))
+    ref = ImageRef(object_keys.packshot(_sha256(whole), ".png"), _sha256(whole))
+    objects.put(ref.key, whole[: len(whole) // 2], "image/png")
+    catalog.save_products([Product(SKU, model.title, model.category, ref)])
+    like = catalog.campaigns([campaign])[0]
+    damaged = replace(like, name=CAMPAIGN, title="Demo: a damaged packshot", products=(SKU,), shots_per_product=1)
+    catalog.save_campaigns([replace(damaged, variants=1)])
+
+
+def _mirrored(packshot: bytes) -> bytes:
+    """An image of its own, so that the row it is modelled on stays whole."""
+    with Image.open(io.BytesIO(packshot)) as image:
+        out = io.BytesIO()
+        ImageOps.mirror(image.convert("RGB")).save(out, "PNG")
+    return out.getvalue()
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

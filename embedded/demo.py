@@ -1,0 +1,83 @@
+"""The main job from nothing: servers, catalog, bundle, one run, and what came of it. The servers keep running."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from rich.console import Console
+
+from embedded.airflow_api import AirflowError
+from embedded.bad_row import SKU, plant_bad_row
+from embedded.contact_sheet import make_contact_sheet
+from embedded.home import ADMIN, BUCKET, PROJECT, Home, default_root, open_home
+from embedded.run_catalog import RunOutcome, run_catalog
+from embedded.start import ToolError, run_tool, start
+from embedded.stores import open_catalog, open_objects
+from embedded.supervision import PartError
+from storage.catalog import Catalog
+from storage.gallery import ShotFilter
+from storage.tables import ShotState
+
+SAMPLE = PROJECT / "catalog" / "sample"
+SHOWN_FAILURES = 5
+
+
+def demo() -> int:
+    """Entry point; the exit status."""
+    console = Console()
+    began = time.monotonic()
+
+    def say(line: str) -> None:
+        console.print(f"[dim]{time.monotonic() - began:6.1f} s[/dim]  {line}", highlight=False, soft_wrap=True)
+
+    try:
+        say("starting the servers (PostgreSQL, S3, Airflow, generation service)")
+        home = start(open_home(default_root()), say)
+        catalog = _load_sample(home)
+        say(f"catalog: {len(catalog.products())} products; {SKU} has a packshot that was cut short, to show a bad row")
+        say("running the catalog DAG")
+        outcome = run_catalog(home, catalog, console)
+        _report(home, catalog, outcome, console)
+    except (PartError, ToolError, AirflowError) as error:
+        console.print(f"[red]{error}[/red]", highlight=False, soft_wrap=True, markup=False)
+        print("`make status` shows what runs, `make stop` ends it; then just try again.", file=sys.stderr)
+        return 1
+    say("done")
+    return 0
+
+
+def _load_sample(home: Home) -> Catalog:
+    run_tool(home, "storage", "import", str(SAMPLE))
+    catalog, objects = open_catalog(home), open_objects(home)
+    campaigns = [each.name for each in catalog.campaigns()]
+    plant_bad_row(catalog, objects, campaigns[0])
+    return catalog
+
+
+def _report(home: Home, catalog: Catalog, outcome: RunOutcome, console: Console) -> None:
+    counts = outcome.after
+    if outcome.nothing_new:
+        console.print(
+            f"\n[bold]Nothing new[/bold]: every shot has its picture or its answer ({outcome.seconds:.0f} s)."
+        )
+    else:
+        console.print(f"\n[bold]Made in {outcome.seconds / 60:.1f} min[/bold]", highlight=False)
+    console.print(
+        f"  accepted {counts[ShotState.PUBLISHED]}   review {counts[ShotState.REVIEW]}"
+        f"   rejected {counts[ShotState.REJECTED]}   failed {counts[ShotState.FAILED]}"
+    )
+    for record in catalog.find_shots(ShotFilter(state=ShotState.FAILED), limit=SHOWN_FAILURES).shots:
+        console.print(f"  failed: {record.shot.product.sku}: {record.reason}", highlight=False, markup=False)
+    sheet = home.root / "contact-sheet.png"
+    rows = {
+        "contact sheet": str(sheet) if make_contact_sheet(catalog, open_objects(home), sheet) else "no picture yet",
+        "Airflow": f"{home.airflow_url}   user {ADMIN}, password {home.credentials.airflow_admin}",
+        "pictures": f"{home.airflow_url}/gallery/ in Airflow; objects: {home.s3.endpoint}/{BUCKET}/published/",
+        "S3 keys": str(home.root / "credentials.json"),
+        "stop it": "make stop",
+    }
+    for name, value in rows.items():
+        console.print(f"  {name:<14}{value}", highlight=False, soft_wrap=True, markup=False)
+    if not (PROJECT / "bundles" / "starter" / "bundle.toml").exists():
+        console.print("[yellow]The bundle has random weights: the pictures prove the way, and show noise.[/yellow]")
