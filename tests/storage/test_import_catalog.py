@@ -1,0 +1,277 @@
+"""Importing: good rows load, every bad row is named with its line, field and reason, on both databases."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from generation.brief import Framing, Rendition
+from generation.face_spec import FaceSpec
+from storage.__main__ import main
+from storage.catalog import Catalog
+from storage.import_catalog import NothingToImport, import_catalog
+from storage.import_lines import BadRow, Line, read_lines
+from storage.object_errors import ObjectRefused
+from storage.objects import Objects
+from tests.storage.pictures import encoded, plain
+
+MUG = {"sku": "MUG-1", "title": "red mug", "category": "mug", "packshot": "images/mug.png"}
+BEACH = {"name": "beach", "description": "on a beach", "photo": "images/beach.jpg"}
+ANA = {"name": "ana", "face": {"age_band": "senior", "skin_tone": 4}, "seed": 7}
+AUTUMN = {
+    "name": "autumn",
+    "title": "Autumn",
+    "products": [],
+    "environments": ["beach"],
+    "personas": ["ana"],
+    "framings": ["held", "still"],
+    "renditions": [{"name": "web", "width": 64, "height": 64}],
+}
+
+
+def write(folder: Path, kind: str, *rows: dict[str, Any] | str) -> Path:
+    lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+    (folder / f"{kind}.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A small catalog without faults."""
+    here = tmp_path / "my catalog"
+    (here / "images").mkdir(parents=True)
+    (here / "images" / "mug.png").write_bytes(plain("red"))
+    (here / "images" / "beach.jpg").write_bytes(encoded(Image.new("RGB", (30, 20), "tan"), "JPEG"))
+    write(here, "products", MUG)
+    write(here, "environments", BEACH)
+    write(here, "personas", ANA)
+    write(here, "campaigns", AUTUMN)
+    return here
+
+
+def bad_fields(report_bad: tuple[BadRow, ...]) -> list[tuple[str, str]]:
+    return [(bad.where, bad.field) for bad in report_bad]
+
+
+def test_a_catalog_loads_with_its_images_under_their_digest(folder: Path, catalog: Catalog, objects: Objects) -> None:
+    report = import_catalog(folder, catalog, objects)
+    assert report.bad == ()
+    mug = catalog.products()["MUG-1"]
+    assert mug.packshot.sha256 == hashlib.sha256(plain("red")).hexdigest()
+    assert mug.packshot.key == f"catalog/packshots/{mug.packshot.sha256}.png"
+    assert objects.get(mug.packshot.key, mug.packshot.sha256) == plain("red")
+    photo = catalog.environments()["beach"].photo
+    assert objects.head(photo.key).content_type == "image/jpeg"  # type: ignore[union-attr]
+    assert catalog.personas()["ana"].face == FaceSpec(age_band="senior", skin_tone=4)
+    (campaign,) = catalog.campaigns()
+    assert campaign.framings == (Framing.HELD, Framing.STILL)
+    assert campaign.renditions == (Rendition("web", 64, 64),)
+
+
+def test_importing_again_changes_only_what_changed(folder: Path, catalog: Catalog, objects: Objects) -> None:
+    import_catalog(folder, catalog, objects)
+    again = import_catalog(folder, catalog, objects)
+    assert all(change.inserted == change.updated == () for change in again.changes.values())
+    (folder / "images" / "mug.png").write_bytes(plain("blue"))
+    changed = import_catalog(folder, catalog, objects)
+    assert changed.changes["products"].updated == ("MUG-1",)
+    assert changed.changes["environments"].updated == ()
+
+
+def test_every_bad_row_is_named_and_the_good_ones_load(folder: Path, catalog: Catalog, objects: Objects) -> None:
+    (folder / "images" / "cmyk.jpg").write_bytes(encoded(Image.new("CMYK", (8, 8)), "JPEG"))
+    (folder / "images" / "cut.png").write_bytes(encoded(Image.effect_noise((64, 64), 80))[:700])
+    (folder / "images" / "wide.png").write_bytes(encoded(Image.new("1", (20_000, 2))))
+    write(
+        folder,
+        "products",
+        MUG,
+        {**MUG, "sku": "NO-IMAGE", "packshot": "images/none.png"},
+        "{not json",
+        "",
+        {**MUG, "title": "again"},
+        {**MUG, "sku": "CMYK", "packshot": "images/cmyk.jpg"},
+        {**MUG, "sku": "CUT", "packshot": "images/cut.png"},
+        {**MUG, "sku": "WIDE", "packshot": "images/wide.png"},
+        {"sku": "BARE", "title": "bare", "category": "mug"},
+        {**MUG, "sku": "TYPO", "tilte": "x"},
+        {**MUG, "sku": " "},
+        {**MUG, "sku": 12},
+        "[1, 2]",
+        {**MUG, "sku": "MUG-2"},
+    )
+    write(
+        folder,
+        "personas",
+        ANA,
+        {**ANA, "name": "old", "face": {"age_band": "ancient"}},
+        {**ANA, "name": "x", "seed": -1},
+    )
+    report = import_catalog(folder, catalog, objects)
+    assert sorted(catalog.products()) == ["MUG-1", "MUG-2"]
+    assert sorted(catalog.personas()) == ["ana"]
+    by_line = {bad.where: bad for bad in report.bad}
+    expected = {
+        "products.jsonl:2": ("packshot", "cannot be read (No such file or directory)"),
+        "products.jsonl:3": ("", "is not JSON"),
+        "products.jsonl:5": ("sku", "'MUG-1' is on line 1 already"),
+        "products.jsonl:6": ("packshot", "CMYK without a colour profile"),
+        "products.jsonl:7": ("packshot", "damaged or cut off"),
+        "products.jsonl:8": ("packshot", "20000 x 2 pixels, at most 12,000"),
+        "products.jsonl:9": ("packshot", "names no image"),
+        "products.jsonl:10": ("tilte", "no such field; known are attributes, category, packshot, sku, title"),
+        "products.jsonl:11": ("sku", "is empty"),
+        "products.jsonl:12": ("sku", "valid string"),
+        "products.jsonl:13": ("", "not an object"),
+        "personas.jsonl:2": ("face", "age_band: 'ancient' is not one of young adult"),
+        "personas.jsonl:3": ("seed", "-1 is not a whole number"),
+    }
+    assert by_line.keys() == expected.keys()
+    for where, (field, reason) in expected.items():
+        assert by_line[where].field == field
+        assert reason in by_line[where].reason
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"environments": []}, "list of environments is empty"),
+        ({"personas": ["nobody"]}, "persona 'nobody' is not in the catalog, which has ana"),
+        ({"products": ["MUG-9"]}, "product 'MUG-9' is not in the catalog, which has MUG-1"),
+        ({"renditions": [{"name": "web", "width": 1, "height": 1, "format": "gif"}]}, "must be webp or jpeg"),
+        ({"max_takes": 0}, "max_takes is 0"),
+    ],
+)
+def test_a_campaign_that_cannot_be_planned_is_refused(
+    folder: Path, catalog: Catalog, objects: Objects, change: dict[str, Any], reason: str
+) -> None:
+    write(folder, "campaigns", {**AUTUMN, **change}, {**AUTUMN, "name": "spring"})
+    report = import_catalog(folder, catalog, objects)
+    assert [campaign.name for campaign in catalog.campaigns()] == ["spring"]
+    (bad,) = report.bad
+    assert (bad.where, bad.name) == ("campaigns.jsonl:1", "autumn")
+    assert reason in bad.reason
+
+
+def test_one_file_can_be_imported_alone(folder: Path, catalog: Catalog, objects: Objects) -> None:
+    import_catalog(folder / "products.jsonl", catalog, objects)
+    assert list(catalog.products()) == ["MUG-1"]
+    assert catalog.environments() == {}
+    assert import_catalog(folder / "campaigns.jsonl", catalog, objects).bad[0].name == "autumn"
+
+
+def test_csv_holds_the_same_rows(tmp_path: Path) -> None:
+    file = tmp_path / "campaigns.csv"
+    file.write_text(
+        "\ufeffname,environments,face.age_band,face.freckles,renditions,note\r\n"
+        'autumn,beach; forest,senior,true,"[{""name"": ""web""}]",\r\n'
+        "\r\n"
+        '"two\nlines",beach,,,,x\r\n'
+        "wide,a,b,c,d,e,f\r\n"
+        "odd,[beach,,,,\r\n",
+        encoding="utf-8",
+        newline="",
+    )
+    first, second, wide, odd = read_lines(file)
+    assert first == Line(
+        file,
+        2,
+        {
+            "name": "autumn",
+            "environments": ["beach", "forest"],
+            "face": {"age_band": "senior", "freckles": "true"},
+            "renditions": [{"name": "web"}],
+        },
+    )
+    assert second == Line(file, 5, {"name": "two\nlines", "environments": ["beach"], "note": "x"})
+    assert isinstance(wide, BadRow)
+    assert (wide.where, wide.reason.split(";")[0]) == ("campaigns.csv:6", "has 7 cells under 6 columns")
+    assert isinstance(odd, BadRow)
+    assert odd.reason.startswith("environments: the cell begins like JSON but is not")
+
+
+def test_csv_values_get_their_types(folder: Path, catalog: Catalog, objects: Objects) -> None:
+    (folder / "personas.jsonl").unlink()
+    (folder / "personas.csv").write_text(
+        "name,seed,face.skin_tone,face.freckles,face.hair_style\nana,7,4,true,bob\nben,8,eleven,,\n", encoding="utf-8"
+    )
+    report = import_catalog(folder, catalog, objects)
+    assert catalog.personas()["ana"].face == FaceSpec(skin_tone=4, freckles=True, hair_style="bob")
+    assert bad_fields(report.bad) == [("personas.csv:3", "face.skin_tone")]
+
+
+def test_a_file_that_is_not_utf8_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "products.csv"
+    file.write_bytes("sku,title\nA,Café\n".encode("latin-1"))
+    (bad,) = read_lines(file)
+    assert isinstance(bad, BadRow)
+    assert bad.reason == "byte 16 is not UTF-8; save the file as UTF-8"
+
+
+def test_a_folder_without_a_catalog_says_what_is_expected(tmp_path: Path, catalog: Catalog, objects: Objects) -> None:
+    for path in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(NothingToImport, match=r"products\.jsonl.*\.csv"):
+            import_catalog(path, catalog, objects)
+    write(tmp_path, "products", MUG)
+    (tmp_path / "products.csv").write_text("sku\n", encoding="utf-8")
+    with pytest.raises(NothingToImport, match="keep one"):
+        import_catalog(tmp_path, catalog, objects)
+
+
+def test_a_bucket_that_refuses_leaves_the_catalog_without_rows(
+    folder: Path, catalog: Catalog, objects: Objects
+) -> None:
+    stranger = Objects(replace(objects.settings, secret_key="guess"))
+    with pytest.raises(ObjectRefused):
+        import_catalog(folder, catalog, stranger)
+    assert catalog.products() == {}
+    import_catalog(folder, catalog, objects)
+    assert list(catalog.products()) == ["MUG-1"]
+
+
+@pytest.fixture
+def environment(sqlite_url: str, objects: Objects, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The variables by which the command finds its servers."""
+    found = objects.settings
+    values = {
+        "LOOKBOOK_DATABASE_URL": sqlite_url,
+        "LOOKBOOK_S3_ENDPOINT": found.endpoint,
+        "LOOKBOOK_S3_ACCESS_KEY": found.access_key,
+        "LOOKBOOK_S3_SECRET_KEY": found.secret_key,
+        "LOOKBOOK_S3_BUCKET": found.bucket,
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, str(value))
+    yield
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_command_migrates_imports_and_tells(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["status"]) == 2
+    assert "python -m storage migrate" in capfd.readouterr().err
+    assert main(["migrate"]) == 0
+    assert main(["import", str(folder)]) == 0
+    assert "0 rows refused" in capfd.readouterr().out
+    write(folder, "products", MUG, {**MUG, "sku": "CUP", "packshot": "images/[none].png"})
+    assert main(["import", str(folder)]) == 1
+    told = capfd.readouterr()
+    assert "1 rows refused" in told.out
+    assert "products.jsonl:2 'CUP' packshot: images/[none].png: cannot be read" in told.err
+    assert main(["status"]) == 0
+    assert "autumn: no shots yet" in capfd.readouterr().out
+    assert main(["import", str(folder / "images")]) == 2
+
+
+def test_the_command_without_a_database_says_what_to_set(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("LOOKBOOK_DATABASE_URL", raising=False)
+    assert main(["status"]) == 2
+    assert "LOOKBOOK_DATABASE_URL is not set" in capfd.readouterr().err
