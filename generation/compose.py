@@ -10,8 +10,8 @@ from PIL import Image
 from generation.bundle import Bundle
 from generation.denoise import Drawing, denoise
 from generation.encode import adapter_inputs
-from generation.encoders import Encoders
 from generation.inputs import TakeInputs
+from generation.kit import Kit
 from generation.latents import decode_latents, encode_images, to_images
 from generation.layout import working_size
 from generation.material import Material, read_material
@@ -64,11 +64,12 @@ def size_step(bundle: Bundle) -> int:
     return int(bundle.scale_factor * 2 ** (levels - 1))
 
 
-def to_drawings(bundle: Bundle, encoders: Encoders, scenes: Sequence[Scene]) -> list[Drawing]:
+def to_drawings(kit: Kit, scenes: Sequence[Scene]) -> list[Drawing]:
     """Encode words and images of ``scenes``, all in one batch each."""
-    texts = encoders.texts.encode([scene.material.inputs.shot.prompt for scene in scenes])
-    found = iter(encoders.images.encode([image for scene in scenes for image in scene.shown if image is not None]))
-    nothing = encoders.images.nothing()
+    bundle = kit.bundle
+    texts = kit.texts.encode([scene.material.inputs.shot.prompt for scene in scenes])
+    found = iter(kit.images.encode([image for scene in scenes for image in scene.shown if image is not None]))
+    nothing = kit.images.nothing()
     blank = adapter_inputs(bundle, [nothing] * 3)
     drawings = []
     for scene, text in zip(scenes, texts, strict=True):
@@ -79,7 +80,7 @@ def to_drawings(bundle: Bundle, encoders: Encoders, scenes: Sequence[Scene]) -> 
             Drawing(
                 size=scene.size,
                 text=text,
-                negative=encoders.texts.negative(shot.negative),
+                negative=kit.texts.negative(shot.negative),
                 images=adapter_inputs(bundle, shown),
                 no_images=blank,
                 masks=scene.regions.masks(recipe, latent),

@@ -52,7 +52,8 @@ def _matte(image: Image.Image, what: str) -> Image.Image:
             "needed); deliver it with transparency or on a plain background"
         )
     alike = np.abs(pixels - _expected_background(pixels)).max(axis=2) <= _TOLERANCE
-    framed = Image.fromarray(np.pad(alike, 1, constant_values=True).astype(np.uint8))
+    # A copy, since an image over an array's own memory cannot be filled.
+    framed = Image.fromarray(np.pad(alike, 1, constant_values=True).astype(np.uint8)).copy()
     ImageDraw.floodfill(framed, (0, 0), 2)
     product = Image.fromarray(np.where(np.asarray(framed)[1:-1, 1:-1] == 2, 0, 255).astype(np.uint8))
     # The fill stops inside the anti-aliased edge; one pixel less and softened takes that rim away.

@@ -8,28 +8,28 @@ import torch
 from PIL import Image
 
 from generation.brief import Persona
-from generation.bundle import Bundle
 from generation.denoise import Drawing, denoise
 from generation.encode import adapter_inputs
-from generation.encoders import Encoders
+from generation.kit import Kit
 from generation.latents import decode_latents, to_images
 from generation.prompts import portrait_prompt
 
 _FULL_GUIDANCE = 1.0
 
 
-def draw_portraits(bundle: Bundle, encoders: Encoders, personas: Sequence[Persona]) -> list[Image.Image]:
+def draw_portraits(kit: Kit, personas: Sequence[Persona]) -> list[Image.Image]:
     """One portrait per persona, of the bundle's own size, as one batch.
 
     The features and the persona's seed decide it alone: no image prompt, no keep, guidance to the last step (a
     portrait is worth it: every shot of the persona refers to it).
     """
+    bundle = kit.bundle
     recipe = bundle.card.recipe_for("standard")
     size = (bundle.card.width, bundle.card.height)
     latent = (size[1] // bundle.scale_factor, size[0] // bundle.scale_factor)
-    texts = encoders.texts.encode([portrait_prompt(persona.face) for persona in personas])
-    negative = encoders.texts.negative("")
-    nothing = adapter_inputs(bundle, [encoders.images.nothing()] * 3)
+    texts = kit.texts.encode([portrait_prompt(persona.face) for persona in personas])
+    negative = kit.texts.negative("")
+    nothing = adapter_inputs(bundle, [kit.images.nothing()] * 3)
     drawings = [
         Drawing(
             size=size,

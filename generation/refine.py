@@ -12,11 +12,10 @@ from dataclasses import replace
 import torch
 from PIL import Image, ImageFilter
 
-from generation.bundle import Bundle
 from generation.compose import lay_out, to_drawings
 from generation.denoise import denoise
-from generation.encoders import Encoders
 from generation.inputs import Result, TakeInputs
+from generation.kit import Kit
 from generation.latents import decode_latents, encode_images, to_images
 from generation.light import match_light
 from generation.material import Material, read_material
@@ -29,23 +28,23 @@ _WORSE_BY = 0.02
 Step = Callable[[Image.Image], Image.Image]
 
 
-def refine_picture(bundle: Bundle, encoders: Encoders, inputs: TakeInputs) -> Result:
+def refine_picture(kit: Kit, inputs: TakeInputs) -> Result:
     """The refined picture of one take, in the size the shot asks for, and notes on what each step did.
 
     Raises:
         ValueError: an image is missing or cannot be read.
     """
-    material = read_material(bundle.card, inputs)
+    material = read_material(kit.bundle.card, inputs)
     composed = material.picture()
     product = material.product(material.size)
     best = paste_product(composed.resize(material.size, Image.Resampling.LANCZOS), product)
     notes: list[str] = []
     if material.size[0] * material.size[1] > composed.width * composed.height:
         notes.append(f"size: enlarged from {composed.width} x {composed.height}")
-    before = _quality(bundle, encoders, material, best)
-    for name, step in _steps(bundle, encoders, material).items():
+    before = _quality(kit, material, best)
+    for name, step in _steps(kit, material).items():
         made = paste_product(step(best), product)
-        after = _quality(bundle, encoders, material, made)
+        after = _quality(kit, material, made)
         worse = _what_fell(before, after)
         if worse:
             notes.append(f"{name}: kept the picture before, {worse}")
@@ -55,16 +54,16 @@ def refine_picture(bundle: Bundle, encoders: Encoders, inputs: TakeInputs) -> Re
     return Result(inputs.take.key, best, notes=tuple(notes))
 
 
-def _steps(bundle: Bundle, encoders: Encoders, material: Material) -> dict[str, Step]:
+def _steps(kit: Kit, material: Material) -> dict[str, Step]:
     steps: dict[str, Step] = {"light": lambda picture: _light(material, picture)}
     if material.recipe.polish_strength > 0:
-        steps["polish"] = lambda picture: _polish(bundle, encoders, material, picture)
+        steps["polish"] = lambda picture: _polish(kit, material, picture)
     steps["texture"] = lambda picture: picture.filter(_SHARPEN)
     return steps
 
 
-def _quality(bundle: Bundle, encoders: Encoders, material: Material, picture: Image.Image) -> dict[str, float]:
-    values, _ = measure(bundle, encoders, material, picture)
+def _quality(kit: Kit, material: Material, picture: Image.Image) -> dict[str, float]:
+    values, _ = measure(kit, material, picture)
     return values
 
 
@@ -87,15 +86,15 @@ def _light(material: Material, picture: Image.Image) -> Image.Image:
     return match_light(picture, material.photo, to_mask(found.place))
 
 
-def _polish(bundle: Bundle, encoders: Encoders, material: Material, picture: Image.Image) -> Image.Image:
+def _polish(kit: Kit, material: Material, picture: Image.Image) -> Image.Image:
     """Draw the last part of the steps again over the picture (img2img) in all its regions, at the models' own size."""
-    scene = lay_out(bundle, material.inputs)
-    (drawing,) = to_drawings(bundle, encoders, [scene])
+    scene = lay_out(kit.bundle, material.inputs)
+    (drawing,) = to_drawings(kit, [scene])
     small = picture.resize(scene.size, Image.Resampling.LANCZOS)
     again = replace(
         drawing,
-        reference=encode_images(bundle, [small])[0],
+        reference=encode_images(kit.bundle, [small])[0],
         keep=torch.clamp(torch.full_like(drawing.masks[0], 1 - material.recipe.polish_strength), 0, 1),
     )
-    drawn = to_images(decode_latents(bundle, denoise(bundle, [again])))[0]
+    drawn = to_images(decode_latents(kit.bundle, denoise(kit.bundle, [again])))[0]
     return drawn.resize(picture.size, Image.Resampling.LANCZOS)

@@ -13,7 +13,8 @@ from torch.nn import functional
 from generation.layout import Box, Layout
 from generation.recipe import Recipe
 
-_PORTRAIT_HEAD = Box(0.14, 0.0, 0.86, 0.86)
+PORTRAIT_HEAD = Box(0.14, 0.0, 0.86, 0.86)
+"""Where the head with its hair is in a portrait."""
 _SHADOW = 0.45
 
 
@@ -111,7 +112,7 @@ def _with_shadow(picture: Image.Image, product: Image.Image) -> Image.Image:
 
 def _with_head(picture: Image.Image, portrait: Image.Image, face: Box) -> Image.Image:
     left, top, right, bottom = face.pixels(picture.size)
-    head = portrait.convert("RGB").crop(_PORTRAIT_HEAD.pixels(portrait.size))
+    head = portrait.convert("RGB").crop(PORTRAIT_HEAD.pixels(portrait.size))
     head = ImageOps.fit(head, (right - left, bottom - top), Image.Resampling.LANCZOS, centering=(0.5, 0.3))
     mask = Image.new("L", head.size)
     ImageDraw.Draw(mask).ellipse((0, 0, *head.size), fill=255)

@@ -21,9 +21,9 @@ from generation.bundle import Bundle, load
 from generation.compose import Scene, draw_scenes, lay_out, to_drawings
 from generation.counts import Counts
 from generation.denoise import Drawing
-from generation.encoders import Encoders
 from generation.face import draw_portraits
 from generation.inputs import Result, TakeInputs
+from generation.kit import Kit
 from generation.refine import refine_picture
 from generation.score.scorecard import score_picture
 
@@ -42,7 +42,7 @@ class Studio:
     def __init__(self, bundle: Bundle, batch: int = 8) -> None:
         self.bundle = bundle
         self._batch = batch
-        self._encoders = Encoders.of(bundle)
+        self._kit = Kit.of(bundle)
 
     @classmethod
     def open(cls, folder: Path | str, device: str | None = None, batch: int = 8) -> Studio:
@@ -74,15 +74,15 @@ class Studio:
     def refine(self, takes: Sequence[TakeInputs]) -> Iterator[Result]:
         """The refined picture of each take, of the size the shot asks for; ``picture`` is the composed one."""
         for take in takes:
-            yield from self._each("refine", [take], lambda item: refine_picture(self.bundle, self._encoders, item))
+            yield from self._each("refine", [take], lambda item: refine_picture(self._kit, item))
 
     def score(self, takes: Sequence[TakeInputs]) -> Iterator[Result]:
         """The scorecard of each take; ``picture`` is the refined one."""
         for take in takes:
-            yield from self._each("score", [take], lambda item: score_picture(self.bundle, self._encoders, item))
+            yield from self._each("score", [take], lambda item: score_picture(self._kit, item))
 
     def _portray(self, pairs: Sequence[tuple[str, Persona]]) -> list[Result]:
-        images = draw_portraits(self.bundle, self._encoders, [persona for _, persona in pairs])
+        images = draw_portraits(self._kit, [persona for _, persona in pairs])
         return [Result(key, image) for (key, _), image in zip(pairs, images, strict=True)]
 
     def _draw(self, pairs: Sequence[tuple[Scene, Drawing]]) -> list[Result]:
@@ -95,7 +95,7 @@ class Studio:
         if not scenes:
             return []
         groups: dict[Any, list[tuple[Scene, Drawing]]] = defaultdict(list)
-        for scene, drawing in zip(scenes, to_drawings(self.bundle, self._encoders, scenes), strict=True):
+        for scene, drawing in zip(scenes, to_drawings(self._kit, scenes), strict=True):
             groups[drawing.group].append((scene, drawing))
         return list(groups.values())
 

@@ -14,6 +14,7 @@ MEANS = {
     "product": "the packshot's colours and shape are not met",
     "prompt": "the picture does not show what was asked in words",
     "identity": "the face is not the persona's",
+    "features": "the face lacks features that were chosen",
     "environment": "the place is not the environment's",
 }
 """What it means, in words, when a dimension is low."""
@@ -86,7 +87,7 @@ def suggest_changes(scorecard: Scorecard, recipe: Recipe) -> dict[str, float]:
     changes: dict[str, float] = {}
     if "product" in low:
         changes |= {"product_keep": 1.0, "product_strength": min(1.2, recipe.product_strength + 0.2)}
-    if "identity" in low:
+    if low & {"identity", "features"}:
         changes |= {"face_strength": min(1.2, recipe.face_strength + 0.2), "face_keep": max(0.35, recipe.face_keep)}
     if "environment" in low:
         changes |= {"environment_keep": min(0.8, recipe.environment_keep + 0.2)}

@@ -19,7 +19,7 @@ from generation.bundle import Bundle
 from generation.bundle_card import ROLES
 from generation.denoise import Drawing, denoise
 from generation.encode import adapter_inputs
-from generation.encoders import Encoders
+from generation.kit import Kit
 from generation.latents import decode_latents, encode_images
 from tests.generation.conftest import picture
 
@@ -32,16 +32,16 @@ SCHEDULERS = (DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler
 
 def drawing(bundle: Bundle, number: int, **changes: object) -> Drawing:
     """A drawing that differs from the others in everything that may differ."""
-    encoders = Encoders.of(bundle)
+    kit = Kit.of(bundle)
     words = ("a face", LONG, "a red shoe on a plinth, snow", "perfume")[number]
-    text, negative = encoders.texts.encode([words, "blurry"])
+    text, negative = kit.texts.encode([words, "blurry"])
     generator = torch.Generator().manual_seed(number)
     made = Drawing(
         size=SIZE,
         text=text,
         negative=negative,
-        images=adapter_inputs(bundle, encoders.images.encode([picture(10 * number + role) for role in range(3)])),
-        no_images=adapter_inputs(bundle, [encoders.images.nothing()] * 3),
+        images=adapter_inputs(bundle, kit.images.encode([picture(10 * number + role) for role in range(3)])),
+        no_images=adapter_inputs(bundle, [kit.images.nothing()] * 3),
         masks=torch.rand(3, LATENT, LATENT, generator=generator),
         seed=100 + number,
         steps=4,
@@ -67,9 +67,7 @@ def test_a_batch_equals_its_drawings_one_by_one(scheduled: Bundle) -> None:
 
 
 def test_equal_seeds_give_equal_pixels(bundle: Bundle) -> None:
-    first, again, other = (
-        denoise(bundle, [drawing(bundle, 2, seed=seed)]) for seed in (7, 7, 8)
-    )
+    first, again, other = (denoise(bundle, [drawing(bundle, 2, seed=seed)]) for seed in (7, 7, 8))
     assert torch.equal(first, again)
     assert not torch.allclose(first, other, atol=0.1)
 
@@ -131,8 +129,8 @@ def test_steps_that_would_be_overwritten_are_not_run(bundle: Bundle) -> None:
 
 
 def test_a_text_of_any_length_is_read_to_its_end(bundle: Bundle) -> None:
-    encoders = Encoders.of(bundle)
-    one, two = encoders.texts.encode([LONG + "with a red hat", LONG + "with a blue hat"])
+    kit = Kit.of(bundle)
+    one, two = kit.texts.encode([LONG + "with a red hat", LONG + "with a blue hat"])
     assert one.tokens.shape[0] > 77
     assert one.tokens.shape[0] % 77 == 0
     assert not torch.equal(one.tokens, two.tokens)
