@@ -65,7 +65,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         yield
         await run_in_threadpool(worker.stop, GRACE_SECONDS)
 
-    app = FastAPI(title="Lookbook generation service", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Lookbook generation service", lifespan=lifespan, openapi_url=None)
     app.state.queue, app.state.metrics, app.state.worker, app.state.token = queue, metrics, worker, chosen.token
     app.add_api_route("/health", health, methods=["GET"])
     app.include_router(_guarded())
