@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -65,9 +66,7 @@ def stored(objects: Objects, image: Image.Image, name: str) -> ImageRef:
     return objects.put(f"catalog/{name}.png", data.getvalue(), "image/png").ref
 
 
-def shots(
-    objects: Objects, service: GenerationClient, packshot: Image.Image, prompt: str, **brief: object
-) -> list[Shot]:
+def shots(objects: Objects, service: GenerationClient, packshot: Image.Image, prompt: str, **brief: Any) -> list[Shot]:
     """A campaign's shots with their input images in the bucket."""
     info = service.bundle()
     wanted = campaign(prompt=prompt, **brief)
@@ -81,7 +80,7 @@ def shots(
     return list(plan(wanted, products, places, people, facts).shots)
 
 
-def first(shot: Shot) -> dict[str, Shot | Take]:
+def first(shot: Shot) -> dict[str, Any]:
     return {"shot": shot, "take": take(shot.key, shot.seed, 1)}
 
 
@@ -94,7 +93,7 @@ def ended(service: GenerationClient, job: Job) -> Job:
 
 
 def run(
-    service: GenerationClient, stage: Stage, items: list[dict[str, object]], job: str = "job"
+    service: GenerationClient, stage: Stage, items: list[dict[str, Any]], job: str = "job"
 ) -> dict[str, ItemResult]:
     over = ended(service, service.submit(f"{job}-{stage.value}", stage, items))
     assert (over.state, over.done) == (JobState.DONE, over.total)
@@ -246,7 +245,7 @@ def test_health_is_open_and_says_what_is_missing(door: TestClient, service: Gene
     ],
 )
 def test_items_that_are_no_items_are_refused_with_the_field(
-    door: TestClient, stage: str, items: list[dict[str, object]], said: str
+    door: TestClient, stage: str, items: list[dict[str, Any]], said: str
 ) -> None:
     answer = door.post("/v1/jobs", json={"id": "bad", "stage": stage, "items": items})
     assert answer.status_code == 422
@@ -280,7 +279,7 @@ def test_it_does_not_start_without_what_it_needs(
         create_app()
 
 
-def a_portrait(job: str, number: int = 0) -> dict[str, object]:
+def a_portrait(job: str, number: int = 0) -> dict[str, Any]:
     item = {"portrait_key": f"{number:032x}", "persona": {"name": "ana", "face": {}, "seed": number}}
     return {"id": job, "stage": "face", "items": [item]}
 
