@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from embedded.seaweedfs import SeaweedServer
-from generation.brief import Environment, Framing, ImageRef, Persona, Product, Shot, Take
+from generation.brief import Environment, Framing, ImageRef, Persona, Product, Shot
 from generation.client import GenerationClient, JobUnknown, ServiceError
 from generation.face_spec import FaceSpec
 from generation.jobs import ItemResult, Job, JobState, Stage
