@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from generation.bundle import Bundle
+from generation.cutout import on_white
 from generation.denoise import Drawing, denoise
 from generation.encode import adapter_inputs
 from generation.inputs import TakeInputs
@@ -41,7 +42,7 @@ class Scene:
     @property
     def shown(self) -> tuple[Image.Image | None, Image.Image, Image.Image]:
         """What each adapter is shown, per role; nothing for the face of a picture without a person."""
-        return (self.material.portrait, self.material.cutout, self.material.photo)
+        return (self.material.portrait, on_white(self.material.cutout), self.material.photo)
 
 
 def lay_out(bundle: Bundle, inputs: TakeInputs) -> Scene:

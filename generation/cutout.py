@@ -13,6 +13,7 @@ _SMALLEST_SHARE = 0.01
 _LARGEST = 2048
 _FILL_EDGE = 640
 _TRACE = 8
+_FILLED = 0.8
 
 
 class CutoutError(ValueError):
@@ -38,6 +39,14 @@ def cut_out(packshot: Image.Image, what: str = "packshot") -> Image.Image:
     cut = colour.convert("RGBA")
     cut.putalpha(_matte(colour, what))
     return _cropped(cut, what)
+
+
+def on_white(cutout: Image.Image) -> Image.Image:
+    """The cut-out in the middle of a white square with some air, RGB: how packshots look, and adapters expect."""
+    edge = round(max(cutout.size) / _FILLED)
+    square = Image.new("RGB", (edge, edge), "white")
+    square.paste(cutout, ((edge - cutout.width) // 2, (edge - cutout.height) // 2), cutout)
+    return square
 
 
 def _matte(image: Image.Image, what: str) -> Image.Image:

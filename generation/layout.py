@@ -1,7 +1,7 @@
 """Where things are in a picture: boxes per framing, in fractions of its width and height.
 
-The boxes follow the framings of the rendered world on which the starter bundle is trained; the person stands on one
-side, the product on the other, and the shot's seed decides which.
+The boxes are the mean ones of the rendered world on which the starter bundle is trained (product right of the person);
+the shot's seed decides whether the picture is mirrored.
 """
 
 from __future__ import annotations
@@ -68,28 +68,28 @@ class Layout:
 
 _LAYOUTS = {
     Framing.HELD: Layout(
-        product=Box(0.08, 0.38, 0.41, 0.72),
+        product=Box(0.60, 0.42, 0.94, 0.77),
         stands=False,
-        face=Box(0.45, 0.08, 0.93, 0.70),
-        free=(Box(0.40, 0.62, 1.0, 0.92), Box(0.10, 0.66, 0.50, 0.88)),
+        face=Box(0.08, 0.14, 0.59, 0.71),
+        free=(Box(0.04, 0.66, 0.60, 0.92), Box(0.50, 0.72, 0.88, 0.92)),
     ),
     Framing.PLINTH: Layout(
-        product=Box(0.06, 0.42, 0.42, 0.78),
+        product=Box(0.62, 0.43, 0.96, 0.81),
         stands=True,
-        face=Box(0.45, 0.08, 0.93, 0.70),
-        free=(Box(0.40, 0.62, 1.0, 0.92), Box(0.02, 0.72, 0.46, 0.97)),
+        face=Box(0.07, 0.14, 0.58, 0.71),
+        free=(Box(0.04, 0.66, 0.58, 0.92), Box(0.55, 0.76, 1.0, 0.96)),
     ),
     Framing.CLOSE_UP: Layout(
-        product=Box(0.06, 0.30, 0.54, 0.92),
+        product=Box(0.42, 0.38, 0.98, 0.95),
         stands=True,
-        face=Box(0.52, 0.08, 0.94, 0.60),
-        free=(Box(0.44, 0.52, 1.0, 0.84),),
+        face=Box(0.07, 0.16, 0.53, 0.66),
+        free=(Box(0.03, 0.60, 0.54, 0.80), Box(0.42, 0.80, 1.0, 1.0)),
     ),
     Framing.STILL: Layout(
-        product=Box(0.28, 0.24, 0.72, 0.70),
+        product=Box(0.27, 0.35, 0.73, 0.80),
         stands=True,
         face=None,
-        free=(Box(0.20, 0.66, 0.80, 0.95),),
+        free=(Box(0.20, 0.74, 0.80, 0.96),),
     ),
 }
 

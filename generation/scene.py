@@ -13,7 +13,7 @@ from torch.nn import functional
 from generation.layout import Box, Layout
 from generation.recipe import Recipe
 
-PORTRAIT_HEAD = Box(0.14, 0.0, 0.86, 0.86)
+PORTRAIT_HEAD = Box(0.18, 0.12, 0.82, 0.84)
 """Where the head with its hair is in a portrait."""
 _SHADOW = 0.45
 
@@ -113,7 +113,7 @@ def _with_shadow(picture: Image.Image, product: Image.Image) -> Image.Image:
 def _with_head(picture: Image.Image, portrait: Image.Image, face: Box) -> Image.Image:
     left, top, right, bottom = face.pixels(picture.size)
     head = portrait.convert("RGB").crop(PORTRAIT_HEAD.pixels(portrait.size))
-    head = ImageOps.fit(head, (right - left, bottom - top), Image.Resampling.LANCZOS, centering=(0.5, 0.3))
+    head = ImageOps.fit(head, (right - left, bottom - top), Image.Resampling.LANCZOS)
     mask = Image.new("L", head.size)
     ImageDraw.Draw(mask).ellipse((0, 0, *head.size), fill=255)
     picture.paste(head, (left, top), mask.filter(ImageFilter.GaussianBlur(max(head.size) / 40)))

@@ -10,6 +10,7 @@ from generation.kit import Kit
 from generation.layout import Box
 
 _GREY = (128, 128, 128)
+_AIR = 1.2
 
 
 class Unavailable(RuntimeError):
@@ -39,9 +40,9 @@ def _cosine(one: torch.Tensor, other: torch.Tensor) -> float:
 
 
 def crop_square(picture: Image.Image, box: Box) -> Image.Image:
-    """The smallest square around ``box``, as far as the picture goes."""
+    """A square around ``box`` with some air, as far as the picture goes."""
     left, top, right, bottom = box.pixels(picture.size)
-    half = max(right - left, bottom - top) / 2
+    half = _AIR * max(right - left, bottom - top) / 2
     across, down = (left + right) / 2, (top + bottom) / 2
     return picture.crop(
         (
