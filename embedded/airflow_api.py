@@ -58,11 +58,15 @@ class AirflowApi:
             time.sleep(0.5)
 
     def trigger(self, dag: str, conf: dict[str, Any] | None = None) -> str:
-        """Start a run of ``dag``, also if it is paused, and let it be scheduled from now on; returns the run's id."""
+        """Start a run of ``dag``, and unpause it; returns the run's id."""
         body = {"logical_date": None, "conf": conf or {}}
         run = str(self._ask("POST", f"/api/v2/dags/{dag}/dagRuns", json=body)["dag_run_id"])
-        self._ask("PATCH", f"/api/v2/dags/{dag}", json={"is_paused": False})
+        self.unpause(dag)
         return run
+
+    def unpause(self, dag: str) -> None:
+        """Let ``dag`` run; one with a schedule is run for its latest interval at once."""
+        self._ask("PATCH", f"/api/v2/dags/{dag}", json={"is_paused": False})
 
     def run_state(self, dag: str, run: str) -> str:
         """``queued``, ``running``, ``success`` or ``failed``."""

@@ -20,15 +20,15 @@ SKU = "DAMAGED-1"
 CAMPAIGN = "demo-damaged-row"
 
 
-def plant_bad_row(catalog: Catalog, objects: Objects, campaign: str) -> None:
-    """Add the product, and a campaign like ``campaign`` that wants one shot of it. Again changes nothing."""
+def plant_bad_row(catalog: Catalog, objects: Objects) -> None:
+    """Add the product, and a campaign like the catalog's first that wants one shot of it. Again changes nothing."""
     products = catalog.products()
     model = products[min(sku for sku in products if sku != SKU)]
+    like = next(each for each in catalog.campaigns() if each.name != CAMPAIGN)
     whole = _mirrored(objects.get(model.packshot.key, model.packshot.sha256))
     ref = ImageRef(object_keys.packshot(_sha256(whole), ".png"), _sha256(whole))
     objects.put(ref.key, whole[: len(whole) // 2], "image/png")
     catalog.save_products([Product(SKU, model.title, model.category, ref)])
-    like = catalog.campaigns([campaign])[0]
     damaged = replace(like, name=CAMPAIGN, title="Demo: a damaged packshot", products=(SKU,), shots_per_product=1)
     catalog.save_campaigns([replace(damaged, variants=1)])
 

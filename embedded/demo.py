@@ -7,20 +7,23 @@ import time
 
 from rich.console import Console
 
-from embedded.airflow_api import AirflowError
+from embedded.airflow_api import AirflowApi, AirflowError
 from embedded.bad_row import SKU, plant_bad_row
 from embedded.contact_sheet import make_contact_sheet
 from embedded.home import ADMIN, BUCKET, PROJECT, Home, default_root, open_home
 from embedded.run_catalog import RunOutcome, run_catalog
-from embedded.start import ToolError, run_tool, start
+from embedded.start import Say, ToolError, start
 from embedded.stores import open_catalog, open_objects
 from embedded.supervision import PartError
 from storage.catalog import Catalog
 from storage.gallery import ShotFilter
+from storage.import_catalog import import_catalog
 from storage.tables import ShotState
 
 SAMPLE = PROJECT / "catalog" / "sample"
 SHOWN_FAILURES = 5
+OTHER_DAGS = ("upkeep", "campaign", "casting")
+"""What a person who looks around after the demo will want to work: approving a review, starting a campaign."""
 
 
 def demo() -> int:
@@ -29,16 +32,18 @@ def demo() -> int:
     began = time.monotonic()
 
     def say(line: str) -> None:
-        console.print(f"[dim]{time.monotonic() - began:6.1f} s[/dim]  {line}", highlight=False, soft_wrap=True)
+        console.print(f"{time.monotonic() - began:6.1f} s  {line}", highlight=False, markup=False, soft_wrap=True)
 
     try:
         say("starting the servers (PostgreSQL, S3, Airflow, generation service)")
         home = start(open_home(default_root()), say)
-        catalog = _load_sample(home)
-        say(f"catalog: {len(catalog.products())} products; {SKU} has a packshot that was cut short, to show a bad row")
+        catalog = _load(home, say)
         say("running the catalog DAG")
         outcome = run_catalog(home, catalog, console)
         _report(home, catalog, outcome, console)
+        with AirflowApi(home) as airflow:
+            for dag in OTHER_DAGS:
+                airflow.unpause(dag)
     except (PartError, ToolError, AirflowError) as error:
         console.print(f"[red]{error}[/red]", highlight=False, soft_wrap=True, markup=False)
         print("`make status` shows what runs, `make stop` ends it; then just try again.", file=sys.stderr)
@@ -47,11 +52,14 @@ def demo() -> int:
     return 0
 
 
-def _load_sample(home: Home) -> Catalog:
-    run_tool(home, "storage", "import", str(SAMPLE))
+def _load(home: Home, say: Say) -> Catalog:
+    """Import the sample and plant the bad row; what is there already stays as it is."""
     catalog, objects = open_catalog(home), open_objects(home)
-    campaigns = [each.name for each in catalog.campaigns()]
-    plant_bad_row(catalog, objects, campaigns[0])
+    report = import_catalog(SAMPLE, catalog, objects)
+    for bad in report.bad:
+        say(f"not imported: {bad.where} {bad.name}: {bad.field}: {bad.reason}")
+    plant_bad_row(catalog, objects)
+    say(f"catalog: {report.good['products']} products; and {SKU}, whose packshot was cut short, to show a bad row")
     return catalog
 
 
@@ -68,7 +76,8 @@ def _report(home: Home, catalog: Catalog, outcome: RunOutcome, console: Console)
         f"   rejected {counts[ShotState.REJECTED]}   failed {counts[ShotState.FAILED]}"
     )
     for record in catalog.find_shots(ShotFilter(state=ShotState.FAILED), limit=SHOWN_FAILURES).shots:
-        console.print(f"  failed: {record.shot.product.sku}: {record.reason}", highlight=False, markup=False)
+        line = f"  failed: {record.shot.product.sku}: {record.reason}"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     sheet = home.root / "contact-sheet.png"
     rows = {
         "contact sheet": str(sheet) if make_contact_sheet(catalog, open_objects(home), sheet) else "no picture yet",

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from embedded.airflow_settings import airflow_environment, write_admin
 from embedded.home import BUCKET, Home, with_free_ports
 from embedded.parts import Part, base_environment, lookbook_environment, parts
-from embedded.stores import open_objects
+from embedded.stores import open_catalog, open_objects
 from embedded.supervision import is_supervised, start_parts, start_supervisor, stop, wait_for
+from storage.migrate import migrate
 
 Say = Callable[[str], None]
 STORES = ("postgres", "s3")
@@ -43,23 +44,12 @@ def start(home: Home, say: Say) -> Home:
         write_admin(home)
         start_supervisor(home)
     everything = parts(home)
-    stores = [part for part in everything if part.name in STORES]
-    servers = [part for part in everything if part.name not in STORES and not part.answers()]
-    if not all(part.answers() for part in stores):
-        _start_stores(home, stores, say)
-    _make_bundle(home, say)
-    if servers:
-        _start_servers(home, servers, say)
+    silent = [part for part in everything if not part.answers()]
+    if silent:
+        _start_stores(home, [part for part in everything if part.name in STORES], say)
+        _make_bundle(home, say)
+        _start_servers(home, [part for part in silent if part.name not in STORES], say)
     return home
-
-
-def run_tool(home: Home, *arguments: str, extra: dict[str, str] | None = None) -> str:
-    """Run ``python -m`` with these arguments in the parts' environment; returns what it wrote.
-
-    Raises:
-        ToolError: it failed.
-    """
-    return _finished(_tool(home, arguments, extra or {}), arguments)
 
 
 def _start_stores(home: Home, stores: list[Part], say: Say) -> None:
@@ -74,25 +64,27 @@ def _start_stores(home: Home, stores: list[Part], say: Say) -> None:
 def _make_bundle(home: Home, say: Say) -> None:
     if not (home.bundle / "bundle.toml").exists():
         say(f"no trained bundle here: making one with RANDOM weights in {home.bundle}, its pictures will be noise")
-        run_tool(home, "generation.miniature", str(home.bundle))
+        command = ("generation.miniature", str(home.bundle))
+        _finished(_tool(home, command), command)
 
 
 def _start_servers(home: Home, servers: list[Part], say: Say) -> None:
     """The slow ones together: Airflow's schema is brought up to date while the generation service loads its bundle."""
     start_parts(home, [part for part in servers if part.name == "service"])
     command = ("airflow", "db", "migrate")
-    migration = _tool(home, command, airflow_environment(home))
-    run_tool(home, "storage", "migrate")
+    migration = _tool(home, command)
+    migrate(open_catalog(home).engine)
     _finished(migration, command)
     start_parts(home, servers)
     wait_for(home, servers, SERVERS_SECONDS, say)
 
 
-def _tool(home: Home, arguments: tuple[str, ...], extra: dict[str, str]) -> subprocess.Popen[str]:
+def _tool(home: Home, arguments: tuple[str, ...]) -> subprocess.Popen[str]:
+    """A one-off program, ``python -m`` with these arguments, in the environment of Airflow's parts."""
     return subprocess.Popen(
         [sys.executable, "-m", *arguments],
         cwd=home.root,
-        env={**base_environment(home), **lookbook_environment(home), **extra},
+        env={**base_environment(home), **lookbook_environment(home), **airflow_environment(home)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,

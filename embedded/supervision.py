@@ -17,14 +17,14 @@ from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from xmlrpc.client import Fault, ServerProxy
+from xmlrpc.client import Error, ServerProxy
 
 import psutil
 
 from embedded.home import Home
 from embedded.parts import Part, base_environment, parts
 
-STOP_SECONDS = 25
+STOP_SECONDS = 35
 
 
 class PartError(RuntimeError):
@@ -40,10 +40,10 @@ class PartState:
 
 
 def is_supervised(home: Home) -> bool:
-    """Whether this home's supervisor runs."""
+    """Whether this home's supervisor runs; another's at our port refuses our password."""
     try:
         return bool(_remote(home).supervisor.getState()["statename"] == "RUNNING")
-    except (OSError, Fault, HTTPException, ValueError):
+    except (OSError, Error, HTTPException, ValueError):
         return False
 
 
@@ -71,7 +71,7 @@ def start_parts(home: Home, wanted: Sequence[Part]) -> None:
     """Have these parts started, those that already run left as they are; does not wait for them."""
     remote, known = _remote(home), states(home)
     for part in wanted:
-        if known[part.name].state not in {"RUNNING", "STARTING"}:
+        if known[part.name].state not in {"RUNNING", "STARTING", "BACKOFF"}:
             remote.supervisor.startProcess(part.name, False)
 
 

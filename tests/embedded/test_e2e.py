@@ -1,0 +1,130 @@
+"""The whole chain on real servers: PostgreSQL, S3, Airflow and the generation service with a stand-in bundle."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+from rich.console import Console
+
+from embedded.airflow_api import AirflowApi
+from embedded.bad_row import SKU as DAMAGED
+from embedded.bad_row import plant_bad_row
+from embedded.contact_sheet import make_contact_sheet
+from embedded.home import Home, Ports, open_home
+from embedded.parts import parts
+from embedded.run_catalog import DAG, RunOutcome, run_catalog
+from embedded.start import start
+from embedded.stores import open_catalog, open_objects
+from embedded.supervision import states, stop
+from storage.catalog import Catalog
+from storage.gallery import ShotFilter
+from storage.import_catalog import import_catalog
+from storage.objects import Objects
+from storage.tables import ShotState
+from tests.embedded.tiny_catalog import CAMPAIGN, write_tiny_catalog
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+BASE = Ports(airflow=18080, s3=18433, service=18500, postgres=15433, supervisor=19801)
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """A running set-up after its first run."""
+
+    home: Home
+    catalog: Catalog
+    objects: Objects
+    folder: Path
+    first: RunOutcome
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    root = tmp_path_factory.mktemp("e2e") / "a home with 100% spaces"
+    root.mkdir(mode=0o700)
+    (root / "ports.json").write_text(json.dumps(asdict(BASE)))
+    home = open_home(root)
+    try:
+        home = start(home, print)
+        catalog, objects = open_catalog(home), open_objects(home)
+        folder = write_tiny_catalog(root.parent / "catalog")
+        assert import_catalog(folder, catalog, objects).bad == ()
+        plant_bad_row(catalog, objects)
+        yield Rig(home, catalog, objects, folder, run_catalog(home, catalog, Console()))
+    finally:
+        stop(home)
+    assert processes_of(home) == []
+
+
+def processes_of(home: Home) -> list[psutil.Process]:
+    """Whatever has a file of the home open or is run from it."""
+    return [each for each in psutil.process_iter(["cmdline"]) if str(home.root) in " ".join(each.info["cmdline"] or [])]
+
+
+def test_each_good_row_is_published_and_the_bad_one_fails_with_its_reason(rig: Rig) -> None:
+    assert not rig.first.nothing_new
+    assert (rig.first.after[ShotState.PUBLISHED], rig.first.after[ShotState.FAILED]) == (2, 1)
+    assert sum(rig.first.after.values()) == 3
+    [failed] = rig.catalog.find_shots(ShotFilter(state=ShotState.FAILED)).shots
+    assert failed.shot.product.sku == DAMAGED
+    assert "packshots/" in (failed.reason or "")
+
+
+def test_what_is_published_is_in_the_bucket_with_its_history(rig: Rig) -> None:
+    for record in rig.catalog.find_shots(ShotFilter(campaign=CAMPAIGN)).shots:
+        assert record.asset is not None
+        for ref in (record.asset.master, *record.asset.renditions.values()):
+            assert rig.objects.get(ref.key, ref.sha256)
+        manifest = json.loads(rig.objects.get(record.asset.manifest.key, record.asset.manifest.sha256))
+        assert record.shot.key in json.dumps(manifest)
+    sheet = rig.home.root / "sheet.png"
+    assert make_contact_sheet(rig.catalog, rig.objects, sheet) == 2
+
+
+def test_a_second_run_makes_nothing(rig: Rig) -> None:
+    before = list(rig.objects.list_keys(""))
+    assert run_catalog(rig.home, rig.catalog, Console()).nothing_new
+    assert list(rig.objects.list_keys("")) == before
+
+
+def test_nothing_listens_beyond_loopback(rig: Rig) -> None:
+    ours = [psutil.Process(state.pid) for state in states(rig.home).values()]
+    everyone = {child for each in ours for child in (each, *each.children(recursive=True))}
+    sockets = [socket for each in everyone for socket in each.net_connections("inet")]
+    assert {each.laddr.ip for each in sockets if each.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
+
+
+def test_a_killed_service_costs_nothing_but_time(rig: Rig) -> None:
+    """Two new rows; the service dies while it works on them, its supervisor restarts it, the tasks find it again."""
+    import_catalog(write_tiny_catalog(rig.folder, ("MUG-1", "MUG-2", "MUG-3")), rig.catalog, rig.objects)
+    with AirflowApi(rig.home) as airflow:
+        run = airflow.trigger(DAG)
+        until(lambda: rig.catalog.progress(CAMPAIGN).composed > 2, "the service composes")
+        os.kill(states(rig.home)["service"].pid, signal.SIGKILL)
+        until(lambda: airflow.run_state(DAG, run) in {"success", "failed"}, "the run ends", 600)
+        assert airflow.run_state(DAG, run) == "success"
+    assert rig.catalog.totals(CAMPAIGN)[ShotState.PUBLISHED] == 6
+    keys = [record.shot.key for record in rig.catalog.find_shots(ShotFilter(campaign=CAMPAIGN)).shots]
+    assert {len(takes) for takes in rig.catalog.takes(keys).values()} == {1}
+
+
+def test_starting_again_leaves_running_parts_alone(rig: Rig) -> None:
+    before = states(rig.home)
+    assert start(rig.home, print) == rig.home
+    assert states(rig.home) == before
+    assert all(part.answers() for part in parts(rig.home))
+
+
+def until(holds: Callable[[], bool], what: str, seconds: float = 300) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"not after {seconds:g} s: {what}"
+        time.sleep(0.2)
