@@ -1,0 +1,57 @@
+"""The pages as one FastAPI application, mounted by Airflow's API server under ``/gallery``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from gallery_web import images, pages, reviewing
+from gallery_web.access import check_may_look
+from gallery_web.render import page
+from storage.catalog_errors import AlreadyDecided, CatalogError, RowMissing
+from storage.object_errors import ObjectError, ObjectMissing
+from storage.object_settings import ObjectSettingsError
+
+_STATUS: dict[type[Exception], int] = {
+    RowMissing: 404,
+    ObjectMissing: 404,
+    AlreadyDecided: 409,
+    CatalogError: 503,
+    ObjectError: 502,
+    ObjectSettingsError: 500,
+}
+
+
+def create_pages() -> FastAPI:
+    """The application; every page asks Airflow who is there."""
+    app = FastAPI(title="Lookbook gallery", openapi_url=None)
+    for router in (pages.router, reviewing.router, images.router):
+        app.include_router(router, dependencies=[Depends(check_may_look)])
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+    app.add_exception_handler(HTTPException, _say_http)
+    app.add_exception_handler(RequestValidationError, _say_invalid)
+    for kind in _STATUS:
+        app.add_exception_handler(kind, _say)
+    return app
+
+
+def _say(request: Request, error: Exception) -> Response:
+    status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+    return page(request, "error.html", status, code=status, message=str(error))
+
+
+def _say_http(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    return page(request, "error.html", error.status_code, code=error.status_code, message=error.detail)
+
+
+def _say_invalid(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    said = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
+    return page(request, "error.html", 422, code=422, message=said)

@@ -1,0 +1,49 @@
+"""Objects of the bucket by way of the API server, since a browser need not reach the bucket."""
+
+from __future__ import annotations
+
+import io
+from functools import lru_cache
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Query, Response
+from PIL import Image
+
+from gallery_web import stores
+from generation.image_file import ImageRefused, read_image
+from storage.object_keys import CONTENT_TYPES
+
+PREFIXES = ("catalog/", "portraits/", "takes/", "published/")
+"""What may be looked at; anything else in the bucket is not ours to show."""
+WIDTHS = (0, 160, 320, 640)
+"""Widths of previews in pixels; 0 is the object as it is. Few, so that previews can be remembered."""
+_FOREVER = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+
+router = APIRouter()
+
+
+@router.get("/image/{key:path}", name="image")
+def image(key: str, width: Annotated[int, Query()] = 0) -> Response:
+    """An object, or a preview of it; both may be kept for ever, since objects are never changed."""
+    extension = "." + key.rpartition(".")[2]
+    if not key.startswith(PREFIXES) or extension not in CONTENT_TYPES or width not in WIDTHS:
+        raise HTTPException(404, f"{key!r} is not among the pictures")
+    if width and extension != ".json":
+        return Response(_preview(key, width), media_type="image/webp", headers=_FOREVER)
+    return Response(stores.objects().get(key), media_type=CONTENT_TYPES[extension], headers=_FOREVER)
+
+
+@lru_cache(maxsize=512)
+def _preview(key: str, width: int) -> bytes:
+    try:
+        picture = read_image(stores.objects().get(key), key)
+    except ImageRefused as error:
+        raise HTTPException(422, str(error)) from error
+    if picture.width < width:
+        # Pictures of small models are shown enlarged, with their pixels as they are.
+        size, how = (width, round(picture.height * width / picture.width)), Image.Resampling.NEAREST
+    else:
+        size, how = (width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS
+    data = io.BytesIO()
+    picture.resize(size, how).save(data, "WEBP", quality=85)
+    return data.getvalue()

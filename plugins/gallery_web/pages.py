@@ -1,0 +1,127 @@
+"""Looking: the contact sheet, one shot with its history, the cast."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+
+from gallery_web import stores
+from gallery_web.render import page
+from generation.brief import Persona
+from generation.client import ServiceError
+from generation.prompts import describe_face
+from generation.recipe import portrait_key
+from storage import object_keys
+from storage.gallery import ShotFilter
+from storage.records import ShotRecord, TakeRecord
+from storage.tables import ShotState
+
+PER_PAGE = 48
+
+router = APIRouter()
+
+
+@router.get("/", name="sheet")
+def sheet(
+    request: Request,
+    campaign: str = "",
+    state: ShotState | Literal[""] = "",
+    sku: str = "",
+    environment: str = "",
+    persona: str = "",
+    run: str = "",
+    number: Annotated[int, Query(alias="page", ge=1)] = 1,
+) -> Response:
+    """The pictures, latest first, by campaign, state and more."""
+    asked = {
+        "campaign": campaign,
+        "state": str(state),
+        "sku": sku,
+        "environment": environment,
+        "persona": persona,
+        "run": run,
+    }
+    wanted = ShotFilter(
+        campaign=campaign or None,
+        sku=sku or None,
+        environment=environment or None,
+        persona=persona or None,
+        state=state or None,
+        run_id=run or None,
+    )
+    catalog = stores.catalog()
+    found = catalog.find_shots(wanted, offset=(number - 1) * PER_PAGE, limit=PER_PAGE)
+    return page(
+        request,
+        "sheet.html",
+        asked=asked,
+        shots=[(record, shown(record)) for record in found.shots],
+        total=found.total,
+        number=number,
+        last=max(1, -(-found.total // PER_PAGE)),
+        totals=catalog.totals(campaign or None),
+        campaigns=[each.name for each in catalog.campaigns()],
+        states=[each.value for each in ShotState],
+    )
+
+
+@router.get("/run/{dag_id}/{run_id}", name="run")
+def run(request: Request, dag_id: str, run_id: str) -> Response:
+    """The pictures of one run; for the tab of a DAG run."""
+    return sheet(request, run=run_id)
+
+
+@router.get("/shot/{key}", name="shot")
+def shot(request: Request, key: str) -> Response:
+    """One shot: picture, words, seed, scores, every take, reviews, manifest."""
+    history = stores.catalog().history(key)
+    asset = history.record.asset
+    manifest = json.loads(stores.objects().get(asset.manifest.key, asset.manifest.sha256)) if asset else None
+    return page(
+        request,
+        "shot.html",
+        record=history.record,
+        shot=history.record.shot,
+        picture=shown(history.record),
+        takes=[(take, picture_of(take)) for take in history.takes],
+        reviews=history.reviews,
+        portrait=portrait_of(history.record.shot.persona, history.record.shot.portrait_key),
+        manifest=json.dumps(manifest, indent=2, ensure_ascii=False) if manifest else None,
+    )
+
+
+@router.get("/personas", name="personas")
+def personas(request: Request) -> Response:
+    """The cast: each persona's portrait and chosen features."""
+    people = sorted(stores.catalog().personas().values(), key=lambda persona: persona.name)
+    try:
+        bundle, trouble = stores.bundle_fingerprint(), ""
+    except ServiceError as error:
+        bundle, trouble = "", f"Portraits cannot be found now: {error}"
+    cast = [
+        (each, portrait_of(each, portrait_key(each, bundle)) if bundle else None, describe_face(each.face))
+        for each in people
+    ]
+    return page(request, "personas.html", cast=cast, trouble=trouble)
+
+
+def shown(record: ShotRecord) -> str | None:
+    """Key of the picture that stands for a shot: the published one, else what its latest take has."""
+    if record.asset:
+        return record.asset.master.key
+    return picture_of(record.take) if record.take else None
+
+
+def picture_of(take: TakeRecord) -> str | None:
+    """Key of a take's best picture."""
+    image = take.refined or take.composed
+    return image.key if image else None
+
+
+def portrait_of(persona: Persona | None, key: str | None) -> str | None:
+    """Object key of a persona's portrait."""
+    if persona is not None and persona.portrait is not None:
+        return persona.portrait.key
+    return object_keys.portrait(key) if key else None

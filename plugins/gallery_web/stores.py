@@ -1,0 +1,42 @@
+"""The catalog and the bucket, opened once per API server."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from airflow.models.connection import Connection
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from storage import connections
+from storage.catalog import Catalog
+from storage.objects import Objects
+
+
+@cache
+def catalog() -> Catalog:
+    """Of connection ``lookbook_catalog``, or the environment."""
+    return connections.open_catalog(_connection(connections.CATALOG))
+
+
+@cache
+def objects() -> Objects:
+    """Of connection ``lookbook_s3``, or the environment."""
+    return connections.open_objects(_connection(connections.S3))
+
+
+def bundle_fingerprint() -> str:
+    """Of the bundle that the generation service has loaded now.
+
+    Raises:
+        ServiceError: it does not answer.
+    """
+    with connections.open_service(_connection(connections.SERVICE)) as service:
+        return service.bundle().fingerprint
+
+
+def _connection(name: str) -> Any | None:
+    try:
+        return Connection.get_connection_from_secrets(name)
+    except AirflowNotFoundException:
+        return None
