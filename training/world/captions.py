@@ -65,15 +65,15 @@ def words(text: str) -> list[str]:
 
 def _all_phrases() -> list[str]:
     faces = [FaceSpec()]
-    faces += [FaceSpec(**{name: value}) for name, values in CHOICES.items() for value in values]
+    faces += [FaceSpec.from_mapping({name: value}) for name, values in CHOICES.items() for value in values]
     faces += [FaceSpec(skin_tone=tone) for tone in range(1, len(SKIN_TONES) + 1)]
     faces += [FaceSpec(freckles=flag, moles=flag) for flag in (True, False)]
     phrases = [portrait_prompt(face) for face in faces]
     for kind, material, pattern, colour, second in itertools.zip_longest(
         KINDS, MATERIALS, PATTERNS, COLOURS, SECOND_COLOURS
     ):
-        product = WorldProduct(kind or "mug", material or "matte", pattern or "striped", colour or "red", second or "red")
-        phrases.append(packshot_caption(product))
+        parts = (kind or "mug", material or "matte", pattern or "striped", colour or "red", second or "red")
+        phrases.append(packshot_caption(WorldProduct(*parts)))
     phrases += [photo_caption(description) for description in DESCRIPTIONS.values()]
     place = Environment("", "", _NO_IMAGE)
     thing = Product("", "", "", _NO_IMAGE)

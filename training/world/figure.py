@@ -13,16 +13,16 @@ from training.world.personas import WorldPersona
 _FACE_SHAPE = {
     "oval": (0.95, 0.94, 1.04, 0.0, 0.3),
     "round": (1.10, 1.26, 0.86, 0.0, 1.0),
-    "square": (1.02, 1.28, 0.98, 1.0, 0.1),
+    "square": (1.02, 1.24, 0.98, 0.75, 0.1),
     "long": (0.84, 0.88, 1.20, 0.0, 0.0),
-    "heart": (1.10, 0.66, 1.06, 0.0, 0.9),
+    "heart": (1.12, 0.76, 1.12, 0.0, 0.9),
 }
 """Width of head and jaw, length of jaw, squareness of jaw, fullness of cheeks."""
 _EYE_SHAPE = {
     "almond": (0.215, 0.74, 0.16, 0.50),
     "round": (0.225, 1.00, 0.0, 0.60),
     "hooded": (0.215, 0.88, -0.08, 0.16),
-    "wide": (0.262, 0.98, 0.0, 0.66),
+    "wide": (0.272, 0.98, 0.0, 0.66),
 }
 """Radius, height over width, tilt of the outer corner, height of the upper lid."""
 _BROWS = {
@@ -32,13 +32,18 @@ _BROWS = {
     "straight": (0.046, 0.022, -0.005),
 }
 """Thickness, tilt, height of the arch."""
-_NOSE = {"small": (0.80, 0.80, 0.7), "straight": (0.92, 1.08, 1.0), "broad": (1.55, 1.02, 1.0), "long": (1.0, 1.28, 1.9)}
+_NOSE = {
+    "small": (0.78, 0.68, 0.7),
+    "straight": (0.86, 1.12, 1.0),
+    "broad": (1.60, 1.02, 1.0),
+    "long": (0.95, 1.26, 1.7),
+}
 """Width, length of the tip, drop."""
-_SMILE = {"neutral": (0.06, 0.22), "smiling": (0.95, 0.27), "grinning": (0.62, 0.31)}
+_SMILE = {"neutral": (0.06, 0.22), "smiling": (1.30, 0.28), "grinning": (0.62, 0.31)}
 _LINES = {"none": 0.0, "fine": 0.50, "deep": 1.0}
 _GREYING = {"young adult": 0.0, "adult": 0.0, "middle-aged": 0.75, "senior": 0.9}
 _AGE_LID = {"young adult": 0.04, "adult": 0.0, "middle-aged": -0.06, "senior": -0.14}
-_YOUTH = {"young adult": 1.0, "adult": 0.6, "middle-aged": 0.3, "senior": 0.0}
+_YOUTH = {"young adult": 1.0, "adult": 0.45, "middle-aged": 0.25, "senior": 0.0}
 _FEMININITY = {"feminine": 1.0, "androgynous": 0.5, "masculine": 0.0}
 
 
@@ -55,14 +60,14 @@ def _set_bones(pic: p.Params, persona: WorldPersona, soft: float) -> None:
     youth = _YOUTH[face.age_band or "adult"]
     head, jaw, long, boxy, cheek = _FACE_SHAPE[face.face_shape or "oval"]
     pic[p.HEAD_W] = head * (1 + 0.025 * z[1])
-    pic[p.JAW_W] = jaw * (1.04 - 0.10 * soft) * (1 + 0.05 * z[2])
-    pic[p.JAW_L] = long * (1 - 0.04 * youth + 0.02) * (1 + 0.03 * z[3])
+    pic[p.JAW_W] = jaw * (1.07 - 0.15 * soft) * (1 + 0.05 * z[2])
+    pic[p.JAW_L] = long * (1.03 - 0.07 * youth) * (1 + 0.03 * z[3])
     pic[p.JAW_BOX] = boxy
     pic[p.CHEEK] = cheek + 0.15 * z[4] + 0.25 * youth - 0.2
     pic[p.EAR] = (1.22 - 0.22 * youth) * (1 + 0.14 * z[5])
-    pic[p.SHOULDER] = (1.06 - 0.16 * soft) * (1 + 0.03 * z[5])
+    pic[p.SHOULDER] = (1.10 - 0.22 * soft) * (1 + 0.03 * z[5])
     wide, long, drop = _NOSE[face.nose or "straight"]
-    aged = 1.08 - 0.08 * youth
+    aged = 1.12 - 0.18 * youth
     pic[p.NOSE_W] = wide * (1.12 - 0.12 * soft) * aged * (1 + 0.12 * z[6])
     pic[p.NOSE_L] = long * aged * (1 + 0.10 * z[7])
     pic[p.NOSE_DROP] = drop + 0.3 * z[7]
@@ -74,14 +79,14 @@ def _set_eyes(pic: p.Params, persona: WorldPersona, soft: float) -> None:
     age = face.age_band or "adult"
     pic[p.EYE_X] = 0.345 + 0.020 * z[8]
     pic[p.EYE_Y] = 0.06 + 0.020 * z[9]
-    pic[p.EYE_R] = radius * (0.96 + 0.06 * soft) * (0.97 + 0.05 * _YOUTH[age]) * (1 + 0.04 * z[10])
+    pic[p.EYE_R] = radius * (0.95 + 0.06 * soft) * (0.92 + 0.18 * _YOUTH[age]) * (1 + 0.04 * z[10])
     pic[p.EYE_H] = height * (1 + 0.04 * z[11])
     pic[p.EYE_TILT] = tilt + 0.03 * z[11]
     pic[p.LID] = (lid - 0.05 * z[12] + _AGE_LID[age]) * height
-    pic[p.LASH] = 0.2 + 0.6 * soft + (0.2 if face.makeup != "none" else 0.0)
+    pic[p.LASH] = 0.1 + 0.7 * soft + (0.3 if face.makeup != "none" else 0.0)
     set_colour(pic, p.IRIS_R, palette.EYES[face.eye_colour or "brown"])
     thick, tilt, arch = _BROWS[face.brows or "straight"]
-    pic[p.BROW_T] = thick * (1.15 - 0.25 * soft) * (1 + 0.10 * z[13])
+    pic[p.BROW_T] = thick * (1.25 - 0.40 * soft) * (1 + 0.10 * z[13])
     pic[p.BROW_TILT] = tilt + 0.014 * z[14]
     pic[p.BROW_Y] = 0.405 + 0.018 * z[15] + (0.02 if face.eye_shape == "wide" else 0.0)
     pic[p.BROW_ARCH] = arch + 0.010 * z[3]
@@ -114,10 +119,10 @@ def _set_mouth(pic: p.Params, persona: WorldPersona, soft: float, skin: Rgb) -> 
     pic[p.SMILE] = smile
     pic[p.MOUTH_W] = width * (1 + 0.06 * z[4])
     pic[p.MOUTH_Y] = -0.47 - 0.02 * z[9]
-    pic[p.LIP_T] = (0.086 if face.lips == "full" else 0.030) * (1 + 0.05 * z[12])
-    bare = np.multiply(skin, (0.86, 0.55, 0.53)) * (1 - 0.35 * soft) + np.multiply(palette.NATURAL_LIPS, 0.35 * soft)
+    pic[p.LIP_T] = (0.108 if face.lips == "full" else 0.026) * (1 + 0.05 * z[12])
+    bare = np.multiply(skin, (0.82, 0.44, 0.44)) * (1 - 0.4 * soft) + np.multiply(palette.NATURAL_LIPS, 0.4 * soft)
     worn = {"natural": palette.NATURAL_LIPS, "bold": palette.BOLD_LIPS}.get(face.makeup or "none")
-    share = 0.0 if worn is None else 0.8 if face.makeup == "bold" else 0.55
+    share = 0.0 if worn is None else 0.85 if face.makeup == "bold" else 0.75
     set_colour(pic, p.LIP_R, tuple(bare * (1 - share) + np.multiply(worn or (0.0, 0.0, 0.0), share)))
 
 
@@ -126,8 +131,9 @@ def _set_skin(pic: p.Params, persona: WorldPersona, soft: float) -> None:
     skin = tuple(np.multiply(palette.SKIN[(face.skin_tone or 5) - 1], 1 + 0.02 * z[0]))
     set_colour(pic, p.SKIN_R, skin)
     makeup = face.makeup or "none"
-    pic[p.BLUSH] = {"none": 0.30 + 0.2 * soft, "natural": 0.75, "bold": 1.1}[makeup]
-    pic[p.EYESHADOW] = {"none": 0.0, "natural": 0.35, "bold": 0.85}[makeup]
+    young = 0.45 if face.age_band == "young adult" else 0.0
+    pic[p.BLUSH] = {"none": 0.25 + 0.2 * soft, "natural": 0.9, "bold": 1.1}[makeup] + young
+    pic[p.EYESHADOW] = {"none": 0.0, "natural": 0.6, "bold": 0.85}[makeup]
     set_colour(pic, p.EYESHADOW_R, palette.EYESHADOW.get(makeup, skin))
     pic[p.LINES] = _LINES[face.lines or "none"]
     pic[p.FRECKLES] = float(bool(face.freckles))

@@ -5,7 +5,7 @@ from __future__ import annotations
 Rgb = tuple[float, float, float]
 
 SKIN: tuple[Rgb, ...] = (
-    (0.84, 0.66, 0.58), (0.79, 0.57, 0.46), (0.74, 0.49, 0.35), (0.66, 0.41, 0.26), (0.56, 0.33, 0.19),
+    (0.80, 0.63, 0.56), (0.76, 0.53, 0.42), (0.70, 0.45, 0.31), (0.60, 0.37, 0.225), (0.51, 0.29, 0.165),
     (0.44, 0.24, 0.13), (0.33, 0.17, 0.085), (0.22, 0.108, 0.054), (0.135, 0.066, 0.038), (0.070, 0.036, 0.024),
 )  # fmt: skip
 """Ten steps in the order of the Monk scale; warmer and more evenly spaced than its swatches, so that neighbours still
@@ -25,7 +25,7 @@ EYES: dict[str, Rgb] = {
 THINGS: dict[str, Rgb] = {
     "red": (0.75, 0.05, 0.05), "orange": (0.90, 0.30, 0.04), "yellow": (0.93, 0.68, 0.06),
     "green": (0.08, 0.42, 0.13), "teal": (0.03, 0.42, 0.42), "blue": (0.06, 0.18, 0.68),
-    "purple": (0.32, 0.10, 0.52), "pink": (0.92, 0.36, 0.50), "white": (0.88, 0.88, 0.87),
+    "purple": (0.32, 0.10, 0.52), "pink": (0.92, 0.36, 0.50), "white": (0.66, 0.66, 0.66),
     "black": (0.03, 0.03, 0.035), "navy": (0.03, 0.05, 0.20), "beige": (0.74, 0.58, 0.40),
 }  # fmt: skip
 """Colours of products, clothes and glasses."""
@@ -34,4 +34,4 @@ PLINTHS: tuple[Rgb, ...] = ((0.82, 0.80, 0.77), (0.75, 0.56, 0.40), (0.50, 0.52,
 
 BOLD_LIPS: Rgb = (0.62, 0.03, 0.09)
 NATURAL_LIPS: Rgb = (0.74, 0.22, 0.22)
-EYESHADOW: dict[str, Rgb] = {"natural": (0.55, 0.30, 0.24), "bold": (0.30, 0.08, 0.46)}
+EYESHADOW: dict[str, Rgb] = {"natural": (0.58, 0.24, 0.20), "bold": (0.30, 0.08, 0.46)}

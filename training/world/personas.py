@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ Weights = dict[str, float]
 _HAIR_STYLE: dict[str, Weights] = {
     "feminine": {"bald": 2, "cropped": 8, "quiff": 6, "loose": 24, "bob": 20, "bun": 14, "ponytail": 14, "afro": 12},
     "masculine": {"bald": 16, "cropped": 28, "quiff": 28, "loose": 6, "bob": 2, "bun": 4, "ponytail": 6, "afro": 10},
-    "androgynous": {"bald": 8, "cropped": 20, "quiff": 16, "loose": 14, "bob": 14, "bun": 8, "ponytail": 10, "afro": 10},
+    "androgynous": {"bald": 8, "cropped": 20, "quiff": 16, "loose": 14, "bob": 14, "bun": 8, "ponytail": 9, "afro": 9},
 }  # fmt: skip
 _FACIAL_HAIR: dict[str, Weights] = {
     "feminine": {"none": 1},
@@ -95,7 +96,8 @@ def complete_face(face: FaceSpec, seed: int) -> FaceSpec:
             values = list(odds)
             share = np.cumsum([odds[value] for value in values]) / sum(odds.values())
             at = np.random.default_rng(digest_number(f"{field} {seed}")).random()
-            face = replace(face, **{field: values[int(np.searchsorted(share, at, side="right"))]})
+            choice: dict[str, Any] = {field: values[int(np.searchsorted(share, at, side="right"))]}
+            face = replace(face, **choice)
     rng = np.random.default_rng(digest_number(f"skin {seed}"))
     tone, freckled, moles = int(rng.integers(1, 11)), bool(rng.random() < 0.22), bool(rng.random() < 0.25)
     return replace(

@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--personas", type=int, help="default: a tenth of --count")
     parser.add_argument("--products", type=int, help="default: a tenth of --count")
     parser.add_argument("--photos", type=int, default=240)
-    parser.add_argument("--threads", type=int, default=min(2, numba.config.NUMBA_NUM_THREADS))
+    parser.add_argument("--threads", type=int, default=min(2, numba.get_num_threads()))
     asked = parser.parse_args()
     os.nice(10)
     numba.set_num_threads(asked.threads)

@@ -41,7 +41,11 @@ class View(StrEnum):
 
 
 SHOTS = (View.HELD, View.PLINTH, View.CLOSE_UP, View.STILL)
-POSES: dict[str, tuple[float, float]] = {"front": (-0.14, 0.14), "turned left": (-0.66, -0.38), "turned right": (0.38, 0.66)}  # fmt: skip
+POSES: dict[str, tuple[float, float]] = {
+    "front": (-0.14, 0.14),
+    "turned left": (-0.66, -0.38),
+    "turned right": (0.38, 0.66),
+}
 """Range of the head's yaw in radians; positive faces the right edge of the picture."""
 
 
@@ -111,7 +115,7 @@ def _plinth(pic: p.Params, rng: np.random.Generator) -> None:
 
 def _frame_shot(pic: p.Params, view: View, rng: np.random.Generator) -> None:
     """Where person, product and camera are in the four framings."""
-    pic[p.CAMERA_HALF], pic[p.CAMERA_Y] = 2.15, -0.30
+    pic[p.CAMERA_HALF], pic[p.CAMERA_Y] = 2.15, -0.42
     pic[p.PERSON_X], pic[p.PERSON_Y] = -rng.uniform(0.62, 0.78), -0.05
     if view is View.HELD:
         pic[p.HAND] = 1
@@ -124,24 +128,24 @@ def _frame_shot(pic: p.Params, view: View, rng: np.random.Generator) -> None:
         pic[p.PRODUCT_SCALE] = rng.uniform(0.68, 0.78)
     elif view is View.CLOSE_UP:
         pic[p.PERSON_X], pic[p.PERSON_Z] = -rng.uniform(0.85, 1.00), -1.4
-        pic[p.PRODUCT_X], pic[p.PRODUCT_Y], pic[p.PRODUCT_Z] = rng.uniform(0.62, 0.74), rng.uniform(-0.62, -0.50), 1.9
-        pic[p.PRODUCT_SCALE] = rng.uniform(1.00, 1.08)
+        pic[p.PRODUCT_X], pic[p.PRODUCT_Y], pic[p.PRODUCT_Z] = rng.uniform(0.66, 0.76), rng.uniform(-0.66, -0.54), 1.9
+        pic[p.PRODUCT_SCALE] = rng.uniform(0.86, 0.93)
     else:
-        pic[p.PRODUCT_X], pic[p.PRODUCT_Y], pic[p.PRODUCT_Z] = rng.uniform(-0.1, 0.1), rng.uniform(-0.35, -0.22), 0.6
-        pic[p.PRODUCT_SCALE] = rng.uniform(1.02, 1.14)
+        pic[p.PRODUCT_X], pic[p.PRODUCT_Y], pic[p.PRODUCT_Z] = rng.uniform(-0.1, 0.1), rng.uniform(-0.16, -0.04), 0.6
+        pic[p.PRODUCT_SCALE] = rng.uniform(0.92, 1.00)
 
 
 def _frame(pic: p.Params, view: View, rng: np.random.Generator) -> None:
     if view in SHOTS:
         _frame_shot(pic, view, rng)
     elif view is View.PORTRAIT:
-        pic[p.CAMERA_HALF], pic[p.CAMERA_Y] = 1.95, -0.22
+        pic[p.CAMERA_HALF], pic[p.CAMERA_Y] = 1.80, 0.0
     elif view is View.PACKSHOT:
         pic[p.ISOLATED] = 1
         pic[p.PRODUCT_SCALE], pic[p.PRODUCT_Y] = 1.0, p.FLOOR + 1.0
-        pic[p.CAMERA_HALF], pic[p.CAMERA_Y] = 1.25, p.FLOOR + 0.98
+        pic[p.CAMERA_HALF], pic[p.CAMERA_Y] = 1.18, p.FLOOR + 0.98
     else:
-        pic[p.CAMERA_HALF], pic[p.CAMERA_Y] = 2.15, -0.30
+        pic[p.CAMERA_HALF], pic[p.CAMERA_Y] = rng.uniform(2.0, 2.3), -0.42
 
 
 def scene_params(scene: Scene) -> p.Params:

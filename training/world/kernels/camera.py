@@ -35,9 +35,7 @@ def _tone(v: float) -> float:
 
 
 @kernel
-def _enter(
-    nearest: float, ox: float, oy: float, oz: float, rx: float, ry: float, rz: float, radius: float
-) -> float:
+def _enter(nearest: float, ox: float, oy: float, oz: float, rx: float, ry: float, rz: float, radius: float) -> float:
     """Smaller of ``nearest`` and where the ray enters a sphere at (ox, oy, oz) from the eye."""
     b = ox * rx + oy * ry + oz * rz
     q = b * b - (ox * ox + oy * oy + oz * oz - radius * radius)
@@ -86,9 +84,7 @@ def _march(
 
 
 @kernel
-def _fade(
-    r: float, g: float, b: float, t: float, rx: float, ry: float, rz: float, pic: p.Params
-) -> p.Color:
+def _fade(r: float, g: float, b: float, t: float, rx: float, ry: float, rz: float, pic: p.Params) -> p.Color:
     """Floor colour with the horizon's haze."""
     place = int(pic[p.PLACE])
     high = 0.02

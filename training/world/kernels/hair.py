@@ -17,10 +17,12 @@ def _cap(x: float, y: float, z: float, pic: p.Params) -> float:
     """Shell over the cranium, ended by a hairline that is high without a fringe and above the brows with one."""
     d = ellipsoid(x, y - 0.24, z + 0.10, 0.87 * pic[p.HEAD_W] + 0.085, 0.98, 0.97)
     if pic[p.FRINGE] > 0.5:
-        line = 0.06 + 0.70 * z + 0.012 * math.sin(24.0 * x)
+        line = 0.06 + 0.68 * z + 0.012 * math.sin(24.0 * x)
+        cut = (line - y) * 0.80
     else:
-        line = 0.06 + 0.98 * z + 0.14 * pic[p.PART] * x * max(z, 0.0)
-    return meet(d, (line - y) * 0.72, 0.06)
+        line = 0.04 + 1.28 * z + 0.16 * pic[p.PART] * x * max(z, 0.0)
+        cut = (line - y) * 0.60
+    return meet(d, cut, 0.06)
 
 
 @kernel
@@ -81,7 +83,7 @@ def _styled(x: float, y: float, z: float, style: int, pic: p.Params) -> float:
         crest = ellipsoid(x - 0.16 * pic[p.PART], y - 1.00, z - 0.36, 0.60 * pic[p.HEAD_W], lift, 0.48)
         return join(d, crest, 0.20)
     if style == CROPPED:
-        return d + 0.045 - 0.02 * pic[p.LENGTH]
+        return d + (0.045 - 0.02 * float(pic[p.LENGTH]))
     if style == BUN:
         return join(d, length3(x, y - 1.24, z + 0.28) - (0.32 + 0.05 * pic[p.LENGTH]), 0.07)
     if style == PONYTAIL:

@@ -9,7 +9,9 @@ from training.world.kernels.hair import hair
 from training.world.kernels.sdf import join
 from training.world.kernels.skull import skull
 
-FAR_FROM_FACE = 1.3
+REACH = 0.35
+"""No ear, nose, beard or glasses stands out farther from the skull than this."""
+FAR_FROM_FACE = 0.95
 
 
 @kernel
@@ -19,7 +21,7 @@ def head(x: float, y: float, z: float, pic: p.Params) -> tuple[float, int]:
     part = p.SKIN
     if d > FAR_FROM_FACE:
         h = hair(x, y, z, pic)
-        return (h, p.HAIR_ID) if h < d - 0.35 else (d - 0.35, part)
+        return (h, p.HAIR_ID) if h < d - REACH else (d - REACH, part)
     d = join(d, ears(x, y, z, pic), 0.06)
     if z > 0.2:
         d = carve_face(d, x, y, z, pic)

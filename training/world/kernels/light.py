@@ -14,6 +14,8 @@ from training.world.kernels.surface import surface
 
 SHADOW_STEPS = 26
 SHADOW_REACH = 4.0
+CEILING = 2.3
+"""Nothing stands higher than this, so nothing above it casts a shadow."""
 NORMAL_STEP = 0.006
 
 
@@ -33,9 +35,7 @@ def _normal(x: float, y: float, z: float, pic: p.Params, rot: p.Rotations) -> p.
 
 
 @kernel
-def _shadow(
-    x: float, y: float, z: float, lx: float, ly: float, lz: float, pic: p.Params, rot: p.Rotations
-) -> float:
+def _shadow(x: float, y: float, z: float, lx: float, ly: float, lz: float, pic: p.Params, rot: p.Rotations) -> float:
     """1 in the light, 0 in full shadow, softer the farther the blocker."""
     t = 0.06
     lit = 1.0
@@ -45,15 +45,13 @@ def _shadow(
         if lit < 0.02:
             return 0.0
         t += min(max(h * 0.7, 0.04), 0.40)
-        if t > SHADOW_REACH:
+        if t > SHADOW_REACH or y + ly * t > CEILING:
             break
     return lit * lit * (3 - 2 * lit)
 
 
 @kernel
-def _occlusion(
-    x: float, y: float, z: float, nx: float, ny: float, nz: float, pic: p.Params, rot: p.Rotations
-) -> float:
+def _occlusion(x: float, y: float, z: float, nx: float, ny: float, nz: float, pic: p.Params, rot: p.Rotations) -> float:
     closed = 0.0
     weight = 1.0
     for i in range(4):

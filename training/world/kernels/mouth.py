@@ -32,9 +32,7 @@ def _grin(r: float, g: float, b: float, y: float, top: float, full: float, pic: 
         return r, g, b
     bottom = top - 0.21 * full
     inside = min(top - y, y - bottom)
-    r, g, b = blend(
-        r, g, b, pic[p.LIP_R], pic[p.LIP_G], pic[p.LIP_B], ramp(-0.03 - pic[p.LIP_T] * 0.6, -0.020, inside)
-    )
+    r, g, b = blend(r, g, b, pic[p.LIP_R], pic[p.LIP_G], pic[p.LIP_B], ramp(-0.03 - pic[p.LIP_T] * 0.6, -0.020, inside))
     teeth = ramp(-0.01, 0.015, y - (top - 0.085 - 0.02 * full))
     mr = mix(0.35, 0.97, teeth)
     mg = mix(0.07, 0.95, teeth)

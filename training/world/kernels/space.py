@@ -13,6 +13,8 @@ from training.world.kernels.head import head
 from training.world.kernels.product import product
 from training.world.kernels.sdf import box, cylinder, length3
 
+CLEAR = 0.6
+"""Bounds stand in for what they hold only at this distance, where a soft shadow cannot tell the difference."""
 NECK_PIVOT = 0.9
 """The head turns about a point this far below its origin."""
 
@@ -71,7 +73,7 @@ def _person(x: float, y: float, z: float, d: float, part: int, pic: p.Params, ro
     dy = y - pic[p.PERSON_Y]
     dz = z - pic[p.PERSON_Z]
     bound = length3(dx, dy - 0.05, dz + 0.1) - 1.80
-    if bound > 0.25:
+    if bound > CLEAR:
         if bound < d:
             d = bound
             part = p.HAIR_ID
@@ -82,7 +84,7 @@ def _person(x: float, y: float, z: float, d: float, part: int, pic: p.Params, ro
             d = near
             part = nearest
     bound = length3(dx * 0.8, dy + 2.1, dz + 0.1) - 1.35
-    if bound > 0.25:
+    if bound > CLEAR:
         return (bound, p.TOP_ID) if bound < d else (d, part)
     near, nearest = body(rot[9] * dx + rot[10] * dz, dy, -rot[10] * dx + rot[9] * dz, pic)
     return (near, nearest) if near < d else (d, part)
@@ -108,7 +110,7 @@ def _goods(x: float, y: float, z: float, d: float, part: int, pic: p.Params, rot
     dy = y - pic[p.PRODUCT_Y]
     dz = z - pic[p.PRODUCT_Z]
     bound = length3(dx, dy, dz) - 1.35 * s
-    if bound > 0.2:
+    if bound > CLEAR:
         if bound < d:
             d = bound
             part = p.PRODUCT_FIRST

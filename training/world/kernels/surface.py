@@ -52,9 +52,7 @@ def _first(x: float, y: float, z: float, kind: int, pic: p.Params) -> p.Color:
     f = second_colour(x, y, z, pic)
     if int(pic[p.PATTERN]) == BANDED and z > 0.0 and kind in (BOTTLE, MUG, PERFUME, JAR):
         f *= 1.0 - ramp(0.13, 0.10, math.sqrt(x * x + (y + 0.42) * (y + 0.42)))
-    return blend(
-        pic[p.FIRST_R], pic[p.FIRST_G], pic[p.FIRST_B], pic[p.SECOND_R], pic[p.SECOND_G], pic[p.SECOND_B], f
-    )
+    return blend(pic[p.FIRST_R], pic[p.FIRST_G], pic[p.FIRST_B], pic[p.SECOND_R], pic[p.SECOND_G], pic[p.SECOND_B], f)
 
 
 @kernel
