@@ -73,7 +73,9 @@ def _start_servers(home: Home, servers: list[Part], say: Say) -> None:
     start_parts(home, [part for part in servers if part.name == "service"])
     command = ("airflow", "db", "migrate")
     migration = _tool(home, command)
-    migrate(open_catalog(home).engine)
+    engine = open_catalog(home).engine
+    migrate(engine)
+    engine.dispose()
     _finished(migration, command)
     start_parts(home, servers)
     wait_for(home, servers, SERVERS_SECONDS, say)

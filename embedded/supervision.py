@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPException
@@ -42,7 +43,8 @@ class PartState:
 def is_supervised(home: Home) -> bool:
     """Whether this home's supervisor runs; another's at our port refuses our password."""
     try:
-        return bool(_remote(home).supervisor.getState()["statename"] == "RUNNING")
+        with _remote(home) as remote:
+            return bool(remote.supervisor.getState()["statename"] == "RUNNING")
     except (OSError, Error, HTTPException, ValueError):
         return False
 
@@ -69,10 +71,11 @@ def start_supervisor(home: Home) -> None:
 
 def start_parts(home: Home, wanted: Sequence[Part]) -> None:
     """Have these parts started, those that already run left as they are; does not wait for them."""
-    remote, known = _remote(home), states(home)
-    for part in wanted:
-        if known[part.name].state not in {"RUNNING", "STARTING", "BACKOFF"}:
-            remote.supervisor.startProcess(part.name, False)
+    known = states(home)
+    with _remote(home) as remote:
+        for part in wanted:
+            if known[part.name].state not in {"RUNNING", "STARTING", "BACKOFF"}:
+                remote.supervisor.startProcess(part.name, False)
 
 
 def wait_for(home: Home, wanted: Sequence[Part], seconds: float, say: Callable[[str], None]) -> None:
@@ -100,7 +103,8 @@ def wait_for(home: Home, wanted: Sequence[Part], seconds: float, say: Callable[[
 
 def states(home: Home) -> dict[str, PartState]:
     """What the supervisor knows of each part."""
-    rows: Any = _remote(home).supervisor.getAllProcessInfo()
+    with _remote(home) as remote:
+        rows: Any = remote.supervisor.getAllProcessInfo()
     return {row["name"]: PartState(row["statename"], row["pid"]) for row in rows}
 
 
@@ -112,7 +116,8 @@ def stop(home: Home) -> int:
     """
     remembered = _processes(home)
     if is_supervised(home):
-        _remote(home).supervisor.shutdown()
+        with _remote(home) as remote:
+            remote.supervisor.shutdown()
         psutil.wait_procs(_supervisors(remembered), timeout=STOP_SECONDS * 2)
     left = {*_processes(home), *(each for each in remembered if each.is_running())}
     for process in left:
@@ -127,7 +132,7 @@ def stop(home: Home) -> int:
     return len(left)
 
 
-def _remote(home: Home) -> Any:
+def _remote(home: Home) -> AbstractContextManager[Any]:
     return ServerProxy(f"http://lookbook:{home.credentials.supervisor}@127.0.0.1:{home.ports.supervisor}/RPC2")
 
 

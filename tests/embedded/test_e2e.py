@@ -47,7 +47,7 @@ class Rig:
 
 
 @pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+def rig(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Rig]:
     root = tmp_path_factory.mktemp("e2e") / "a home with 100% spaces"
     root.mkdir(mode=0o700)
     (root / "ports.json").write_text(json.dumps(asdict(BASE)))
@@ -55,6 +55,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     try:
         home = start(home, print)
         catalog, objects = open_catalog(home), open_objects(home)
+        request.addfinalizer(catalog.engine.dispose)
         folder = write_tiny_catalog(root.parent / "catalog")
         assert import_catalog(folder, catalog, objects).bad == ()
         plant_bad_row(catalog, objects)
