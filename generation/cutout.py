@@ -37,7 +37,7 @@ def cut_out(packshot: Image.Image, what: str = "packshot") -> Image.Image:
         return _cropped(packshot, what)
     colour = packshot.convert("RGB")
     cut = colour.convert("RGBA")
-    cut.putalpha(_matte(colour, what))
+    cut.putalpha(matte(colour, what))
     return _cropped(cut, what)
 
 
@@ -49,8 +49,12 @@ def on_white(cutout: Image.Image) -> Image.Image:
     return square
 
 
-def _matte(image: Image.Image, what: str) -> Image.Image:
-    """Alpha (mode L) of what is not background: 255 inside, 0 outside, with an edge about one pixel soft."""
+def matte(image: Image.Image, what: str) -> Image.Image:
+    """Alpha (mode L) of what is not background: 255 inside, 0 outside, with an edge about one pixel soft.
+
+    Raises:
+        CutoutError: the border has several colours.
+    """
     small = image.copy()
     small.thumbnail((_FILL_EDGE, _FILL_EDGE), Image.Resampling.BOX)
     pixels = np.asarray(small, dtype=np.float32)
@@ -66,8 +70,8 @@ def _matte(image: Image.Image, what: str) -> Image.Image:
     ImageDraw.floodfill(framed, (0, 0), 2)
     product = Image.fromarray(np.where(np.asarray(framed)[1:-1, 1:-1] == 2, 0, 255).astype(np.uint8))
     # The fill stops inside the anti-aliased edge; one pixel less and softened takes that rim away.
-    matte = product.filter(ImageFilter.MinFilter(3)).filter(ImageFilter.BoxBlur(0.5))
-    return matte.resize(image.size, Image.Resampling.BICUBIC)
+    soft = product.filter(ImageFilter.MinFilter(3)).filter(ImageFilter.BoxBlur(0.5))
+    return soft.resize(image.size, Image.Resampling.BICUBIC)
 
 
 def _border_smoothness(pixels: np.ndarray) -> float:

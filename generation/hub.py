@@ -10,7 +10,8 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
 from generation.bundle_card import BundleCard, BundleError
 
-_BASE_FILES = ["*.json", "*.txt", "*/*.json", "*/*.txt", "*/*.safetensors"]
+_BASE_FILES = ["*.json", "*/*.json", "*/*.txt", "*/model.safetensors", "*/diffusion_pytorch_model.safetensors"]
+_NOT_NEEDED = ["safety_checker/*", "vae_1_0/*"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,9 @@ def _fetch(repository: str, revision: str | None, patterns: list[str]) -> Path:
     if revision is None:
         raise BundleError(f"{repository}: name the commit as its revision, so that pictures can be made again")
     try:
-        return Path(snapshot_download(repository, revision=revision, allow_patterns=patterns))
+        return Path(
+            snapshot_download(repository, revision=revision, allow_patterns=patterns, ignore_patterns=_NOT_NEEDED)
+        )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise BundleError(
             f"{repository} at {revision} could not be fetched ({error}); "

@@ -10,6 +10,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 from torch import Tensor
 from torch.nn import functional
 
+from generation.cutout import CutoutError, matte
 from generation.layout import Box, Layout
 from generation.recipe import Recipe
 
@@ -111,12 +112,20 @@ def _with_shadow(picture: Image.Image, product: Image.Image) -> Image.Image:
 
 
 def _with_head(picture: Image.Image, portrait: Image.Image, face: Box) -> Image.Image:
+    """Paste the portrait's head, without the wall behind it where that is plain."""
     left, top, right, bottom = face.pixels(picture.size)
-    head = portrait.convert("RGB").crop(PORTRAIT_HEAD.pixels(portrait.size))
-    head = ImageOps.fit(head, (right - left, bottom - top), Image.Resampling.LANCZOS)
-    mask = Image.new("L", head.size)
-    ImageDraw.Draw(mask).ellipse((0, 0, *head.size), fill=255)
-    picture.paste(head, (left, top), mask.filter(ImageFilter.GaussianBlur(max(head.size) / 40)))
+    size = (right - left, bottom - top)
+    portrait = portrait.convert("RGB")
+    try:
+        outline = matte(portrait, "portrait")
+    except CutoutError:
+        outline = Image.new("L", portrait.size, 255)
+    box = PORTRAIT_HEAD.pixels(portrait.size)
+    head, outline = (ImageOps.fit(layer.crop(box), size, Image.Resampling.LANCZOS) for layer in (portrait, outline))
+    oval = Image.new("L", size)
+    ImageDraw.Draw(oval).ellipse((0, 0, *size), fill=255)
+    soft = oval.filter(ImageFilter.GaussianBlur(max(size) / 40))
+    picture.paste(head, (left, top), ImageChops.multiply(outline, soft))
     return picture
 
 

@@ -1,0 +1,103 @@
+"""Where things are: placement, masks that part the picture, change maps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from generation.brief import Framing
+from generation.cutout import cut_out
+from generation.layout import layout_of, place, working_size
+from generation.recipe import Recipe
+from generation.scene import collage, paste_product, regions
+from tests.generation.conftest import picture
+
+SIZE = (128, 128)
+
+
+@pytest.mark.parametrize("framing", Framing)
+def test_the_regions_part_the_picture(framing: Framing, packshot: Image.Image) -> None:
+    layout = layout_of(framing, 5)
+    found = regions(layout, place(cut_out(packshot), layout, SIZE))
+    total = found.face + found.product + found.place
+    assert torch.allclose(total, torch.ones_like(total), atol=1e-6)
+    assert min(float(share.min()) for share in (found.face, found.product, found.place)) >= -1e-6
+    assert (found.face.max() > 0.9) == framing.has_person
+    equal = Recipe(face_strength=0.5, product_strength=0.5, environment_strength=0.5)
+    assert torch.allclose(found.masks(equal, (16, 16)).sum(0), torch.full((16, 16), 0.5), atol=1e-5)
+
+
+def test_strength_and_area_are_kept_when_masks_shrink(packshot: Image.Image) -> None:
+    layout = layout_of(Framing.HELD, 5)
+    found = regions(layout, place(cut_out(packshot), layout, SIZE))
+    masks = found.masks(Recipe(face_strength=1.0, product_strength=0.5, environment_strength=0.25), (16, 16))
+    assert float(masks[1].mean()) == pytest.approx(0.5 * float(found.product.mean()), rel=1e-4)
+
+
+def test_the_change_map_keeps_the_product_longest_and_frees_the_body(packshot: Image.Image) -> None:
+    layout = layout_of(Framing.PLINTH, 5)
+    found = regions(layout, place(cut_out(packshot), layout, SIZE))
+    keep = found.keep(Recipe(product_keep=1.0, environment_keep=0.4, face_keep=0.0), (32, 32))
+    assert float(keep.max()) == pytest.approx(1.0, abs=1e-3)
+    left, top, right, bottom = layout.face.pixels((32, 32)) if layout.face else (0, 0, 0, 0)
+    assert float(keep[(top + bottom) // 2, (left + right) // 2]) == pytest.approx(0, abs=1e-3)
+    assert float(keep[0, 0]) == pytest.approx(0.4, abs=1e-3)
+
+
+@given(width=st.integers(8, 300), height=st.integers(8, 300), framing=st.sampled_from(Framing), seed=st.integers(0, 99))
+def test_a_product_keeps_its_aspect_and_stays_in_its_box(width: int, height: int, framing: Framing, seed: int) -> None:
+    layout = layout_of(framing, seed)
+    placed = place(Image.new("RGBA", (width, height), (10, 20, 30, 255)), layout, SIZE)
+    left, top, right, bottom = placed.getchannel("A").getbbox() or (0, 0, 0, 0)
+    box = layout.product.pixels(SIZE)
+    assert bottom == box[3]
+    assert left >= box[0] - 1 and right <= box[2] + 1 and top >= box[1] - 1
+    assert abs((right - left) - (bottom - top) * width / height) <= max(1.0, width / height) + 0.5
+
+
+def test_seeds_put_products_on_both_sides() -> None:
+    sides = {layout_of(Framing.HELD, seed).product.left > 0.5 for seed in range(12)}
+    assert sides == {True, False}
+
+
+def test_the_collage_is_photo_shadow_and_product(packshot: Image.Image) -> None:
+    layout = layout_of(Framing.STILL, 5)
+    product = place(cut_out(packshot), layout, SIZE)
+    photo = picture(3, SIZE)
+    made, plain = np.asarray(collage(photo, product, layout), dtype=int), np.asarray(photo, dtype=int)
+    assert np.abs(made[:20] - plain[:20]).max() == 0
+    _, _, _, bottom = product.getchannel("A").getbbox() or (0, 0, 0, 0)
+    assert made[bottom + 1, 64].sum() < plain[bottom + 1, 64].sum()
+
+
+def test_a_head_is_pasted_without_its_plain_wall(packshot: Image.Image) -> None:
+    layout = layout_of(Framing.HELD, 5)
+    assert layout.face is not None
+    portrait = Image.new("RGB", SIZE, "white")
+    portrait.paste((90, 50, 30), (45, 40, 83, 90))
+    product = place(cut_out(packshot), layout, SIZE)
+    photo = Image.new("RGB", SIZE, (0, 90, 0))
+    made = collage(photo, product, layout, portrait)
+    left, top, right, bottom = layout.face.pixels(SIZE)
+    assert made.getpixel(((left + right) // 2, (top + bottom) // 2)) == (90, 50, 30)
+    assert made.getpixel(((left + right) // 2, top + 4)) == (0, 90, 0)
+
+
+def test_pasting_changes_nothing_outside_the_product(packshot: Image.Image) -> None:
+    product = place(cut_out(packshot), layout_of(Framing.STILL, 5), SIZE)
+    before = picture(4, SIZE)
+    after = np.asarray(paste_product(before, product))
+    outside = np.asarray(product.getchannel("A")) == 0
+    assert np.array_equal(after[outside], np.asarray(before)[outside])
+
+
+@given(width=st.integers(64, 2000), height=st.integers(64, 2000), native=st.sampled_from([64, 128, 512, 1024]))
+def test_working_sizes_are_whole_steps_of_about_the_native_area(width: int, height: int, native: int) -> None:
+    found = working_size((width, height), (native, native), native // 8)
+    assert all(edge % (native // 8) == 0 for edge in found)
+    if 0.25 < width / height < 4:
+        assert 0.7 < found[0] * found[1] / native**2 < 1.4
