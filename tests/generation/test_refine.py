@@ -1,0 +1,53 @@
+"""Refinement: the better picture is kept, and the product's pixels are its own at any size."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from generation.bundle import Bundle
+from generation.light import match_light
+from generation.material import read_material
+from generation.score.product import product_similarity
+from generation.score.technical import sharpness
+from generation.studio import Studio
+from tests.generation.conftest import picture
+from tests.generation.takes import inputs
+
+
+@pytest.mark.parametrize("size", [(64, 64), (160, 160), (96, 120)])
+def test_a_refined_picture_has_the_size_that_was_asked_and_true_product_pixels(
+    bundle: Bundle, packshot: Image.Image, size: tuple[int, int]
+) -> None:
+    studio = Studio(bundle)
+    take = inputs(packshot, 1, width=size[0], height=size[1])
+    (composed,) = studio.compose([take])
+    (made,) = studio.refine([replace(take, picture=composed.image)])
+    assert made.image is not None
+    assert made.image.size == size
+    assert product_similarity(made.image, read_material(bundle.card, take).product(size)) > 0.97
+
+
+def test_every_step_says_whether_it_was_kept(bundle: Bundle, packshot: Image.Image) -> None:
+    (made,) = Studio(bundle).refine([replace(inputs(packshot, 0), picture=picture(5, (64, 64)))])
+    assert [note.split(":")[0] for note in made.notes] == ["light", "polish", "texture"]
+
+
+def test_a_soft_picture_gets_sharper_and_a_draft_is_not_polished(bundle: Bundle, packshot: Image.Image) -> None:
+    soft = picture(5, (64, 64))
+    (made,) = Studio(bundle).refine([replace(inputs(packshot, 3, recipe="draft"), picture=soft)])
+    assert made.image is not None
+    assert sharpness(made.image) >= sharpness(soft)
+    assert not any(note.startswith("polish") for note in made.notes)
+
+
+def test_light_moves_towards_the_place_under_the_mask_only() -> None:
+    image, place = Image.new("RGB", (40, 40), (60, 60, 160)), Image.new("RGB", (40, 40), (240, 190, 120))
+    mask = Image.new("L", (40, 40))
+    mask.paste(255, (0, 0, 20, 40))
+    made = np.asarray(match_light(image, place, mask), dtype=int)
+    assert made[0, 0, 0] > 80
+    assert np.abs(made[:, 20:] - np.asarray(image, dtype=int)[:, 20:]).max() <= 1
