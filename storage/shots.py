@@ -15,7 +15,7 @@ from generation.plan import Plan
 from storage.records import PlanRecord, Progress
 from storage.rows import campaign_values, shot_of, shot_values
 from storage.tables import AssetRow, CampaignRow, Decision, ReviewRow, ShotRow, ShotState, TakeRow
-from storage.upsert import upsert
+from storage.upsert import in_parts, upsert
 
 UNFINISHED = (ShotState.PLANNED, ShotState.COMPOSED, ShotState.REFINED, ShotState.SCORED)
 SETTLED = (ShotState.PUBLISHED, ShotState.SUPERSEDED)
@@ -62,37 +62,37 @@ def record_plan(session: Session, campaign: Campaign, plan: Plan, run_id: str) -
 
 
 def _revive(session: Session, keys: Collection[str]) -> None:
-    """Give superseded shots the state that they had reached."""
-    published = set(session.scalars(select(AssetRow.shot_key).where(AssetRow.shot_key.in_(keys))))
-    answers: dict[str, str | None] = dict(
-        session.execute(
-            select(ReviewRow.shot_key, ReviewRow.decision).where(ReviewRow.shot_key.in_(keys)).order_by(ReviewRow.id)
-        ).all()
-    )
-    for key in keys:
-        if key in published:
-            state, reason = ShotState.PUBLISHED, None
-        elif key in answers:
-            turned_down = answers[key] == Decision.REJECT
-            state = ShotState.REJECTED if turned_down else ShotState.REVIEW
-            reason = "a review turned it down" if turned_down else "a review is open or waits for publication"
-        else:
-            state, reason = ShotState.PLANNED, None
-        set_state(session, [key], state, reason, unless=())
+    """Give superseded shots the state that they had reached; one whose take was cleared away is made again."""
+    published: set[str] = set()
+    answers: dict[str, str | None] = {}
+    for part in in_parts(keys):
+        published |= set(session.scalars(select(AssetRow.shot_key).where(AssetRow.shot_key.in_(part))))
+        query = select(ReviewRow.shot_key, ReviewRow.decision).join(TakeRow, TakeRow.key == ReviewRow.take_key)
+        query = query.where(ReviewRow.shot_key.in_(part), TakeRow.refined_key.is_not(None)).order_by(ReviewRow.id)
+        answers |= dict(session.execute(query).all())
+    reviewed = answers.keys() - published
+    rejected = {key for key in reviewed if answers[key] == Decision.REJECT}
+    for chosen, state, reason in (
+        (published, ShotState.PUBLISHED, None),
+        (rejected, ShotState.REJECTED, "a review turned it down"),
+        (reviewed - rejected, ShotState.REVIEW, "a review is open or waits for publication"),
+        (set(keys) - published - reviewed, ShotState.PLANNED, None),
+    ):
+        set_state(session, chosen, state, reason, unless=())
 
 
 def set_state(
     session: Session,
-    keys: Sequence[str],
+    keys: Collection[str],
     state: ShotState,
     reason: str | None = None,
     *,
     unless: tuple[ShotState, ...] = SETTLED,
 ) -> None:
     """Move shots to a state, except those whose state is in ``unless``; ``updated_at`` only where that changes."""
-    for start in range(0, len(keys), 500):
+    for part in in_parts(keys):
         statement = update(ShotRow).where(
-            ShotRow.key.in_(keys[start : start + 500]),
+            ShotRow.key.in_(part),
             ShotRow.state.not_in(unless),
             or_(ShotRow.state != state, ShotRow.reason.is_distinct_from(reason)),
         )
@@ -114,15 +114,17 @@ def in_shooting_order(shots: Iterable[Shot]) -> list[Shot]:
 
 def shots(session: Session, keys: Sequence[str]) -> list[Shot]:
     """In the order of ``keys``; those that the catalog does not have are left out."""
-    found: dict[str, dict[str, Any]] = dict(
-        session.execute(select(ShotRow.key, ShotRow.spec).where(ShotRow.key.in_(keys))).all()
-    )
+    found: dict[str, dict[str, Any]] = {}
+    for part in in_parts(keys):
+        found |= dict(session.execute(select(ShotRow.key, ShotRow.spec).where(ShotRow.key.in_(part))).all())
     return [shot_of(found[key]) for key in keys if key in found]
 
 
 def states(session: Session, keys: Sequence[str]) -> dict[str, ShotState]:
-    rows = session.execute(select(ShotRow.key, ShotRow.state).where(ShotRow.key.in_(keys)))
-    return {key: ShotState(state) for key, state in rows}
+    found: dict[str, str] = {}
+    for part in in_parts(keys):
+        found |= dict(session.execute(select(ShotRow.key, ShotRow.state).where(ShotRow.key.in_(part))).all())
+    return {key: ShotState(state) for key, state in found.items()}
 
 
 def totals(session: Session, campaign: str | None) -> dict[ShotState, int]:
@@ -153,10 +155,8 @@ def progress(session: Session, campaign: str | None) -> Progress:
     if campaign is not None:
         query = query.where(ShotRow.campaign == campaign)
     rows = session.execute(query).all()
+    underway = [row for row in rows if row.state in UNFINISHED]
+    finished = len(rows) - len(underway)
+    composed, refined, scored = (finished + sum(1 for row in underway if row[column]) for column in (1, 2, 3))
     failed = sum(1 for row in rows if row.state == ShotState.FAILED)
-
-    def passed(column: int) -> int:
-        return failed + sum(1 for row in rows if row.state != ShotState.FAILED and row[column])
-
-    finished = sum(1 for row in rows if row.state not in UNFINISHED)
-    return Progress(len(rows), passed(1), passed(2), passed(3), finished, failed)
+    return Progress(len(rows), composed, refined, scored, finished, failed)

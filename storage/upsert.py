@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import inspect, or_
 from sqlalchemy.dialects import postgresql, sqlite
@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from storage.tables import Base
 
-ROWS_PER_STATEMENT = 500
+T = TypeVar("T")
+PER_STATEMENT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def upsert(
     inserted: list[str] = []
     updated: list[str] = []
     now = datetime.now(UTC)
-    for chunk in _chunks(ordered):
+    for chunk in in_parts(ordered):
         values = [{**row, "created_at": now, "updated_at": now} for row in chunk]
         statement = insert_into(session, table).values(values)
         moving = [name for name in chunk[0] if name != key and name not in keep]
@@ -60,5 +61,7 @@ def upsert(
     return Upserted(tuple(inserted), tuple(updated))
 
 
-def _chunks(rows: list[Mapping[str, Any]]) -> Iterable[list[Mapping[str, Any]]]:
-    return (rows[start : start + ROWS_PER_STATEMENT] for start in range(0, len(rows), ROWS_PER_STATEMENT))
+def in_parts(items: Collection[T]) -> Iterator[list[T]]:
+    """Parts that fit into one statement, whose number of parameters every database limits."""
+    everything = list(items)
+    return (everything[start : start + PER_STATEMENT] for start in range(0, len(everything), PER_STATEMENT))

@@ -7,15 +7,18 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, select, text, update
 from sqlalchemy.orm import Session
 
 from generation.brief import Asset, Framing, Verdict
+from generation.plan import Plan
 from generation.recipe import take
 from storage.catalog import Catalog
 from storage.catalog_errors import RowMissing
+from storage.engine import make_engine
+from storage.migrate import migrate
 from storage.records import Progress
-from storage.tables import ProductRow, ShotState
+from storage.tables import ProductRow, ShotState, TakeRow
 from tests.storage.samples import campaign, environment, persona, plan_of, planned, product, ref, scored
 
 
@@ -112,6 +115,33 @@ def test_a_superseded_shot_that_is_wanted_again_takes_up_where_it_was(catalog: C
         turned_down.key: ShotState.REJECTED,
         untouched.key: ShotState.PLANNED,
     }
+
+
+def test_a_revived_shot_whose_take_was_cleared_away_is_made_again(catalog: Catalog) -> None:
+    (shot,) = planned(catalog)
+    made, _ = scored(catalog, shot)
+    catalog.open_review(shot.key, made.key, ["dark"])
+    catalog.record_plan(campaign(), Plan((), 0), "run-2")
+    with Session(catalog.engine) as session, session.begin():
+        session.execute(update(TakeRow).values(composed_key=None, refined_key=None))
+    catalog.record_plan(campaign(), plan_of(catalog, campaign()), "run-3")
+    assert catalog.outstanding("autumn") == [shot]
+
+
+def test_a_server_that_ends_our_connections_is_met_again(postgres_url: str) -> None:
+    catalog = Catalog.at(postgres_url)
+    migrate(catalog.engine)
+    planned(catalog)
+    other = make_engine(postgres_url)
+    with other.begin() as connection:
+        ours = text(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+            "AND datname = current_database()"
+        )
+        assert connection.execute(ours).all() == [(True,)]
+    assert list(catalog.products()) == ["MUG-1"]
+    for engine in (catalog.engine, other):
+        engine.dispose()
 
 
 def test_plans_of_one_campaign_at_once_end_as_one_of_them(catalog: Catalog) -> None:
