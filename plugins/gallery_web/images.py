@@ -26,7 +26,9 @@ router = APIRouter()
 def image(key: str, width: Annotated[int, Query()] = 0) -> Response:
     """An object, or a preview of it; both may be kept for ever, since objects are never changed."""
     extension = "." + key.rpartition(".")[2]
-    if not key.startswith(PREFIXES) or extension not in CONTENT_TYPES or width not in WIDTHS:
+    # Some S3 servers keep objects as files and would resolve dots.
+    inside = key.startswith(PREFIXES) and not {".", ".."} & set(key.split("/"))
+    if not inside or extension not in CONTENT_TYPES or width not in WIDTHS:
         raise HTTPException(404, f"{key!r} is not among the pictures")
     if width and extension != ".json":
         return Response(_preview(key, width), media_type="image/webp", headers=_FOREVER)

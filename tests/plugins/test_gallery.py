@@ -1,0 +1,213 @@
+"""The gallery: what is shown, to whom, and what never is."""
+
+from __future__ import annotations
+
+import io
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from generation.brief import Asset, Verdict
+from storage import object_keys
+from storage.catalog import Catalog
+from storage.objects import Objects
+from tests.plugins.conftest import as_role, png
+from tests.storage.samples import planned, scored
+
+
+class Links(HTMLParser):
+    """Links, image sources and images without words of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.images: list[str] = []
+        self.wordless = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found: dict[str, Any] = dict(attrs)
+        if tag == "a":
+            self.links.append(found["href"])
+        if tag == "img":
+            self.images.append(found["src"])
+            self.wordless += not found.get("alt")
+
+
+def links(html: str) -> Links:
+    parser = Links()
+    parser.feed(html)
+    return parser
+
+
+@pytest.fixture
+def published(catalog: Catalog, objects: Objects) -> str:
+    """Key of a shot that was published by run "run-2", its images in the bucket; a second one has failed."""
+    shot, bad = planned(catalog, ("MUG-1", "MUG-2"), prompt="<b>dawn</b>")
+    take, _ = scored(catalog, shot, value=0.91)
+    master = objects.put(object_keys.master(shot), png(), "image/png").ref
+    manifest = objects.put(object_keys.manifest(shot), b'{"seed": "told"}', "application/json").ref
+    catalog.record_asset(Asset(shot.key, take.key, master, {"hero": master}, manifest), "run-2")
+    catalog.record_failure(bad.key, "compose", "packshot is lost")
+    return shot.key
+
+
+def test_the_contact_sheet_shows_states_scores_and_reasons(pages: TestClient, published: str) -> None:
+    html = pages.get("/gallery/").text
+    assert "2 shots" in html
+    assert f"/gallery/shot/{published}" in html
+    assert "product 0.91" in html
+    assert "packshot is lost" in html
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("state=published", 1),
+        ("state=failed", 1),
+        ("state=", 2),
+        ("sku=MUG-1", 1),
+        ("persona=nobody", 0),
+        ("campaign=autumn&environment=beach", 2),
+        ("page=9", 2),
+    ],
+)
+def test_filters(pages: TestClient, published: str, query: str, count: int) -> None:
+    assert f"<p>{count} shot" in pages.get(f"/gallery/?{query}").text
+
+
+def test_a_run_has_a_page_of_its_own(pages: TestClient, published: str) -> None:
+    assert "1 shot<" in pages.get("/gallery/run/catalog/run-2").text.replace("1 shot,", "1 shot<")
+    assert "0 shots" in pages.get("/gallery/run/catalog/run-9").text
+
+
+def test_a_shot_shows_its_history_and_foreign_text_stays_text(pages: TestClient, published: str) -> None:
+    html = pages.get(f"/gallery/shot/{published}").text
+    for said in ("run-2", "Seed", "Take 1", "&#34;seed&#34;: &#34;told&#34;", "hero", "&lt;b&gt;dawn&lt;/b&gt;"):
+        assert said in html
+    assert "<b>dawn</b>" not in html
+
+
+def test_every_image_of_every_page_has_words_and_every_link_leads_somewhere(
+    pages: TestClient, published: str, objects: Objects
+) -> None:
+    for way in ("/gallery/", f"/gallery/shot/{published}", "/gallery/reviews"):
+        found = links(pages.get(way).text)
+        assert found.wordless == 0
+        inside = [link for link in found.links if not link.startswith("#") and "/image/" not in link]
+        assert {pages.get(link).status_code for link in inside} == {200}
+        assert all(link.startswith("/gallery/") for link in [*inside, *found.images])
+
+
+def test_images_come_as_they_are_or_as_previews(pages: TestClient, published: str, catalog: Catalog) -> None:
+    asset = catalog.history(published).record.asset
+    assert asset is not None
+    whole = pages.get(f"/gallery/image/{asset.master.key}")
+    assert (whole.content, whole.headers["content-type"]) == (png(), "image/png")
+    assert "immutable" in whole.headers["cache-control"]
+    preview = pages.get(f"/gallery/image/{asset.master.key}?width=160")
+    assert preview.headers["content-type"] == "image/webp"
+    assert Image.open(io.BytesIO(preview.content)).size == (160, 120)
+
+
+@pytest.mark.parametrize(
+    "key", ["secrets/key.png", "published/%2e%2e/secrets/key.png", "takes/x.html", "published/a.png?width=9999", ""]
+)
+def test_nothing_else_of_the_bucket_is_shown(pages: TestClient, objects: Objects, key: str) -> None:
+    objects.put("secrets/key.png", b"not for you", "image/png")
+    answer = pages.get(f"/gallery/image/{key}")
+    assert answer.status_code == 404
+    assert b"not for you" not in answer.content
+
+
+def test_nobody_and_strangers_see_nothing(pages: TestClient, published: str) -> None:
+    for way in ("/gallery/", f"/gallery/shot/{published}", "/gallery/reviews", "/gallery/image/takes/x.png"):
+        assert pages.get(way, headers=as_role(None)).status_code == 401
+        assert pages.get(way, headers={"Authorization": "Bearer forged"}).status_code in {401, 403}
+    assert pages.get("/gallery/", headers=as_role("VIEWER")).status_code == 200
+
+
+def test_what_is_missing_is_said_plainly(pages: TestClient) -> None:
+    answer = pages.get("/gallery/shot/unknown")
+    assert answer.status_code == 404
+    assert "is not in the catalog" in answer.text
+    assert pages.get("/gallery/?page=x").status_code == 422
+
+
+def test_pages_load_nothing_from_elsewhere(pages: TestClient) -> None:
+    answer = pages.get("/gallery/")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "style=" not in answer.text
+    for way in ("/gallery/static/gallery.css", "/gallery/static/gallery.js"):
+        assert pages.get(way).status_code == 200
+
+
+class TestReviews:
+    """Deciding."""
+
+    @pytest.fixture
+    def review(self, catalog: Catalog) -> int:
+        (shot,) = planned(catalog)
+        take, _ = scored(catalog, shot, verdict=Verdict.REVIEW)
+        return catalog.open_review(shot.key, take.key, ["the product is small"])
+
+    def test_the_doubtful_picture_is_beside_what_it_was_made_from(self, pages: TestClient, review: int) -> None:
+        html = pages.get("/gallery/reviews").text
+        for said in ("the product is small", "packshot of MUG-1", "photo of beach", "portrait of ana", 'data-key="a"'):
+            assert said in html
+
+    def test_an_answer_is_recorded_with_who_and_why(self, pages: TestClient, review: int, catalog: Catalog) -> None:
+        form = {"decision": "reject", "reason": "face is wrong", "note": "no <i>eyes</i>"}
+        answer = pages.post(f"/gallery/reviews/{review}", data=form)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/gallery/reviews?skip=0")
+        decided = catalog.review(review)
+        assert decided.decided_by == "the-admin"
+        assert decided.note == "face is wrong; no <i>eyes</i>"
+        html = pages.get("/gallery/reviews").text
+        assert "Nothing waits" in html
+        assert "no &lt;i&gt;eyes" in html
+
+    def test_the_second_of_two_answers_is_told_who_was_first(self, pages: TestClient, review: int) -> None:
+        assert pages.post(f"/gallery/reviews/{review}", data={"decision": "approve"}).status_code == 303
+        late = pages.post(f"/gallery/reviews/{review}", data={"decision": "reject"})
+        assert late.status_code == 409
+        assert "approved by the-admin" in late.text
+
+    def test_a_viewer_looks_but_does_not_decide(self, pages: TestClient, review: int, catalog: Catalog) -> None:
+        viewer = as_role("VIEWER")
+        assert "may look but not decide" in pages.get("/gallery/reviews", headers=viewer).text
+        answer = pages.post(f"/gallery/reviews/{review}", data={"decision": "approve"}, headers=viewer)
+        assert answer.status_code == 403
+        assert catalog.review(review).decision is None
+
+    def test_another_site_cannot_answer_for_a_user(self, pages: TestClient, review: int, catalog: Catalog) -> None:
+        form = {"decision": "approve"}
+        answer = pages.post(f"/gallery/reviews/{review}", data=form, headers={"Sec-Fetch-Site": "cross-site"})
+        assert answer.status_code == 403
+        assert catalog.review(review).decision is None
+
+    @pytest.mark.parametrize("form", [{"decision": "maybe"}, {"decision": "reject", "reason": "mood"}, {}])
+    def test_answers_that_are_none_are_refused(self, pages: TestClient, review: int, form: dict[str, str]) -> None:
+        assert pages.post(f"/gallery/reviews/{review}", data=form).status_code == 422
+        assert pages.post("/gallery/reviews/999", data={"decision": "approve"}).status_code == 404
+
+
+def test_personas_are_shown_even_while_the_service_is_away(
+    pages: TestClient, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gallery_web import stores
+
+    from generation.client import ServiceGone
+
+    def away() -> str:
+        raise ServiceGone("no generation service answers")
+
+    planned(catalog)
+    monkeypatch.setattr(stores, "bundle_fingerprint", away)
+    html = pages.get("/gallery/personas").text
+    assert "no generation service answers" in html
+    assert "senior" in html
+    monkeypatch.setattr(stores, "bundle_fingerprint", lambda: "f" * 32)
+    assert "/gallery/image/portraits/" in pages.get("/gallery/personas").text
