@@ -6,12 +6,12 @@ never stops the others. Importing again changes only what changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from generation.brief import Campaign, Environment, ImageRef, Persona, Product
+from generation.brief import Campaign, Environment, Persona, Product
 from generation.plan import PlanError, check_campaign
 from storage.catalog import Catalog
 from storage.import_images import upload
@@ -28,7 +28,7 @@ from storage.import_rows import (
 from storage.objects import Objects
 from storage.upsert import Upserted
 
-Check = Callable[[Line, dict[str, ImageRef]], GoodRow[Any]]
+Check = Callable[[Line, Collection[str]], GoodRow[Any]]
 CHECKS: dict[str, Check] = {
     "products": check_product,
     "environments": check_environment,
@@ -125,7 +125,7 @@ def check_catalog(files: dict[str, Path], catalog: Catalog, tick: Tick = lambda 
     return found
 
 
-def _check_file(file: Path, check: Check, known: dict[str, ImageRef], tick: Tick) -> Iterator[GoodRow[Any] | BadRow]:
+def _check_file(file: Path, check: Check, known: Collection[str], tick: Tick) -> Iterator[GoodRow[Any] | BadRow]:
     first_seen: dict[str, int] = {}
     for line in read_lines(file):
         if isinstance(line, BadRow):
@@ -154,6 +154,6 @@ def _uploaded(rows: Iterable[GoodRow[T]], objects: Objects, tick: Tick) -> list[
     return loaded
 
 
-def _known_images(rows: Iterable[Any]) -> dict[str, ImageRef]:
+def _known_images(rows: Iterable[Any]) -> set[str]:
     refs = [getattr(row, name, None) for row in rows for name in ("packshot", "photo", "portrait")]
-    return {ref.sha256: ref for ref in refs if ref}
+    return {ref.sha256 for ref in refs if ref}

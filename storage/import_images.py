@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,13 +24,13 @@ class FoundImage:
     ref: ImageRef
 
 
-def find_image(file: Path, what: str, object_key: Callable[[str, str], str], known: dict[str, ImageRef]) -> FoundImage:
+def find_image(file: Path, what: str, object_key: Callable[[str, str], str], known: Collection[str]) -> FoundImage:
     """Check an image file.
 
     Args:
         what: whose image it is, for messages.
         object_key: from SHA-256 and extension to the object's key.
-        known: images by SHA-256 that an earlier import checked; the same bytes are not decoded again.
+        known: SHA-256 of images that an earlier import checked; they are not decoded again.
 
     Raises:
         ImageRefused: the file is missing, too large, or no usable image.
@@ -45,9 +45,8 @@ def find_image(file: Path, what: str, object_key: Callable[[str, str], str], kno
             f"{what}: cannot be read ({error.strerror}); correct the path, which is relative to the file that names it"
         ) from error
     sha256 = hashlib.sha256(data).hexdigest()
-    if sha256 in known:
-        return FoundImage(file, known[sha256])
-    read_image(data, what)
+    if sha256 not in known:
+        read_image(data, what)
     return FoundImage(file, ImageRef(object_key(sha256, EXTENSIONS[image_format(data)]), sha256))
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from generation.brief import Campaign, Environment, ImageRef, Persona, Product
+from generation.brief import Campaign, Environment, Persona, Product
 from generation.face_spec import FaceSpec
 from generation.image_file import ImageRefused
 from storage import object_keys
@@ -37,7 +37,7 @@ class GoodRow(Generic[T]):
     image: FoundImage | None
 
 
-def check_product(line: Line, known: dict[str, ImageRef]) -> GoodRow[Product]:
+def check_product(line: Line, known: Collection[str]) -> GoodRow[Product]:
     product = _typed(line, Product, image="packshot")
     _not_empty(product.sku, "sku")
     _not_empty(product.title, "title")
@@ -45,7 +45,7 @@ def check_product(line: Line, known: dict[str, ImageRef]) -> GoodRow[Product]:
     return GoodRow(line, replace(product, packshot=image.ref), image)
 
 
-def check_environment(line: Line, known: dict[str, ImageRef]) -> GoodRow[Environment]:
+def check_environment(line: Line, known: Collection[str]) -> GoodRow[Environment]:
     environment = _typed(line, Environment, image="photo")
     _not_empty(environment.name, "name")
     _not_empty(environment.description, "description")
@@ -53,7 +53,7 @@ def check_environment(line: Line, known: dict[str, ImageRef]) -> GoodRow[Environ
     return GoodRow(line, replace(environment, photo=image.ref), image)
 
 
-def check_persona(line: Line, known: dict[str, ImageRef]) -> GoodRow[Persona]:
+def check_persona(line: Line, known: Collection[str]) -> GoodRow[Persona]:
     face = line.values.get("face")
     if isinstance(face, dict):
         _no_unknown(face, FaceSpec, "face.")
@@ -67,7 +67,7 @@ def check_persona(line: Line, known: dict[str, ImageRef]) -> GoodRow[Persona]:
     return GoodRow(line, replace(persona, portrait=image.ref), image)
 
 
-def check_campaign_row(line: Line, _known: dict[str, ImageRef]) -> GoodRow[Campaign]:
+def check_campaign_row(line: Line, _known: Collection[str]) -> GoodRow[Campaign]:
     campaign = _typed(line, Campaign)
     _not_empty(campaign.name, "name")
     return GoodRow(line, campaign, None)
@@ -104,7 +104,7 @@ def _not_empty(text: str, field: str) -> None:
         raise RowRefused(field, "is empty")
 
 
-def _image(line: Line, field: str, object_key: Callable[[str, str], str], known: dict[str, ImageRef]) -> FoundImage:
+def _image(line: Line, field: str, object_key: Callable[[str, str], str], known: Collection[str]) -> FoundImage:
     given = line.values.get(field)
     if not isinstance(given, str) or not given.strip():
         raise RowRefused(field, "names no image; give its path relative to this file")

@@ -76,13 +76,16 @@ def test_a_catalog_loads_with_its_images_under_their_digest(folder: Path, catalo
 
 
 def test_importing_again_changes_only_what_changed(folder: Path, catalog: Catalog, objects: Objects) -> None:
+    shared = {**ANA, "name": "zoe", "portrait": "images/mug.png"}
+    write(folder, "personas", ANA, shared)
+    write(folder, "environments", BEACH, {**BEACH, "name": "studio", "photo": "images/mug.png"})
     import_catalog(folder, catalog, objects)
     again = import_catalog(folder, catalog, objects)
     assert all(change.inserted == change.updated == () for change in again.changes.values())
     (folder / "images" / "mug.png").write_bytes(plain("blue"))
     changed = import_catalog(folder, catalog, objects)
     assert changed.changes["products"].updated == ("MUG-1",)
-    assert changed.changes["environments"].updated == ()
+    assert changed.changes["environments"].updated == ("studio",)
 
 
 def test_every_bad_row_is_named_and_the_good_ones_load(folder: Path, catalog: Catalog, objects: Objects) -> None:
