@@ -11,11 +11,10 @@ from generation.bundle import Bundle
 from generation.cutout import on_white
 from generation.denoise import Drawing, denoise
 from generation.encode import adapter_inputs
-from generation.inputs import TakeInputs
 from generation.kit import Kit
 from generation.latents import decode_latents, encode_images, to_images
 from generation.layout import working_size
-from generation.material import Material, read_material
+from generation.material import Material
 from generation.scene import Regions, collage, paste_product, regions
 
 
@@ -45,13 +44,8 @@ class Scene:
         return (self.material.portrait, on_white(self.material.cutout), self.material.photo)
 
 
-def lay_out(bundle: Bundle, inputs: TakeInputs) -> Scene:
-    """Read and place everything of one take.
-
-    Raises:
-        ValueError: an image is missing, cannot be read or cut out; an unknown recipe or change.
-    """
-    material = read_material(bundle.card, inputs)
+def lay_out(bundle: Bundle, material: Material) -> Scene:
+    """Place everything of one take, at the size at which the models draw it."""
     size = working_size(material.size, (bundle.card.width, bundle.card.height), size_step(bundle))
     product = material.product(size)
     head = material.portrait if material.recipe.face_keep else None

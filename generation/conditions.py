@@ -67,7 +67,7 @@ def prepare(bundle: Bundle, drawings: Sequence[Drawing]) -> Conditions:
         for role in roles
     ]
     masks = torch.stack([drawing.masks for drawing in drawings] * 2).to(bundle.device, bundle.dtype)
-    guidance = torch.tensor([drawing.guidance for drawing in drawings], device=bundle.device, dtype=bundle.dtype)
+    guidance = torch.tensor([drawing.guidance for drawing in drawings], device=bundle.device)
     return Conditions(
         tokens=tokens,
         token_mask=mask,

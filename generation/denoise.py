@@ -78,7 +78,8 @@ def denoise(bundle: Bundle, drawings: Sequence[Drawing]) -> Tensor:
     """Run ``drawings``, which must be of one group.
 
     Returns:
-        Scaled latents [n, channels, h, w]. Row i depends on drawing i alone, up to rounding (about 1e-6 in float32).
+        Scaled latents [n, channels, h, w], float32 whatever the models' precision. Row i depends on drawing i alone,
+        up to rounding (about 1e-6 in float32).
 
     Raises:
         ValueError: no drawings, or of different groups.
@@ -90,7 +91,7 @@ def denoise(bundle: Bundle, drawings: Sequence[Drawing]) -> Tensor:
     scheduler.set_timesteps(first.steps, device=bundle.device)
     if len(scheduler.timesteps) != first.steps:
         raise ValueError(f"{type(scheduler).__name__} calls the UNet more than once per step; choose another scheduler")
-    noise = torch.stack([_noise(bundle, drawing) for drawing in drawings]).to(bundle.device, bundle.dtype)
+    noise = torch.stack([_noise(bundle, drawing) for drawing in drawings]).to(bundle.device)
     kept = _Kept.of(drawings, noise)
     if first.start == first.steps:
         return kept.reference
@@ -152,9 +153,9 @@ def _predict(
 ) -> Tensor:
     """The UNet's prediction [n, c, h, w], with guidance for the rows in ``guided``."""
     rows, options = conditions.select(guided)
-    shown = scheduler.scale_model_input(latents[rows], timestep)
+    shown = scheduler.scale_model_input(latents[rows], timestep).to(bundle.dtype)
     bundle.counts.unet_forwards += 1
-    output: Tensor = bundle.unet(shown, timestep, return_dict=False, **options)[0]
+    output: Tensor = bundle.unet(shown, timestep, return_dict=False, **options)[0].float()
     if not guided:
         return output
     without, wanted = output[: len(guided)], output[len(guided) :]

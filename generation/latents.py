@@ -26,14 +26,14 @@ def to_images(pixels: Tensor) -> list[Image.Image]:
 
 @torch.inference_mode()
 def encode_images(bundle: Bundle, images: Sequence[Image.Image]) -> Tensor:
-    """Images of one size as scaled latents [n, channels, height / f, width / f] (the mode, so repeatable)."""
+    """Images of one size as scaled latents [n, channels, height / f, width / f], float32 (the mode, so repeatable)."""
     vae = bundle.vae
     pixels = (to_tensor(images) * 2 - 1).to(bundle.device, vae.dtype)
     encoded = vae.encode(pixels)
     # AutoencoderTiny gives latents, AutoencoderKL a distribution.
     raw = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
     latents: Tensor = (raw - (vae.config.shift_factor or 0.0)) * vae.config.scaling_factor
-    return latents.to(bundle.dtype)
+    return latents.float()
 
 
 @torch.inference_mode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image
 
@@ -41,7 +41,7 @@ class Material:
         """What the stage before made, RGB.
 
         Raises:
-            ValueError: it is missing or cannot be read.
+            ValueError: it is missing.
         """
         return opened(self.inputs.picture, f"picture of {self.inputs.shot.product.sku!r}").convert("RGB")
 
@@ -53,6 +53,8 @@ def read_material(card: BundleCard, inputs: TakeInputs) -> Material:
         ValueError: an image is missing, cannot be read or cut out; an unknown recipe or change.
     """
     shot = inputs.shot
+    if inputs.picture is not None:
+        inputs = replace(inputs, picture=opened(inputs.picture, f"picture of {shot.product.sku!r}"))
     packshot = f"packshot of {shot.product.sku!r}"
     portrait = None
     if shot.framing.has_person:

@@ -1,70 +1,79 @@
 """Refinement: small steps over the composed picture, each kept only if the picture is the better for it.
 
-Size, light, polish and texture, in this order; the product's own pixels are put back after each, at the final size,
-from the packshot itself, so that no step can invent them.
+Light, polish and texture, in this order; the product's own pixels are put back after each, at the final size, from
+the packshot itself, so that no step can invent them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from PIL import Image, ImageFilter
 
-from generation.compose import lay_out, to_drawings
-from generation.denoise import denoise
-from generation.inputs import Result, TakeInputs
+from generation.compose import Scene, lay_out, to_drawings
+from generation.denoise import Drawing, denoise
+from generation.inputs import Result
 from generation.kit import Kit
-from generation.latents import decode_latents, encode_images, to_images
+from generation.latents import decode_latents, to_images
 from generation.light import match_light
-from generation.material import Material, read_material
+from generation.material import Material
 from generation.scene import paste_product, regions, to_mask
 from generation.score.scorecard import measure
 
 _SHARPEN = ImageFilter.UnsharpMask(radius=1.0, percent=60, threshold=2)
 _WORSE_BY = 0.02
 
-Step = Callable[[Image.Image], Image.Image]
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A picture on its way: the best so far, of the size the shot asks for, its scores and what was done to it."""
+
+    material: Material
+    product: Image.Image
+    best: Image.Image
+    values: dict[str, float]
+    notes: tuple[str, ...]
 
 
-def refine_picture(kit: Kit, inputs: TakeInputs) -> Result:
-    """The refined picture of one take, in the size the shot asks for, and notes on what each step did.
+Step = Callable[[Kit, Sequence[Draft]], list[Image.Image | None]]
+"""Makes a picture from each draft, or ``None`` where the recipe leaves the step out."""
+
+
+def refine_pictures(kit: Kit, materials: Sequence[Material]) -> list[Result]:
+    """The refined pictures of a batch, each in the size its shot asks for, with notes on what each step did.
 
     Raises:
-        ValueError: an image is missing or cannot be read.
+        ValueError: a picture is missing.
     """
-    material = read_material(kit.bundle.card, inputs)
+    drafts = [_begin(kit, material) for material in materials]
+    for name, step in _STEPS.items():
+        drafts = [_better(kit, name, draft, made) for draft, made in zip(drafts, step(kit, drafts), strict=True)]
+    return [Result(draft.material.inputs.take.key, draft.best, notes=draft.notes) for draft in drafts]
+
+
+def _begin(kit: Kit, material: Material) -> Draft:
     composed = material.picture()
     product = material.product(material.size)
     best = paste_product(composed.resize(material.size, Image.Resampling.LANCZOS), product)
-    notes: list[str] = []
-    if material.size[0] * material.size[1] > composed.width * composed.height:
-        notes.append(f"size: enlarged from {composed.width} x {composed.height}")
-    before = _quality(kit, material, best)
-    for name, step in _steps(kit, material).items():
-        made = paste_product(step(best), product)
-        after = _quality(kit, material, made)
-        worse = _what_fell(before, after)
-        if worse:
-            notes.append(f"{name}: kept the picture before, {worse}")
-        else:
-            notes.append(f"{name}: done")
-            best, before = made, after
-    return Result(inputs.take.key, best, notes=tuple(notes))
+    grown = material.size[0] * material.size[1] > composed.width * composed.height
+    notes = (f"size: enlarged from {composed.width} x {composed.height}",) if grown else ()
+    values, _ = measure(kit, material, best)
+    return Draft(material, product, best, values, notes)
 
 
-def _steps(kit: Kit, material: Material) -> dict[str, Step]:
-    steps: dict[str, Step] = {"light": lambda picture: _light(material, picture)}
-    if material.recipe.polish_strength > 0:
-        steps["polish"] = lambda picture: _polish(kit, material, picture)
-    steps["texture"] = lambda picture: picture.filter(_SHARPEN)
-    return steps
-
-
-def _quality(kit: Kit, material: Material, picture: Image.Image) -> dict[str, float]:
-    values, _ = measure(kit, material, picture)
-    return values
+def _better(kit: Kit, name: str, draft: Draft, made: Image.Image | None) -> Draft:
+    """``draft`` with ``made`` in its place, if that is no worse."""
+    if made is None:
+        return draft
+    made = paste_product(made, draft.product)
+    values, _ = measure(kit, draft.material, made)
+    fell = _what_fell(draft.values, values)
+    if fell:
+        return replace(draft, notes=(*draft.notes, f"{name}: kept the picture before, {fell}"))
+    return replace(draft, best=made, values=values, notes=(*draft.notes, f"{name}: done"))
 
 
 def _what_fell(before: dict[str, float], after: dict[str, float]) -> str:
@@ -80,21 +89,39 @@ def _what_fell(before: dict[str, float], after: dict[str, float]) -> str:
     return ""
 
 
-def _light(material: Material, picture: Image.Image) -> Image.Image:
-    """Draw the colours of what the model added to the place a little towards the place's own."""
-    found = regions(material.layout, material.product(picture.size))
-    return match_light(picture, material.photo, to_mask(found.place))
+def _light(kit: Kit, drafts: Sequence[Draft]) -> list[Image.Image | None]:
+    """Draw the colours of the place a little towards the photo's own."""
+    return [
+        match_light(draft.best, draft.material.photo, to_mask(regions(draft.material.layout, draft.product).place))
+        for draft in drafts
+    ]
 
 
-def _polish(kit: Kit, material: Material, picture: Image.Image) -> Image.Image:
-    """Draw the last part of the steps again over the picture (img2img) in all its regions, at the models' own size."""
-    scene = lay_out(kit.bundle, material.inputs)
-    (drawing,) = to_drawings(kit, [scene])
-    small = picture.resize(scene.size, Image.Resampling.LANCZOS)
-    again = replace(
-        drawing,
-        reference=encode_images(kit.bundle, [small])[0],
-        keep=torch.clamp(torch.full_like(drawing.masks[0], 1 - material.recipe.polish_strength), 0, 1),
-    )
-    drawn = to_images(decode_latents(kit.bundle, denoise(kit.bundle, [again])))[0]
-    return drawn.resize(picture.size, Image.Resampling.LANCZOS)
+def _polish(kit: Kit, drafts: Sequence[Draft]) -> list[Image.Image | None]:
+    """Draw the last part of the steps again over the picture (img2img), at the models' own size."""
+    made: list[Image.Image | None] = [None] * len(drafts)
+    asked = [number for number, draft in enumerate(drafts) if draft.material.recipe.polish_strength > 0]
+    scenes = [_over(kit, drafts[number]) for number in asked]
+    groups: dict[object, list[tuple[int, Drawing]]] = defaultdict(list)
+    for number, scene, drawing in zip(asked, scenes, to_drawings(kit, scenes) if scenes else [], strict=True):
+        share = 1 - min(1.0, scene.material.recipe.polish_strength)
+        again = replace(drawing, keep=torch.full_like(drawing.masks[0], share))
+        groups[again.group].append((number, again))
+    for group in groups.values():
+        drawn = to_images(decode_latents(kit.bundle, denoise(kit.bundle, [drawing for _, drawing in group])))
+        for (number, _), image in zip(group, drawn, strict=True):
+            made[number] = image.resize(drafts[number].best.size, Image.Resampling.LANCZOS)
+    return made
+
+
+def _over(kit: Kit, draft: Draft) -> Scene:
+    """The draft's scene with the draft itself in place of the collage."""
+    scene = lay_out(kit.bundle, draft.material)
+    return replace(scene, collage=draft.best.resize(scene.size, Image.Resampling.LANCZOS))
+
+
+def _texture(kit: Kit, drafts: Sequence[Draft]) -> list[Image.Image | None]:
+    return [draft.best.filter(_SHARPEN) for draft in drafts]
+
+
+_STEPS: dict[str, Step] = {"light": _light, "polish": _polish, "texture": _texture}

@@ -24,7 +24,8 @@ from generation.denoise import Drawing
 from generation.face import draw_portraits
 from generation.inputs import Result, TakeInputs
 from generation.kit import Kit
-from generation.refine import refine_picture
+from generation.material import Material, read_material
+from generation.refine import refine_pictures
 from generation.score.scorecard import score_picture
 
 _LOG = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class Studio:
         """The composed picture of each take, product pixels in place; ``picture`` is not needed."""
         for part in _parts(takes, self._batch):
             scenes: list[Scene] = []
-            for laid in self._each("compose", part, lambda take: lay_out(self.bundle, take)):
+            for laid in self._each("compose", part, self._laid_out):
                 if isinstance(laid, Result):
                     yield laid
                 else:
@@ -73,13 +74,31 @@ class Studio:
 
     def refine(self, takes: Sequence[TakeInputs]) -> Iterator[Result]:
         """The refined picture of each take, of the size the shot asks for; ``picture`` is the composed one."""
-        for take in takes:
-            yield from self._each("refine", [take], lambda item: refine_picture(self._kit, item))
+        for part in _parts(takes, self._batch):
+            ready: list[Material] = []
+            for material in self._each("refine", part, self._with_picture):
+                if isinstance(material, Result):
+                    yield material
+                else:
+                    ready.append(material)
+            if ready:
+                yield from self._together("refine", ready, lambda item: item.inputs.take.key, self._refine)
 
     def score(self, takes: Sequence[TakeInputs]) -> Iterator[Result]:
         """The scorecard of each take; ``picture`` is the refined one."""
         for take in takes:
             yield from self._each("score", [take], lambda item: score_picture(self._kit, item))
+
+    def _laid_out(self, take: TakeInputs) -> Scene:
+        return lay_out(self.bundle, read_material(self.bundle.card, take))
+
+    def _with_picture(self, take: TakeInputs) -> Material:
+        material = read_material(self.bundle.card, take)
+        material.picture()
+        return material
+
+    def _refine(self, materials: Sequence[Material]) -> list[Result]:
+        return refine_pictures(self._kit, materials)
 
     def _portray(self, pairs: Sequence[tuple[str, Persona]]) -> list[Result]:
         images = draw_portraits(self._kit, [persona for _, persona in pairs])

@@ -12,6 +12,7 @@ from PIL import Image
 from generation.brief import Framing
 from generation.bundle import Bundle
 from generation.compose import lay_out
+from generation.material import read_material
 from generation.studio import Studio
 from tests.generation.conftest import picture
 from tests.generation.takes import ADA, inputs, seeing
@@ -26,7 +27,7 @@ def test_the_products_own_pixels_are_in_place(bundle: Bundle, packshot: Image.Im
     asked = inputs(packshot, number)
     (made,) = Studio(bundle).compose([asked])
     assert made.image is not None
-    product = lay_out(bundle, asked).product
+    product = lay_out(bundle, read_material(bundle.card, asked)).product
     inside = np.asarray(product.getchannel("A")) == 255
     inside[1:-1, 1:-1] &= inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:]
     core = inside & np.roll(inside, 2, 0) & np.roll(inside, -2, 0) & np.roll(inside, 2, 1) & np.roll(inside, -2, 1)
@@ -41,7 +42,7 @@ def test_the_place_is_kept_as_long_as_the_recipe_says(bundle: Bundle, packshot: 
         asked = inputs(packshot, 3, changes={"environment_keep": share})
         (made,) = studio.compose([asked])
         assert made.image is not None
-        scene = lay_out(bundle, asked)
+        scene = lay_out(bundle, read_material(bundle.card, asked))
         place = (scene.regions.place * (1 - scene.regions.free)).numpy() > 0.99
         distances.append(np.abs(_pixels(made.image) - _pixels(scene.collage))[place].mean())
     assert distances[0] > distances[1] > distances[2]
@@ -92,7 +93,8 @@ def test_a_batch_that_fails_is_tried_one_by_one(
 def test_any_size_is_drawn_near_the_models_own_area(
     bundle: Bundle, packshot: Image.Image, size: tuple[int, int]
 ) -> None:
-    scene = lay_out(bundle, inputs(packshot, 3, width=size[0], height=size[1]))
+    asked = inputs(packshot, 3, width=size[0], height=size[1])
+    scene = lay_out(bundle, read_material(bundle.card, asked))
     width, height = scene.size
     assert width % 64 == height % 64 == 0
     assert 64 * 64 <= width * height <= 2 * 64 * 64
@@ -119,7 +121,7 @@ def test_encodings_are_made_once_for_a_whole_shard(bundle: Bundle, packshot: Ima
 def test_the_side_belongs_to_the_shot(bundle: Bundle, packshot: Image.Image) -> None:
     for seed in range(6):
         first, second = (
-            lay_out(bundle, inputs(packshot, 0, attempt=attempt, seed=seed, framing=Framing.PLINTH))
+            read_material(bundle.card, inputs(packshot, 0, attempt=attempt, seed=seed, framing=Framing.PLINTH))
             for attempt in (1, 2)
         )
-        assert first.material.layout == second.material.layout
+        assert first.layout == second.layout

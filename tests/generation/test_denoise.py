@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 SCHEDULERS = (DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler)
 
 
-def drawing(bundle: Bundle, number: int, **changes: object) -> Drawing:
+def drawing(bundle: Bundle, number: int, **changes: Any) -> Drawing:
     """A drawing that differs from the others in everything that may differ."""
     kit = Kit.of(bundle)
     words = ("a face", LONG, "a red shoe on a plinth, snow", "perfume")[number]

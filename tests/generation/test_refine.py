@@ -44,6 +44,18 @@ def test_a_soft_picture_gets_sharper_and_a_draft_is_not_polished(bundle: Bundle,
     assert not any(note.startswith("polish") for note in made.notes)
 
 
+def test_refining_together_equals_refining_alone(bundle: Bundle, packshot: Image.Image) -> None:
+    studio = Studio(bundle)
+    takes = [replace(inputs(packshot, number), picture=picture(5 + number, (64, 64))) for number in range(3)]
+    together = {made.key: made for made in studio.refine(takes)}
+    for take in takes:
+        (alone,) = studio.refine([take])
+        image = together[take.take.key].image
+        assert image is not None and alone.image is not None
+        assert alone.notes == together[take.take.key].notes
+        assert np.abs(np.asarray(image, dtype=int) - np.asarray(alone.image, dtype=int)).max() <= 1
+
+
 def test_light_moves_towards_the_place_under_the_mask_only() -> None:
     image, place = Image.new("RGB", (40, 40), (60, 60, 160)), Image.new("RGB", (40, 40), (240, 190, 120))
     mask = Image.new("L", (40, 40))

@@ -12,6 +12,7 @@ from generation.bundle import Bundle
 from generation.bundle_card import Threshold
 from generation.colour import from_lab, to_lab
 from generation.compose import lay_out
+from generation.material import read_material
 from generation.recipe import Recipe
 from generation.score.product import product_similarity
 from generation.score.technical import exposure, sharpness
@@ -40,7 +41,7 @@ def test_darkness_and_blown_light_lower_exposure(factor: float) -> None:
 
 
 def test_the_products_own_pixels_score_full_and_others_low(bundle: Bundle, packshot: Image.Image) -> None:
-    product = lay_out(bundle, inputs(packshot, 3)).product
+    product = lay_out(bundle, read_material(bundle.card, inputs(packshot, 3))).product
     own = Image.alpha_composite(Image.new("RGBA", product.size, "green"), product).convert("RGB")
     turned = Image.merge("RGB", own.split()[::-1])
     assert product_similarity(own, product) > 0.99
