@@ -13,6 +13,14 @@ KINDS = (
     "camera",
 )  # fmt: skip
 """In the order of :mod:`training.world.kernels.product`."""
+OUTLINES: dict[str, tuple[float, float, float]] = {
+    "bottle": (0.0, -0.07, 0.98), "mug": (0.19, -0.39, 0.72), "handbag": (0.0, -0.22, 0.84),
+    "sneaker": (0.0, -0.53, 0.97), "watch": (0.03, -0.12, 0.90), "perfume": (0.0, -0.19, 0.86),
+    "jar": (0.0, -0.41, 0.67), "headphones": (0.0, -0.16, 0.91), "lamp": (0.0, -0.16, 0.92),
+    "teapot": (0.03, -0.34, 1.04), "backpack": (0.0, -0.08, 0.93), "camera": (0.0, -0.37, 0.81),
+}  # fmt: skip
+"""Middle (x, y) and half the longer edge of each kind's outline, in the units in which its base stands at y = -1;
+measured on renderings over the yaws that scenes use."""
 PATTERNS = ("plain", "striped", "dotted", "banded", "two-tone")
 MATERIALS = ("matte", "glossy", "metallic")
 COLOURS = ("red", "orange", "yellow", "green", "teal", "blue", "purple", "pink", "white", "black")

@@ -19,7 +19,7 @@ from training.world.kernels import params as p
 from training.world.kernels.skull import settle
 from training.world.personas import WorldPersona
 from training.world.places import LIGHTS, NAMES, WorldPlace
-from training.world.products import KINDS, MATERIALS, PATTERNS, WorldProduct
+from training.world.products import KINDS, MATERIALS, OUTLINES, PATTERNS, WorldProduct
 from training.world.splits import digest_number
 
 STUDIO = WorldPlace("studio", 0)
@@ -40,6 +40,8 @@ class View(StrEnum):
     """An empty place."""
 
 
+PACKSHOT_FILL = 0.8
+"""Share of the picture's edge that a packshot's product fills, as in :func:`generation.cutout.on_white`."""
 SHOTS = (View.HELD, View.PLINTH, View.CLOSE_UP, View.STILL)
 POSES: dict[str, tuple[float, float]] = {
     "front": (-0.14, 0.14),
@@ -92,7 +94,7 @@ def _set_product(pic: p.Params, product: WorldProduct, rng: np.random.Generator)
     pic[p.PRODUCT] = KINDS.index(product.kind)
     pic[p.MATERIAL] = MATERIALS.index(product.material)
     pic[p.PATTERN] = PATTERNS.index(product.pattern)
-    pic[p.PRODUCT_YAW] = rng.uniform(-0.55, 0.55)
+    pic[p.PRODUCT_YAW] = rng.uniform(-0.45, 0.45)
     set_colour(pic, p.FIRST_R, palette.THINGS[product.colour])
     set_colour(pic, p.SECOND_R, palette.THINGS[product.second])
 
@@ -108,44 +110,66 @@ def _set_pose(pic: p.Params, head_pose: str, rng: np.random.Generator) -> None:
     pic[p.GAZE_Y] = -0.02
 
 
-def _plinth(pic: p.Params, rng: np.random.Generator) -> None:
+HAND_HOLDS = 0.80
+"""Largest scale at which the fingers still reach around every kind of product."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stand:
+    """Ranges for a framing's product (its middle across, height of its base, half its longer edge) and its depth."""
+
+    x: tuple[float, float]
+    base: tuple[float, float]
+    half: tuple[float, float]
+    z: float
+
+
+_STANDS = {
+    View.HELD: _Stand((1.04, 1.16), (-1.34, -1.16), (0.64, 0.72), 0.95),
+    View.PLINTH: _Stand((1.08, 1.20), (-1.46, -1.30), (0.66, 0.74), 0.80),
+    View.CLOSE_UP: _Stand((0.66, 0.76), (-1.54, -1.42), (0.82, 0.90), 1.9),
+    View.STILL: _Stand((-0.10, 0.10), (-1.12, -0.98), (0.84, 0.94), 0.6),
+}
+"""Every kind of product is scaled to the same outline, as the layout fits every cut-out into the same box."""
+
+
+def _stand_product(pic: p.Params, view: View, rng: np.random.Generator) -> None:
+    stand = _STANDS[view]
+    middle, _, edge = OUTLINES[KINDS[int(pic[p.PRODUCT])]]
+    half = rng.uniform(*stand.half)
+    scale = half / edge
+    if view is View.HELD:
+        scale = min(scale, HAND_HOLDS)
+    pic[p.PRODUCT_SCALE] = scale
+    pic[p.PRODUCT_X] = rng.uniform(*stand.x) - middle * scale
+    pic[p.PRODUCT_Y] = rng.uniform(*stand.base) + scale
+    pic[p.PRODUCT_Z] = stand.z
+    if view is View.HELD:
+        pic[p.HAND] = 1
+        return
     pic[p.PLINTH] = 1 if rng.random() < 0.6 else 2
+    pic[p.PLINTH_W] = 1.05 * half + 0.10
     set_colour(pic, p.PLINTH_R, palette.PLINTHS[rng.integers(len(palette.PLINTHS))])
 
 
-def _frame_shot(pic: p.Params, view: View, rng: np.random.Generator) -> None:
-    """Where person, product and camera are in the four framings."""
-    pic[p.CAMERA_HALF], pic[p.CAMERA_Y] = 2.15, -0.42
-    pic[p.PERSON_X], pic[p.PERSON_Y] = -rng.uniform(0.62, 0.78), -0.05
-    if view is View.HELD:
-        pic[p.HAND] = 1
-        pic[p.PRODUCT_X], pic[p.PRODUCT_Y], pic[p.PRODUCT_Z] = rng.uniform(1.02, 1.14), rng.uniform(-0.65, -0.40), 0.95
-        pic[p.PRODUCT_SCALE] = rng.uniform(0.66, 0.76)
-        return
-    _plinth(pic, rng)
-    if view is View.PLINTH:
-        pic[p.PRODUCT_X], pic[p.PRODUCT_Y], pic[p.PRODUCT_Z] = rng.uniform(1.06, 1.18), rng.uniform(-0.74, -0.58), 0.80
-        pic[p.PRODUCT_SCALE] = rng.uniform(0.68, 0.78)
-    elif view is View.CLOSE_UP:
-        pic[p.PERSON_X], pic[p.PERSON_Z] = -rng.uniform(0.85, 1.00), -1.4
-        pic[p.PRODUCT_X], pic[p.PRODUCT_Y], pic[p.PRODUCT_Z] = rng.uniform(0.66, 0.76), rng.uniform(-0.66, -0.54), 1.9
-        pic[p.PRODUCT_SCALE] = rng.uniform(0.86, 0.93)
-    else:
-        pic[p.PRODUCT_X], pic[p.PRODUCT_Y], pic[p.PRODUCT_Z] = rng.uniform(-0.1, 0.1), rng.uniform(-0.16, -0.04), 0.6
-        pic[p.PRODUCT_SCALE] = rng.uniform(0.92, 1.00)
-
-
 def _frame(pic: p.Params, view: View, rng: np.random.Generator) -> None:
-    if view in SHOTS:
-        _frame_shot(pic, view, rng)
-    elif view is View.PORTRAIT:
+    """Where person, product and camera are."""
+    if view is View.PORTRAIT:
         pic[p.CAMERA_HALF], pic[p.CAMERA_Y] = 1.80, 0.0
-    elif view is View.PACKSHOT:
+        return
+    if view is View.PACKSHOT:
+        x, y, half = OUTLINES[KINDS[int(pic[p.PRODUCT])]]
         pic[p.ISOLATED] = 1
-        pic[p.PRODUCT_SCALE], pic[p.PRODUCT_Y] = 1.0, p.FLOOR + 1.0
-        pic[p.CAMERA_HALF], pic[p.CAMERA_Y] = 1.18, p.FLOOR + 0.98
-    else:
-        pic[p.CAMERA_HALF], pic[p.CAMERA_Y] = rng.uniform(2.0, 2.3), -0.42
+        pic[p.CAMERA_X], pic[p.CAMERA_Y], pic[p.CAMERA_HALF] = x, y, half / PACKSHOT_FILL
+        return
+    pic[p.CAMERA_HALF], pic[p.CAMERA_Y] = 2.15, -0.42
+    if view is View.PHOTO:
+        pic[p.CAMERA_HALF] = rng.uniform(2.0, 2.3)
+        return
+    pic[p.PERSON_X], pic[p.PERSON_Y] = -rng.uniform(0.62, 0.78), -0.05
+    if view is View.CLOSE_UP:
+        pic[p.PERSON_X], pic[p.PERSON_Z] = -rng.uniform(0.85, 1.00), -1.4
+    _stand_product(pic, view, rng)
 
 
 def scene_params(scene: Scene) -> p.Params:

@@ -99,8 +99,8 @@ def _plinth(x: float, y: float, z: float, pic: p.Params) -> float:
     y += half - top
     z -= pic[p.PRODUCT_Z]
     if pic[p.PLINTH] < 1.5:
-        return cylinder(x, y, z, 1.02 * s + 0.08, half, 0.05)
-    return box(x, y, z, 0.98 * s + 0.06, half, 0.85 * s, 0.05)
+        return cylinder(x, y, z, pic[p.PLINTH_W], half, 0.05)
+    return box(x, y, z, 0.97 * pic[p.PLINTH_W], half, 0.82 * pic[p.PLINTH_W], 0.05)
 
 
 @kernel
