@@ -76,7 +76,7 @@ class FaceReader(nn.Module):
         self.identity = nn.Linear(2 * before, config.identity)
 
     def forward(self, pixels: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Face crops [n, 3, 64, 64] in 0 to 1: logits per field [n, values], identity vectors [n, identity] of length 1."""
+        """Face crops [n, 3, 64, 64] in 0 to 1: logits per field [n, values], unit identity vectors [n, identity]."""
         found = self.joined(self.body(pixels * 2 - 1))
         sizes = [len(values) for values in self.config.fields.values()]
         logits = self.features(found).float().split(sizes, dim=1)
@@ -130,7 +130,10 @@ def read_faces(reader: FaceReader, faces: Sequence[Image.Image]) -> list[Reading
     shares = {field: found.softmax(1).tolist() for field, found in logits.items()}
     return [
         Reading(
-            {field: dict(zip(values, shares[field][row], strict=True)) for field, values in reader.config.fields.items()},
+            {
+                field: dict(zip(values, shares[field][row], strict=True))
+                for field, values in reader.config.fields.items()
+            },
             identity.cpu(),
         )
         for row, identity in enumerate(identities)

@@ -1,0 +1,107 @@
+"""One command per stage: ``python -m training STAGE --minutes N``, in the order of the list below.
+
+Every stage saves ``checkpoint.safetensors``, ``curve.csv`` and ``curve.png`` under ``--runs``, goes on from its
+checkpoint when run again, and from the bundle that ships when there is no checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from diffusers.utils import logging as diffusers_logging
+from transformers.utils import logging as transformers_logging
+
+from training import sizes
+from training.adapters import train_adapters
+from training.autoencoder import train_autoencoder
+from training.clip import train_clip
+from training.device import find_device
+from training.export import export
+from training.reader import train_reader
+from training.text2image import train_text2image
+from training.workshop import Workshop
+
+
+def autoencoder(shop: Workshop, minutes: float) -> None:
+    settled = shop.begun or shop.checkpoint("text2image").exists()
+    train_autoencoder(
+        shop.autoencoder(),
+        shop.corpus,
+        shop.held_out,
+        shop.device,
+        shop.runs / "autoencoder",
+        minutes,
+        begun=settled or shop.checkpoint("autoencoder").exists(),
+        settled=settled,
+    )
+
+
+def reader(shop: Workshop, minutes: float) -> None:
+    train_reader(shop.reader(), shop.corpus, shop.held_out, shop.device, shop.runs / "reader", minutes)
+
+
+def text2image(shop: Workshop, minutes: float) -> None:
+    models, vae, tokenizer = shop.painter(), shop.autoencoder(), shop.tokenizer()
+    folder = shop.runs / "text2image"
+    train_text2image(models, shop.corpus, shop.held_out, vae, tokenizer, shop.device, folder, minutes)
+
+
+def clip(shop: Workshop, minutes: float) -> None:
+    text, tokenizer = shop.painter()["text"], shop.tokenizer()
+    heads = shop.heads()
+    train_clip(shop.image_encoder(), heads, text, shop.corpus, tokenizer, shop.device, shop.runs / "clip", minutes)
+
+
+def adapters(shop: Workshop, minutes: float) -> None:
+    models, tokenizer = shop.painter(), shop.tokenizer()
+    train_adapters(
+        shop.adapters(models["unet"]),
+        models,
+        shop.image_encoder(),
+        shop.autoencoder(),
+        shop.corpus,
+        tokenizer,
+        shop.device,
+        shop.runs / "adapters",
+        minutes,
+    )
+
+
+def write_bundle(shop: Workshop, minutes: float) -> None:
+    export(shop)
+
+
+STAGES: dict[str, Callable[[Workshop, float], None]] = {
+    "autoencoder": autoencoder,
+    "reader": reader,
+    "text2image": text2image,
+    "clip": clip,
+    "adapters": adapters,
+    "export": write_bundle,
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--data", type=Path, default=Path("training/data"))
+    parser.add_argument("--runs", type=Path, default=Path("training/runs"))
+    parser.add_argument("--bundle", type=Path, default=Path("bundles/starter"))
+    parser.add_argument("--threads", type=int, default=0, help="0: all cores")
+    parser.add_argument("--tiny", action="store_true", help="the smallest models, to try the whole chain")
+    asked = parser.parse_args(arguments)
+    # Both libraries tell at every load of a small bundle what is missing on purpose (torchvision, a safety checker).
+    diffusers_logging.set_verbosity_error()
+    transformers_logging.set_verbosity_error()
+    size = sizes.TINY if asked.tiny else sizes.Sizes()
+    shop = Workshop(size, find_device(asked.threads), asked.data, asked.runs, asked.bundle)
+    STAGES[asked.stage](shop, asked.minutes)
+
+
+if __name__ == "__main__":
+    main()

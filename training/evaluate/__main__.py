@@ -1,0 +1,165 @@
+"""``python -m training.evaluate --bundle bundles/starter``: the table of measures, metrics.json and contact sheets."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from generation.brief import Shot
+from generation.bundle import load
+from generation.bundle_card import Threshold, read_card
+from generation.bundle_toml import write_card
+from generation.kit import Kit
+from generation.latents import decode_latents, encode_images, to_tensor
+from generation.material import Material
+from generation.plan import BundleFacts
+from generation.score.scorecard import measure
+from training.device import find_device
+from training.evaluate import measures
+from training.evaluate.cast import Cast, draw_cast, plan_shots
+from training.evaluate.draw import ANCHORS_OFF, draw_all_portraits, draw_shots, materials_of
+from training.evaluate.report import Report
+from training.evaluate.sheets import draw_sheets
+
+_ABLATIONS = {
+    "all adapters": {},
+    "face off": {"face_strength": 0.0},
+    "product off": {"product_strength": 0.0},
+    "environment off": {"environment_strength": 0.0},
+}
+_ACCEPT, _REVIEW = 0.15, 0.04
+
+
+def main() -> None:
+    asked = _arguments()
+    device = find_device(asked.threads)
+    kit = Kit.of(load(asked.bundle, device.torch))
+    card = kit.bundle.card
+    cast = draw_cast(asked.personas, asked.products, asked.seed, card.width)
+    shots = plan_shots(cast, BundleFacts(card.fingerprint, card.width, card.height), asked.shots, asked.seed)
+    report = Report(
+        fingerprint=card.fingerprint,
+        personas=asked.personas,
+        products=asked.products,
+        shots=len(shots),
+        seed=asked.seed,
+        portrait_seeds=[persona.seed for persona in cast.personas.values()],
+        shot_seeds=[shot.seed for shot in shots],
+    )
+    portraits = draw_all_portraits(kit, cast.personas)
+    _judge_portraits(kit, cast, portraits, report)
+    materials = materials_of(kit, shots, cast, portraits)
+    pictures = draw_shots(kit, materials, paste=True, label="shots")
+    report.shipped = _judge_shots(kit, materials, pictures, cast)
+    _calibrate(kit, materials, pictures, report)
+    some = shots[: asked.ablation]
+    for case, changes in _ABLATIONS.items():
+        report.ablation[case] = _without_anchors(kit, some, cast, portraits, changes, case)
+    report.adapters_only = dict(report.ablation["all adapters"])
+    report.seconds_per_shot = _seconds_per_shot(kit, shots[0], cast, portraits)
+    report.psnr_db = _psnr(
+        kit, [*cast.rendered.values(), *(cast.images[row.photo.sha256] for row in cast.places.values())]
+    )
+    report.save(asked.out / "metrics.json")
+    draw_sheets(kit, cast, portraits, shots, asked.out)
+    if asked.calibrate:
+        _keep_thresholds(asked.bundle, report)
+    (asked.out / "table.md").write_text(report.table() + "\n", encoding="utf-8")
+    print(report.table())
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__)
+    parser.add_argument("--bundle", type=Path, default=Path("bundles/starter"))
+    parser.add_argument("--out", type=Path, default=Path("bundles/starter-evaluation"))
+    parser.add_argument("--personas", type=int, default=25)
+    parser.add_argument("--products", type=int, default=50)
+    parser.add_argument("--shots", type=int, default=500)
+    parser.add_argument("--ablation", type=int, default=100, help="shots drawn again for each ablation")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=0, help="0: all cores")
+    parser.add_argument("--calibrate", action="store_true", help="write the thresholds found into bundle.toml")
+    return parser.parse_args()
+
+
+def _judge_portraits(kit: Kit, cast: Cast, portraits: dict[str, Image.Image], report: Report) -> None:
+    if kit.face_reader is None:
+        raise SystemExit("this bundle has no face reader, so nothing can be said about its faces")
+    found = measures.measure_features(kit.face_reader, cast.personas, portraits, cast.rendered)
+    report.features = {
+        "generated": found.generated,
+        "rendered": found.rendered,
+        "ratio": found.ratio,
+        "per_field": {name: list(pair) for name, pair in found.per_field.items()},
+    }
+
+
+def _judge_shots(
+    kit: Kit, materials: Sequence[Material], pictures: Sequence[Image.Image], cast: Cast
+) -> dict[str, float]:
+    if kit.face_reader is None:
+        raise SystemExit("this bundle has no face reader, so nothing can be said about its faces")
+    return {
+        "identity_auc": measures.identity_auc(kit.face_reader, materials, pictures),
+        "identity_to_portrait": measures.identity_to_portrait(kit.face_reader, materials, pictures),
+        "product_top1": measures.product_retrieval(kit, materials, pictures, cast),
+        "place_top1": measures.place_accuracy(kit, materials, pictures, cast),
+    }
+
+
+def _without_anchors(
+    kit: Kit,
+    shots: Sequence[Shot],
+    cast: Cast,
+    portraits: dict[str, Image.Image],
+    changes: dict[str, float],
+    label: str,
+) -> dict[str, float]:
+    """Words and adapters alone: nothing is kept, and the product's pixels are not put back."""
+    materials = materials_of(kit, shots, cast, portraits, {**ANCHORS_OFF, **changes})
+    return _judge_shots(kit, materials, draw_shots(kit, materials, paste=False, label=label), cast)
+
+
+def _calibrate(kit: Kit, materials: Sequence[Material], pictures: Sequence[Image.Image], report: Report) -> None:
+    """Cuts per dimension from what the bundle itself draws: its weakest pictures are looked at or taken again."""
+    found: dict[str, list[float]] = {}
+    for material, picture in zip(materials, pictures, strict=True):
+        for name, value in measure(kit, material, picture)[0].items():
+            found.setdefault(name, []).append(value)
+    for name, values in found.items():
+        accept, review = torch.tensor(values).quantile(torch.tensor([_ACCEPT, _REVIEW])).tolist()
+        report.scores[name] = {"mean": sum(values) / len(values), "accept": accept, "review": review}
+
+
+def _keep_thresholds(folder: Path, report: Report) -> None:
+    cuts = {
+        name: Threshold(round(found["accept"], 3), round(found["review"], 3)) for name, found in report.scores.items()
+    }
+    write_card(folder, replace(read_card(folder), thresholds=cuts))
+
+
+def _seconds_per_shot(kit: Kit, shot: Shot, cast: Cast, portraits: dict[str, Image.Image]) -> float:
+    """One shot alone, nothing in the caches: encode, draw, decode."""
+    fresh = Kit.of(kit.bundle)
+    start = time.perf_counter()
+    draw_shots(fresh, materials_of(fresh, [shot], cast, portraits), paste=True, label="one shot")
+    return time.perf_counter() - start
+
+
+@torch.inference_mode()
+def _psnr(kit: Kit, images: Sequence[Image.Image]) -> float:
+    found = []
+    for image in images:
+        error = (decode_latents(kit.bundle, encode_images(kit.bundle, [image])).cpu() - to_tensor([image])).square()
+        found.append(-10 * torch.log10(error.mean()))
+    return float(torch.stack(found).mean())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Held-out people, products and places as a catalog has them: words and pictures, drawn by the renderer."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from PIL import Image
+
+from generation.brief import Campaign, Environment, Framing, ImageRef, Persona, Product, Shot
+from generation.plan import BundleFacts, plan
+from training.world import pool
+from training.world.personas import captioned
+from training.world.picture import render_scenes
+from training.world.places import DESCRIPTIONS
+from training.world.scene import Scene, View
+from training.world.splits import digest_number
+
+_PACKSHOT = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cast:
+    """Rows of a catalog, by name, and their pictures by SHA-256.
+
+    ``rendered`` holds for every persona what the renderer makes of the same features: what a perfect model would draw.
+    """
+
+    personas: dict[str, Persona]
+    products: dict[str, Product]
+    places: dict[str, Environment]
+    images: dict[str, Image.Image]
+    rendered: dict[str, Image.Image]
+
+
+def draw_cast(personas: int, products: int, seed: int, size: int) -> Cast:
+    """``personas`` people and ``products`` packshots of the held-out split, and every place once."""
+    world = pool.Plan(seed=seed, split="held-out")
+    images: dict[str, Image.Image] = {}
+    people, rendered = {}, {}
+    for number in range(personas):
+        who = pool.persona(world, number)
+        name = f"persona-{number:03d}"
+        people[name] = Persona(name, captioned(who.face), who.seed % 2**32)
+        scene = Scene(View.PORTRAIT, digest_number(f"evaluation {seed} {number}") % 2**31, who)
+        rendered[name] = _drawn([scene], size)[0]
+    things = {}
+    for number, shown in enumerate(_drawn([pool.packshot(world, number) for number in range(products)], _PACKSHOT)):
+        row = pool.product(world, number)
+        sku = f"SKU-{number:03d}"
+        things[sku] = Product(sku, row.title, row.kind, _kept(shown, images))
+    places = {}
+    scenes = [pool.photo(world, number) for number in range(len(DESCRIPTIONS))]
+    for scene, shown in zip(scenes, _drawn(scenes, size), strict=True):
+        places[scene.place.name] = Environment(scene.place.name, scene.place.description, _kept(shown, images))
+    return Cast(people, things, places, images, rendered)
+
+
+def _drawn(scenes: list[Scene], size: int) -> list[Image.Image]:
+    found, _ = render_scenes(scenes, size)
+    return [Image.fromarray(pixels) for pixels in found]
+
+
+def _kept(image: Image.Image, images: dict[str, Image.Image]) -> ImageRef:
+    digest = hashlib.sha256(image.tobytes()).hexdigest()
+    images[digest] = image
+    return ImageRef(f"evaluation/{digest}.png", digest)
+
+
+def plan_shots(cast: Cast, facts: BundleFacts, count: int, seed: int) -> list[Shot]:
+    """``count`` shots of persons, spread over products, places, people and framings."""
+    campaign = Campaign(
+        name="evaluation",
+        title="Evaluation",
+        products=(),
+        environments=tuple(cast.places),
+        personas=tuple(cast.personas),
+        framings=(Framing.HELD, Framing.PLINTH, Framing.CLOSE_UP),
+        shots_per_product=-(-count // len(cast.products)),
+        seed=seed,
+    )
+    shots = plan(campaign, cast.products, cast.places, cast.personas, facts).shots
+    return list(shots[:: max(1, len(shots) // count)][:count])

@@ -1,0 +1,70 @@
+"""Drawing the evaluation's pictures through Lookbook's own stages, in batches, with progress."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from PIL import Image
+from tqdm import tqdm
+
+from generation.brief import Persona, Shot
+from generation.compose import Scene, lay_out, to_drawings
+from generation.denoise import denoise
+from generation.face import draw_portraits
+from generation.inputs import TakeInputs
+from generation.kit import Kit
+from generation.latents import decode_latents, to_images
+from generation.material import Material, read_material
+from generation.recipe import take
+from generation.scene import paste_product
+from training.evaluate.cast import Cast
+
+ANCHORS_OFF = {"product_keep": 0.0, "environment_keep": 0.0, "face_keep": 0.0}
+"""Changes of a take under which only words and the three adapters decide."""
+_BATCH = 8
+
+
+def draw_all_portraits(kit: Kit, personas: Mapping[str, Persona]) -> dict[str, Image.Image]:
+    """A portrait per persona, by name."""
+    found: dict[str, Image.Image] = {}
+    names = list(personas)
+    for start in tqdm(range(0, len(names), _BATCH), desc="portraits", unit="batch"):
+        part = names[start : start + _BATCH]
+        drawn = draw_portraits(kit, [personas[name] for name in part])
+        found.update(zip(part, drawn, strict=True))
+    return found
+
+
+def materials_of(
+    kit: Kit,
+    shots: Sequence[Shot],
+    cast: Cast,
+    portraits: Mapping[str, Image.Image],
+    changes: Mapping[str, float] | None = None,
+) -> list[Material]:
+    """Shots made ready, as first takes with ``changes`` of the recipe."""
+    found = []
+    for shot in shots:
+        inputs = TakeInputs(
+            shot,
+            take(shot.key, shot.seed, 1, changes),
+            packshot=cast.images[shot.product.packshot.sha256],
+            photo=cast.images[shot.environment.photo.sha256],
+            portrait=portraits[shot.persona.name] if shot.persona else None,
+        )
+        found.append(read_material(kit.bundle.card, inputs))
+    return found
+
+
+def draw_shots(kit: Kit, materials: Sequence[Material], *, paste: bool, label: str) -> list[Image.Image]:
+    """The composed pictures; with ``paste`` the product's own pixels are put back, as in a real shot."""
+    pictures: list[Image.Image] = []
+    for start in tqdm(range(0, len(materials), _BATCH), desc=label, unit="batch"):
+        scenes = [lay_out(kit.bundle, material) for material in materials[start : start + _BATCH]]
+        drawn = to_images(decode_latents(kit.bundle, denoise(kit.bundle, to_drawings(kit, scenes))))
+        pictures += [_finished(picture, scene, paste) for picture, scene in zip(drawn, scenes, strict=True)]
+    return pictures
+
+
+def _finished(picture: Image.Image, scene: Scene, paste: bool) -> Image.Image:
+    return paste_product(picture, scene.product) if paste else picture

@@ -1,0 +1,144 @@
+"""The measures of the starter bundle: features, identity, product, place. All shares are 0 to 1, higher is better."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from generation.brief import Persona
+from generation.compose import lay_out
+from generation.cutout import on_white
+from generation.kit import Kit
+from generation.layout import Box
+from generation.material import Material
+from generation.scene import PORTRAIT_HEAD, collage, regions, to_mask
+from generation.score.face_reader import FaceReader, Reading, read_faces
+from generation.score.likeness import covered, crop_square
+from training.evaluate.cast import Cast
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """How often a feature was read as asked: on generated portraits, on renderings of the same people, and their
+    quotient; and per feature."""
+
+    generated: float
+    rendered: float
+    ratio: float
+    per_field: dict[str, tuple[float, float]]
+
+
+def measure_features(
+    reader: FaceReader,
+    personas: Mapping[str, Persona],
+    generated: Mapping[str, Image.Image],
+    rendered: Mapping[str, Image.Image],
+) -> Features:
+    """Share of chosen features that the reader finds, over all people."""
+    names = list(personas)
+    hits = [
+        _hits(personas, names, read_faces(reader, [crop_square(images[name], PORTRAIT_HEAD) for name in names]))
+        for images in (generated, rendered)
+    ]
+    per_field = {field: (_mean(hits[0][field]), _mean(hits[1][field])) for field in hits[0]}
+    both = [_mean([hit for found in side.values() for hit in found]) for side in hits]
+    return Features(both[0], both[1], both[0] / max(both[1], 1e-9), per_field)
+
+
+def _hits(personas: Mapping[str, Persona], names: Sequence[str], readings: Sequence[Reading]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for name, reading in zip(names, readings, strict=True):
+        for field, value in personas[name].face.chosen().items():
+            if field in reading.shares:
+                found.setdefault(field, []).append(float(reading.best(field) == value))
+    return found
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / max(1, len(values))
+
+
+def identity_auc(reader: FaceReader, materials: Sequence[Material], pictures: Sequence[Image.Image]) -> float:
+    """Chance that two shots of one persona are more alike than two shots of different ones."""
+    faces = [crop_square(picture, _face(material)) for material, picture in zip(materials, pictures, strict=True)]
+    vectors = torch.stack([reading.identity for reading in read_faces(reader, faces)])
+    people = [material.inputs.shot.persona.name for material in materials if material.inputs.shot.persona]
+    return area_under_curve(vectors @ vectors.T, people)
+
+
+def _face(material: Material) -> Box:
+    if material.layout.face is None:
+        raise ValueError("this shot shows nobody")
+    return material.layout.face
+
+
+def area_under_curve(likeness: Tensor, names: Sequence[str]) -> float:
+    """Area under the ROC curve of ``likeness`` [n, n] for telling pairs of one name from pairs of two."""
+    count = len(names)
+    above = torch.ones(count, count).triu(1).bool()
+    same = torch.tensor([[one == other for other in names] for one in names])
+    alike, others = likeness[above & same], likeness[above & ~same]
+    if not len(alike) or not len(others):
+        return float("nan")
+    wins = (alike[:, None] > others[None]).float() + 0.5 * (alike[:, None] == others[None]).float()
+    return float(wins.mean())
+
+
+def identity_to_portrait(reader: FaceReader, materials: Sequence[Material], pictures: Sequence[Image.Image]) -> float:
+    """Mean cosine of the face in the picture and the portrait's."""
+    faces = [crop_square(picture, _face(material)) for material, picture in zip(materials, pictures, strict=True)]
+    portraits = [crop_square(material.portrait, PORTRAIT_HEAD) for material in materials if material.portrait]
+    found, wanted = read_faces(reader, faces), read_faces(reader, portraits)
+    return _mean([float(one.identity @ two.identity) for one, two in zip(found, wanted, strict=True)])
+
+
+def _embedded(kit: Kit, images: Sequence[Image.Image]) -> Tensor:
+    return functional.normalize(torch.stack([found.pooled.float() for found in kit.images.encode(list(images))]), dim=1)
+
+
+def product_retrieval(
+    kit: Kit, materials: Sequence[Material], pictures: Sequence[Image.Image], cast: Cast, among: int = 50
+) -> float:
+    """Top-1: the right packshot among ``among``, from the picture inside the product's outline."""
+    rows = list(cast.products.values())[:among]
+    library = _embedded(kit, [cast.images[row.packshot.sha256] for row in rows])
+    skus = [row.sku for row in rows]
+    hits, shown = [], []
+    for material, picture in zip(materials, pictures, strict=True):
+        if material.inputs.shot.product.sku in skus:
+            shown.append(_cut(kit, material, picture))
+            hits.append(skus.index(material.inputs.shot.product.sku))
+    found = (_embedded(kit, shown) @ library.T).argmax(1)
+    return float((found == torch.tensor(hits)).float().mean())
+
+
+def _cut(kit: Kit, material: Material, picture: Image.Image) -> Image.Image:
+    """The picture inside the product's outline, on white, framed as a packshot."""
+    placed = lay_out(kit.bundle, material).product
+    inside = picture.convert("RGBA")
+    inside.putalpha(placed.getchannel("A"))
+    box = placed.getchannel("A").getbbox()
+    return on_white(inside.crop(box))
+
+
+def place_accuracy(kit: Kit, materials: Sequence[Material], pictures: Sequence[Image.Image], cast: Cast) -> float:
+    """Top-1: the right place of all, from the background alone, compared with each place's photo covered alike."""
+    names = list(cast.places)
+    hits = []
+    for material, picture in zip(materials, pictures, strict=True):
+        product = material.product(picture.size)
+        found = regions(material.layout, product)
+        others = to_mask(1 - found.place * (1 - found.free))
+        empty = Image.new("RGBA", picture.size)
+        photos = [
+            covered(collage(cast.images[cast.places[name].photo.sha256], empty, material.layout), others)
+            for name in names
+        ]
+        vectors = _embedded(kit, [covered(picture, others), *photos])
+        hits.append(float(names[int((vectors[1:] @ vectors[0]).argmax())] == material.inputs.shot.environment.name))
+    return _mean(hits)

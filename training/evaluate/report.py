@@ -1,0 +1,72 @@
+"""The evaluation as a table, as JSON and as contact sheets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+FLOORS = {
+    "features": (0.80, 0.95),
+    "identity_auc": (0.90, 0.98),
+    "product_top1": (0.70, 0.95),
+    "place_top1": (0.90, 0.99),
+    "seconds_per_shot": (15.0, 4.0),
+    "psnr_db": (27.0, 32.0),
+}
+"""Floor and goal of every measure; seconds are better when lower."""
+
+
+@dataclass(slots=True)
+class Report:
+    """Everything that was measured. ``shipped``: with anchors, as shots are made; ``adapters_only``: without."""
+
+    fingerprint: str
+    personas: int
+    products: int
+    shots: int
+    seed: int
+    portrait_seeds: list[int]
+    shot_seeds: list[int]
+    features: dict[str, Any] = field(default_factory=dict)
+    shipped: dict[str, float] = field(default_factory=dict)
+    adapters_only: dict[str, float] = field(default_factory=dict)
+    ablation: dict[str, dict[str, float]] = field(default_factory=dict)
+    seconds_per_shot: float = 0.0
+    psnr_db: float = 0.0
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def save(self, file: Path) -> None:
+        """Write as JSON."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+
+    def table(self) -> str:
+        """Markdown: every measure with floor, goal and whether it is held."""
+        values = {
+            "features": self.features["ratio"],
+            **self.shipped,
+            "seconds_per_shot": self.seconds_per_shot,
+            "psnr_db": self.psnr_db,
+        }
+        lines = ["| measure | reached | adapters only | floor | goal | floor held |", "|---|---|---|---|---|---|"]
+        for name, (floor, goal) in FLOORS.items():
+            value = values[name]
+            alone = self.adapters_only.get(name)
+            held = value <= floor if name == "seconds_per_shot" else value >= floor
+            shown = "" if alone is None else f"{alone:.2f}"
+            lines.append(f"| {name} | {value:.2f} | {shown} | {floor} | {goal} | {'yes' if held else 'no'} |")
+        return "\n".join([*lines, "", *_ablation(self.ablation)])
+
+
+def _ablation(rows: Mapping[str, Mapping[str, float]]) -> list[str]:
+    if not rows:
+        return []
+    names = list(next(iter(rows.values())))
+    lines = [f"| ablation | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    return [
+        *lines,
+        *(f"| {case} | {' | '.join(f'{found[name]:.2f}' for name in names)} |" for case, found in rows.items()),
+    ]

@@ -1,0 +1,83 @@
+"""Contact sheets to look at: the same things next to each other, so that eyes can judge what numbers miss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from generation.brief import Campaign, Environment, Framing, Persona, Product, Shot
+from generation.kit import Kit
+from generation.plan import BundleFacts
+from generation.plan import plan as plan_campaign
+from training.evaluate.cast import Cast
+from training.evaluate.draw import ANCHORS_OFF, draw_shots, materials_of
+from training.sheets import save_images
+
+_PEOPLE, _PLACES, _PRODUCTS = 8, 4, 8
+
+
+def draw_sheets(
+    kit: Kit, cast: Cast, portraits: Mapping[str, Image.Image], shots: Sequence[Shot], folder: Path
+) -> None:
+    """Write portraits, people by places, products, ablation and the text-only baseline as PNG files."""
+    people = list(cast.personas.values())[:_PEOPLE]
+    pairs = [image for who in people for image in (cast.rendered[who.name], portraits[who.name])]
+    labels = [text for who in people for text in ("rendered", "generated")]
+    save_images(pairs, 8, folder / "portraits.png", labels)
+    products, places = list(cast.products.values()), list(cast.places.values())
+    many = _shots(kit, people, products[:1], places[1 : 1 + _PLACES], Framing.HELD)
+    _sheet(kit, many, cast, portraits, folder / "people-by-places.png", _PLACES)
+    things = _shots(kit, people[:1], products[:_PRODUCTS], places[1:2], Framing.PLINTH)
+    _sheet(kit, things, cast, portraits, folder / "products.png", _PRODUCTS)
+    _ablation_sheet(kit, shots[:4], cast, portraits, folder / "ablation.png")
+
+
+def _shots(
+    kit: Kit, people: Sequence[Persona], products: Sequence[Product], places: Sequence[Environment], framing: Framing
+) -> list[Shot]:
+    """Every combination, in the order of people, products, places, all with the product on the same side."""
+    card = kit.bundle.card
+    campaign = Campaign(
+        name="sheet",
+        title="Sheet",
+        products=(),
+        environments=tuple(place.name for place in places),
+        personas=tuple(person.name for person in people),
+        framings=(framing,),
+    )
+    rows = (
+        {product.sku: product for product in products},
+        {place.name: place for place in places},
+        {person.name: person for person in people},
+    )
+    found = plan_campaign(campaign, *rows, BundleFacts(card.fingerprint, card.width, card.height)).shots
+    order = {person.name: number for number, person in enumerate(people)}
+    return sorted(found, key=lambda shot: (order[shot.persona.name] if shot.persona else -1, shot.environment.name))
+
+
+def _sheet(
+    kit: Kit, shots: Sequence[Shot], cast: Cast, portraits: Mapping[str, Image.Image], file: Path, columns: int
+) -> None:
+    materials = materials_of(kit, shots, cast, portraits)
+    labels = [f"{shot.persona.name if shot.persona else ''} {shot.environment.name}" for shot in shots]
+    save_images(draw_shots(kit, materials, paste=True, label=file.stem), columns, file, labels)
+
+
+def _ablation_sheet(
+    kit: Kit, shots: Sequence[Shot], cast: Cast, portraits: Mapping[str, Image.Image], file: Path
+) -> None:
+    """Per shot: as shipped; adapters alone; each adapter off; words only."""
+    off = {name: {f"{name}_strength": 0.0} for name in ("face", "product", "environment")}
+    cases = {
+        "adapters": ANCHORS_OFF,
+        **{f"no {name}": {**ANCHORS_OFF, **changes} for name, changes in off.items()},
+        "words only": {**ANCHORS_OFF, **off["face"], **off["product"], **off["environment"]},
+    }
+    rows = [draw_shots(kit, materials_of(kit, shots, cast, portraits), paste=True, label="shipped")]
+    for case, changes in cases.items():
+        rows.append(draw_shots(kit, materials_of(kit, shots, cast, portraits, changes), paste=False, label=case))
+    names = ["shipped", *cases]
+    images = [row[at] for at in range(len(shots)) for row in rows]
+    save_images(images, len(names), file, names * len(shots))

@@ -1,0 +1,80 @@
+"""Stage 6: the bundle, float16 in the standard layout, every file with its SHA-256."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import torch
+from diffusers import StableDiffusionPipeline
+from safetensors.torch import save_file
+from torch import nn
+from transformers import CLIPImageProcessor
+
+from generation.bundle_card import ROLES, BundleCard, Threshold, hash_files, read_card
+from generation.bundle_toml import write_card
+from generation.score.face_reader import save_reader
+from training.adapters import to_files
+from training.diffusion import make_scheduler
+from training.reader import accuracy, with_accuracy
+from training.workshop import TEXT_PROJECTION, Workshop
+
+NAME = "starter"
+RECIPE: dict[str, float] = {"steps": 20, "guidance": 3.0, "face_keep": 0.6, "environment_keep": 0.6}
+"""Numbers of :class:`generation.recipe.Recipe` that suit small models: more is kept from the references."""
+
+
+def export(shop: Workshop) -> Path:
+    """Write the latest weights of every stage to the workshop's bundle folder and return it.
+
+    Thresholds that an evaluation calibrated before are kept.
+    """
+    folder = shop.bundle
+    pipe = _pipeline(shop)
+    encoder, reader = shop.image_encoder().half(), shop.reader().eval()
+    adapters = to_files(shop.adapters(shop.painter()["unet"]))
+    projection = shop.heads().text.weight.detach().half()
+    reader = with_accuracy(reader, accuracy(reader, shop.held_out, shop.device))
+    thresholds = read_card(folder).thresholds if (folder / "bundle.toml").exists() else {}
+    for part in ("tokenizer", "text_encoder", "unet", "vae", "scheduler", "image_encoder", "ip_adapter", "scorers"):
+        shutil.rmtree(folder / part, ignore_errors=True)
+    pipe.save_pretrained(folder)
+    encoder.save_pretrained(folder / "image_encoder")
+    edge = encoder.config.image_size
+    CLIPImageProcessor(size={"shortest_edge": edge}, crop_size=edge).save_pretrained(folder / "image_encoder")
+    (folder / "ip_adapter").mkdir()
+    for role, tensors in adapters.items():
+        save_file(tensors, folder / "ip_adapter" / f"{role}.safetensors")
+    save_reader(reader, folder / "scorers" / "face_reader")
+    save_file({"weight": projection.contiguous()}, folder / TEXT_PROJECTION)
+    write_card(folder, _card(shop, thresholds, folder))
+    return folder
+
+
+def _pipeline(shop: Workshop) -> StableDiffusionPipeline:
+    painter = shop.painter()
+    parts: dict[str, nn.Module] = {"unet": painter["unet"], "text_encoder": painter["text"], "vae": shop.autoencoder()}
+    return StableDiffusionPipeline(
+        tokenizer=shop.tokenizer(),
+        scheduler=make_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+        **{name: part.to(torch.float16) for name, part in parts.items()},
+    )
+
+
+def _card(shop: Workshop, thresholds: dict[str, Threshold], folder: Path) -> BundleCard:
+    return BundleCard(
+        name=NAME,
+        family="sd15",
+        licence="Apache-2.0",
+        commercial=True,
+        width=shop.sizes.pixels,
+        height=shop.sizes.pixels,
+        adapters={role: f"ip_adapter/{role}.safetensors" for role in ROLES},
+        scorers={"face_reader": "scorers/face_reader", "text_projection": TEXT_PROJECTION},
+        recipe=RECIPE,
+        thresholds=thresholds,
+        sha256=hash_files(folder),
+    )

@@ -1,0 +1,121 @@
+"""Where a training run finds its models: the stage's own checkpoint, else the bundle that ships, else new ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderTiny, UNet2DConditionModel
+from safetensors.torch import load_file
+from torch import nn
+from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
+
+from generation.bundle_card import ROLES
+from generation.score.face_reader import FaceReader, load_reader
+from training.adapters import from_files, make_adapters
+from training.autoencoder import make_autoencoder
+from training.checkpoint import load_mean
+from training.clip import Heads, make_image_encoder
+from training.corpus import Corpus, read_corpus
+from training.device import Device
+from training.reader import make_reader
+from training.sizes import Sizes
+from training.text2image import make_text_encoder, make_unet
+from training.tokenizer import make_tokenizer
+from training.world.captions import all_words
+
+TEXT_PROJECTION = "scorers/text_projection.safetensors"
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Folders and sizes of a run.
+
+    Attributes:
+        data: rendered pictures. runs: checkpoints and curves, one folder per stage.
+        bundle: what training goes on from where there is no checkpoint; may not exist.
+    """
+
+    sizes: Sizes
+    device: Device
+    data: Path
+    runs: Path
+    bundle: Path
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        return read_corpus(self.data, "train")
+
+    @cached_property
+    def held_out(self) -> Corpus:
+        return read_corpus(self.data, "held-out")
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a bundle to go on from."""
+        return (self.bundle / "model_index.json").exists()
+
+    def checkpoint(self, stage: str) -> Path:
+        return self.runs / stage / "checkpoint.safetensors"
+
+    def _latest(self, stage: str, models: dict[str, nn.Module]) -> None:
+        """Load what a stage has learnt so far, where it has a checkpoint."""
+        load_mean(self.checkpoint(stage), nn.ModuleDict(models), partly=True)
+
+    def tokenizer(self) -> Any:
+        if self.begun:
+            return CLIPTokenizer.from_pretrained(self.bundle / "tokenizer")
+        return make_tokenizer(all_words(), self.sizes.positions)
+
+    def autoencoder(self) -> AutoencoderTiny:
+        vae = _loaded(AutoencoderTiny, self.bundle / "vae") if self.begun else make_autoencoder(self.sizes)
+        self._latest("autoencoder", {"vae": vae})
+        return vae
+
+    def painter(self) -> nn.ModuleDict:
+        """Text encoder ("text") and UNet ("unet")."""
+        if self.begun:
+            text = _loaded(CLIPTextModel, self.bundle / "text_encoder")
+            unet = _loaded(UNet2DConditionModel, self.bundle / "unet")
+        else:
+            text, unet = make_text_encoder(self.sizes, self.tokenizer()), make_unet(self.sizes)
+        models = nn.ModuleDict({"text": text, "unet": unet})
+        self._latest("text2image", dict(models.items()))
+        return models
+
+    def image_encoder(self) -> CLIPVisionModelWithProjection:
+        folder = self.bundle / "image_encoder"
+        encoder = _loaded(CLIPVisionModelWithProjection, folder) if self.begun else make_image_encoder(self.sizes)
+        self._latest("clip", {"vision": encoder})
+        return encoder
+
+    def heads(self) -> Heads:
+        """What the image encoder is trained with; only its text projection ships."""
+        heads = Heads(self.sizes, int(self.corpus.things.max()) + 1, int(self.corpus.places.max()) + 1)
+        projection = self.bundle / TEXT_PROJECTION
+        if projection.exists():
+            heads.text.load_state_dict({"weight": load_file(projection)["weight"].float()})
+        self._latest("clip", {"heads": heads})
+        return heads
+
+    def reader(self) -> FaceReader:
+        folder = self.bundle / "scorers" / "face_reader"
+        reader = load_reader(folder).requires_grad_(True) if folder.exists() else make_reader(self.sizes)
+        self._latest("reader", {"reader": reader})
+        return reader
+
+    def adapters(self, unet: UNet2DConditionModel) -> nn.ModuleDict:
+        adapters = make_adapters(unet, self.sizes)
+        if self.begun:
+            from_files(
+                adapters, {role: load_file(self.bundle / "ip_adapter" / f"{role}.safetensors") for role in ROLES}
+            )
+        self._latest("adapters", dict(adapters.items()))
+        return adapters
+
+
+def _loaded(kind: Any, folder: Path) -> Any:
+    return kind.from_pretrained(folder, dtype=torch.float32).requires_grad_(True)
