@@ -158,10 +158,14 @@ class Catalog:
         with self._transaction() as session:
             shots.set_state(session, [shot_key], ShotState.REJECTED, "; ".join(reasons))
 
-    def record_asset(self, asset: Asset, run_id: str) -> None:
-        """A shot was published: its asset and its state in one step."""
+    def record_asset(self, asset: Asset, run_id: str, take: Take | None = None) -> None:
+        """A shot was published: its asset and its state in one step.
+
+        Args:
+            take: what it was made from, for a catalog that does not have it: one set up anew over an older bucket.
+        """
         with self._transaction() as session:
-            takes.record_asset(session, asset, run_id)
+            takes.record_asset(session, asset, run_id, take)
 
     # What a person decides
 

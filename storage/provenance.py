@@ -16,7 +16,7 @@ from xml.sax.saxutils import quoteattr
 
 from pydantic import TypeAdapter
 
-from generation.brief import Asset, ImageRef, Shot
+from generation.brief import Asset, ImageRef, Shot, Take
 from generation.recipe import RECIPE_VERSION, RECIPES
 from storage import object_keys
 from storage.records import TakeRecord
@@ -100,21 +100,23 @@ def manifest(
     return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False).encode()
 
 
-def asset_of(manifest_ref: ImageRef, data: bytes) -> Asset:
-    """The asset that a manifest tells of.
+def read_manifest(manifest_ref: ImageRef, data: bytes) -> tuple[Asset, Take]:
+    """The asset that a manifest tells of, and the take that it was made from.
 
     Raises:
         ValueError: the bytes are not a manifest.
     """
     try:
         content = json.loads(data)
-        return Asset(
+        take = Take(**content["take"])
+        asset = Asset(
             shot_key=content["shot"]["key"],
-            take_key=content["take"]["key"],
+            take_key=take.key,
             master=ImageRef(**content["master"]["ref"]),
             renditions={name: ImageRef(**each["ref"]) for name, each in content["renditions"].items()},
             manifest=manifest_ref,
         )
+        return asset, take
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{manifest_ref.key!r} is not a manifest ({error!r}); delete it to publish again") from error
 

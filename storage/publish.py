@@ -13,12 +13,12 @@ from dataclasses import replace
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from generation.brief import Asset, ImageRef, Rendition, Shot
+from generation.brief import Asset, ImageRef, Rendition, Shot, Take
 from generation.image_file import read_image
 from storage import object_keys
 from storage.catalog import Catalog
 from storage.objects import Objects
-from storage.provenance import BundleLabel, PublishedFile, asset_of, manifest, xmp_packet
+from storage.provenance import BundleLabel, PublishedFile, manifest, read_manifest, xmp_packet
 from storage.records import TakeRecord
 
 PNG_EFFORT = 3
@@ -51,23 +51,24 @@ def publish(
         ObjectError: something about the bucket; nothing was recorded in the catalog.
         CatalogError: something about the catalog; the objects are there and another attempt finds them.
     """
-    asset = _published_before(shot, objects) or _write(shot, record, renditions, bundle, objects)
-    catalog.record_asset(asset, run_id)
+    before = _published_before(shot, objects)
+    asset, take = before or _write(shot, record, renditions, bundle, objects)
+    catalog.record_asset(asset, run_id, take)
     return asset
 
 
-def _published_before(shot: Shot, objects: Objects) -> Asset | None:
+def _published_before(shot: Shot, objects: Objects) -> tuple[Asset, Take] | None:
     key = object_keys.manifest(shot)
     there = objects.head(key)
     if there is None:
         return None
     ref = ImageRef(key, there.sha256 or objects.sha256(key))
-    return asset_of(ref, objects.get(key, ref.sha256))
+    return read_manifest(ref, objects.get(key, ref.sha256))
 
 
 def _write(
     shot: Shot, record: TakeRecord, renditions: Sequence[Rendition], bundle: BundleLabel, objects: Objects
-) -> Asset:
+) -> tuple[Asset, Take]:
     if record.refined is None or record.scorecard is None:
         lacks = "refined" if record.refined is None else "scored"
         raise NothingToPublish(f"take {record.take.number} of shot {shot.key} was not {lacks}; run that stage first")
@@ -84,7 +85,7 @@ def _write(
     content = manifest(shot, record, bundle, master, files)
     stored = objects.put(key, content, object_keys.content_type(key), keep_first=True)
     # Another run may have been first; then its manifest counts, whose timings differ from ours.
-    return asset_of(stored.ref, objects.get(key, stored.sha256) if stored.kept else content)
+    return read_manifest(stored.ref, objects.get(key, stored.sha256) if stored.kept else content)
 
 
 def encode_master(picture: Image.Image, mark: bytes) -> bytes:

@@ -53,7 +53,9 @@ def record_scorecard(session: Session, take_key: str, scorecard: Scorecard, seco
     set_state(session, [row.shot_key], ShotState.SCORED)
 
 
-def record_asset(session: Session, asset: Asset, run_id: str) -> None:
+def record_asset(session: Session, asset: Asset, run_id: str, take: Take | None) -> None:
+    if take is not None:
+        _row_for(session, take)
     upsert(session, AssetRow, [asset_values(asset, run_id)], keep=("run_id",))
     set_state(session, [asset.shot_key], ShotState.PUBLISHED, unless=(ShotState.SUPERSEDED,))
 

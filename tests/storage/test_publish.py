@@ -6,6 +6,7 @@ import io
 import json
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -13,6 +14,7 @@ from PIL import Image
 from generation.brief import Asset, ImageRef, Rendition, Shot
 from storage import object_keys
 from storage.catalog import Catalog
+from storage.migrate import migrate
 from storage.object_errors import ObjectMissing
 from storage.objects import Objects
 from storage.provenance import DIGITAL_SOURCE_TYPE, BundleLabel
@@ -100,6 +102,21 @@ def test_a_second_publication_changes_nothing(
     first = run(ready, catalog, objects)
     slower = replace(record, seconds={"compose": 99.0}, take=replace(record.take, number=2))
     assert run((shot, slower), catalog, objects) == first
+
+
+def test_a_catalog_set_up_anew_takes_over_what_its_bucket_holds(
+    ready: tuple[Shot, TakeRecord], catalog: Catalog, objects: Objects, tmp_path: Path
+) -> None:
+    asset = run(ready, catalog, objects)
+    anew = Catalog.at(f"sqlite:///{tmp_path / 'anew.sqlite'}")
+    migrate(anew.engine)
+    (shot,) = planned(anew)
+    second, _ = scored(anew, shot, number=2)
+    (record,) = anew.takes([shot.key])[shot.key]
+    assert second.key != asset.take_key
+    assert run((shot, record), anew, objects) == asset
+    assert anew.history(shot.key).record.asset == asset
+    anew.engine.dispose()
 
 
 class Stopped(BaseException):
