@@ -31,17 +31,22 @@ class Regions:
     place: Tensor
     free: Tensor
 
+    @property
+    def kept_place(self) -> Tensor:
+        """The place without what the model adds to it, which is in no photo."""
+        return self.place * (1 - self.free)
+
     def masks(self, recipe: Recipe, latent: tuple[int, int]) -> Tensor:
         """[3, h, w]: strength of face, product and environment adapter per latent pixel, averaged over its area."""
         strengths = torch.tensor([recipe.face_strength, recipe.product_strength, recipe.environment_strength])
-        shares = torch.stack([self.face, self.product, self.place])
+        shares = torch.stack([self.face, self.product, self.kept_place])
         return _shrunk(shares, latent) * strengths[:, None, None]
 
     def keep(self, recipe: Recipe, latent: tuple[int, int]) -> Tensor:
         """[h, w]: share of the steps for which each latent pixel of the collage is put back."""
-        kept_place = self.place * (1 - self.free) * recipe.environment_keep
-        shares = torch.stack([self.face * recipe.face_keep, self.product * recipe.product_keep, kept_place])
-        return _shrunk(shares, latent).sum(0)
+        keeps = torch.tensor([recipe.face_keep, recipe.product_keep, recipe.environment_keep])
+        shares = torch.stack([self.face, self.product, self.kept_place])
+        return (_shrunk(shares, latent) * keeps[:, None, None]).sum(0)
 
 
 def _shrunk(shares: Tensor, latent: tuple[int, int]) -> Tensor:

@@ -65,7 +65,7 @@ def _environment(kit: Kit, material: Material, picture: Image.Image) -> float:
     """Likeness of the place to its photo, person and product covered in both alike."""
     product = material.product(picture.size)
     found = regions(material.layout, product)
-    others = to_mask(1 - found.place * (1 - found.free))
+    others = to_mask(1 - found.kept_place)
     photo = collage(material.photo, Image.new("RGBA", picture.size), material.layout)
     return image_likeness(kit, covered(picture, others), covered(photo, others))
 

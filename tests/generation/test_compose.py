@@ -43,7 +43,7 @@ def test_the_place_is_kept_as_long_as_the_recipe_says(bundle: Bundle, packshot: 
         (made,) = studio.compose([asked])
         assert made.image is not None
         scene = lay_out(bundle, read_material(bundle.card, asked))
-        place = (scene.regions.place * (1 - scene.regions.free)).numpy() > 0.99
+        place = scene.regions.kept_place.numpy() > 0.99
         distances.append(np.abs(_pixels(made.image) - _pixels(scene.collage))[place].mean())
     assert distances[0] > distances[1] > distances[2]
     assert distances[2] < distances[0] / 3, distances

@@ -53,7 +53,7 @@ def test_refining_together_equals_refining_alone(bundle: Bundle, packshot: Image
         image = together[take.take.key].image
         assert image is not None and alone.image is not None
         assert alone.notes == together[take.take.key].notes
-        assert np.abs(np.asarray(image, dtype=int) - np.asarray(alone.image, dtype=int)).max() <= 1
+        assert np.abs(np.asarray(image, dtype=int) - np.asarray(alone.image, dtype=int)).max() <= 3
 
 
 def test_light_moves_towards_the_place_under_the_mask_only() -> None:
