@@ -125,8 +125,8 @@ class Studio:
             made: _T | Result
             try:
                 made = work(take)
-            except (ValueError, OSError, RuntimeError) as error:
-                made = Result(take.take.key, error=str(error))
+            except Exception as error:
+                made = Result(take.take.key, error=_reason(stage, error))
             seconds = time.perf_counter() - started
             self.counts.add_seconds(stage, seconds)
             if isinstance(made, Result):
@@ -141,17 +141,25 @@ class Studio:
         started = time.perf_counter()
         try:
             made = make(items)
-        except (RuntimeError, ValueError) as error:
+        except Exception as error:
             if len(items) > 1:
                 _LOG.warning("%s: a batch of %d failed (%s); trying one by one", stage, len(items), error)
                 if torch.cuda.is_available():
                     torch.cuda.empty_cache()
                 return [result for item in items for result in self._together(stage, [item], key, make)]
-            made = [Result(key(items[0]), error=f"{stage} failed: {error}")]
+            made = [Result(key(items[0]), error=_reason(stage, error))]
         seconds = time.perf_counter() - started
         self.counts.add_seconds(stage, seconds)
         self.counts.images[stage] += sum(result.error is None for result in made)
         return [replace(result, seconds=seconds / len(items)) for result in made]
+
+
+def _reason(stage: str, error: Exception) -> str:
+    """Why an item failed, for its owner; what no owner can mend is logged with its trace."""
+    if isinstance(error, ValueError | OSError):
+        return str(error)
+    _LOG.error("%s failed unexpectedly", stage, exc_info=error)
+    return f"{stage} failed: {type(error).__name__}: {error}"
 
 
 def _parts(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
