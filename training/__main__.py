@@ -19,6 +19,7 @@ from training.autoencoder import train_autoencoder
 from training.clip import train_clip
 from training.device import find_device
 from training.export import export
+from training.peers import Peers
 from training.reader import train_reader
 from training.text2image import train_text2image
 from training.workshop import Workshop
@@ -45,7 +46,8 @@ def reader(shop: Workshop, minutes: float) -> None:
 def text2image(shop: Workshop, minutes: float) -> None:
     models, vae, tokenizer = shop.painter(), shop.autoencoder(), shop.tokenizer()
     folder = shop.runs / "text2image"
-    train_text2image(models, shop.corpus, shop.held_out, vae, tokenizer, shop.device, folder, minutes)
+    peers = Peers(folder, *shop.worker)
+    train_text2image(models, shop.corpus, shop.held_out, vae, tokenizer, shop.device, folder, minutes, peers)
 
 
 def clip(shop: Workshop, minutes: float) -> None:
@@ -93,14 +95,22 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--runs", type=Path, default=Path("training/runs"))
     parser.add_argument("--bundle", type=Path, default=Path("bundles/starter"))
     parser.add_argument("--threads", type=int, default=0, help="0: all cores")
+    parser.add_argument(
+        "--worker", default="0/1", help="of text2image: number/count of this process, when several train together"
+    )
     parser.add_argument("--tiny", action="store_true", help="the smallest models, to try the whole chain")
     asked = parser.parse_args(arguments)
     # Both libraries tell at every load of a small bundle what is missing on purpose (torchvision, a safety checker).
     diffusers_logging.set_verbosity_error()
     transformers_logging.set_verbosity_error()
     size = sizes.TINY if asked.tiny else sizes.Sizes()
-    shop = Workshop(size, find_device(asked.threads), asked.data, asked.runs, asked.bundle)
+    shop = Workshop(size, find_device(asked.threads), asked.data, asked.runs, asked.bundle, _worker(asked.worker))
     STAGES[asked.stage](shop, asked.minutes)
+
+
+def _worker(text: str) -> tuple[int, int]:
+    rank, _, count = text.partition("/")
+    return int(rank), int(count)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from training.corpus import CASTING, PACKSHOT, PHOTO, PORTRAIT, SHOT, Corpus
 from training.device import Device
 from training.diffusion import Noising
 from training.latents import encode_corpus, region_shares
-from training.loop import Losses, Schedule, train
+from training.loop import Losses, Models, Schedule, train
 from training.sizes import Sizes
 from training.world.picture import FACE_IDS, PRODUCT_IDS
 
@@ -34,7 +34,7 @@ _DEPTH, _HEAD = 4, 64
 _PICTURES = 16
 
 
-def make_adapters(unet: UNet2DConditionModel, sizes: Sizes) -> nn.ModuleDict:
+def make_adapters(unet: UNet2DConditionModel, sizes: Sizes) -> Models:
     """Resamplers per role ("plus" adapters) and their keys and values for every cross-attention of ``unet``.
 
     A depth of 4 and heads 64 wide are what diffusers assumes when it loads one.
@@ -74,7 +74,7 @@ def _begin_like_text(processor: IPAdapterAttnProcessor2_0, attention: Any) -> No
             layer.weight.data.copy_(texts.weight.data)
 
 
-def attach(unet: UNet2DConditionModel, adapters: nn.ModuleDict) -> None:
+def attach(unet: UNet2DConditionModel, adapters: Models) -> None:
     """Make ``unet`` use ``adapters``."""
     mine = dict(zip(cross_attentions(unet), adapters["layers"], strict=True))
     processors = {
@@ -85,7 +85,7 @@ def attach(unet: UNet2DConditionModel, adapters: nn.ModuleDict) -> None:
     unet.config.encoder_hid_dim_type = "ip_image_proj"
 
 
-def to_files(adapters: nn.ModuleDict) -> dict[str, dict[str, Tensor]]:
+def to_files(adapters: Models) -> dict[str, dict[str, Tensor]]:
     """Tensors per role under the keys of the published "plus" adapters."""
     files: dict[str, dict[str, Tensor]] = {}
     for index, role in enumerate(ROLES):
@@ -130,7 +130,7 @@ def _published_names(resampler: nn.Module) -> dict[str, tuple[str, int, int]]:
     return found
 
 
-def from_files(adapters: nn.ModuleDict, files: Mapping[str, Mapping[str, Tensor]]) -> None:
+def from_files(adapters: Models, files: Mapping[str, Mapping[str, Tensor]]) -> None:
     """Load what :func:`to_files` gave into ``adapters``."""
     for index, role in enumerate(ROLES):
         known = _published_names(adapters["resamplers"][index])
@@ -204,7 +204,7 @@ def _row_of(numbers: Tensor, known: Tensor, rows: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def image_features(encoder: CLIPVisionModelWithProjection, corpus: Corpus, device: Device) -> Tensor:
+def image_features(encoder: Any, corpus: Corpus, device: Device) -> Tensor:
     """Features next to last of every picture and, as the last row, of no picture: [n + 1, tokens, width], float16."""
     found = []
     encoder = encoder.to(device.torch).eval()
@@ -217,8 +217,8 @@ def image_features(encoder: CLIPVisionModelWithProjection, corpus: Corpus, devic
 
 
 def train_adapters(
-    adapters: nn.ModuleDict,
-    painter: nn.ModuleDict,
+    adapters: Models,
+    painter: Models,
     encoder: CLIPVisionModelWithProjection,
     vae: AutoencoderTiny,
     corpus: Corpus,
@@ -240,7 +240,7 @@ def train_adapters(
     noising = Noising(device.torch)
     batch = _PICTURES * (12 if device.fast else 1)
 
-    def losses(_: nn.ModuleDict) -> Losses:
+    def losses(_: Models) -> Losses:
         at, rows, masks = references.draw(batch)
         targets = references.targets[at]
         rows = torch.where(torch.rand(batch, 3) < _NO_IMAGE, -1, rows)

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from training.corpus import Corpus, pixel_weights
 from training.device import Device
-from training.loop import Losses, Schedule, train
+from training.loop import Losses, Models, Schedule, train
 from training.principal import Components, find_components
 from training.sheets import save_sheet
 from training.sizes import Sizes
@@ -66,13 +66,13 @@ def train_autoencoder(
     crops = Crops(corpus)
     shown = held_out.pixels(torch.linspace(0, len(held_out) - 1, 16).long()).to(device.torch)
 
-    def losses(models: nn.ModuleDict) -> Losses:
+    def losses(models: Models) -> Losses:
         pixels, weight = crops.draw(batch)
         state["steps"] += 1
         own = 1.0 if begun else min(1.0, state["steps"] / _HANDOVER)
         return _losses(models["vae"], pixels.to(device.torch), weight.to(device.torch), components, own)
 
-    def look(models: nn.ModuleDict) -> None:
+    def look(models: Models) -> None:
         print(f"held-out PSNR {psnr(models['vae'], held_out, device):.2f} dB", flush=True)
         pairs = torch.stack([shown, _through(models["vae"], shown)], 1).flatten(0, 1)
         save_sheet(pairs / 2 + 0.5, 8, folder / "pairs.png")
@@ -129,7 +129,8 @@ def _losses(vae: AutoencoderTiny, pixels: Tensor, weight: Tensor, components: Co
 
 
 def _through(vae: AutoencoderTiny, pixels: Tensor) -> Tensor:
-    return vae.decode(vae.encode(pixels).latents).sample.float().clamp(-1, 1)
+    drawn: Tensor = vae.decode(vae.encode(pixels).latents).sample.float()
+    return drawn.clamp(-1, 1)
 
 
 @torch.no_grad()

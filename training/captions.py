@@ -12,7 +12,7 @@ from torch import Tensor
 from training.world.captions import caption, flip_caption
 from training.world.scene import Scene
 
-FULL, SHORT = 2, 2
+FULL, SHORT = 3, 1
 """Captions per picture that tell every feature, and that leave some out."""
 
 

@@ -19,7 +19,7 @@ from training.captions import caption_ids
 from training.corpus import PACKSHOT, PHOTO, SHOT, Corpus
 from training.device import Device
 from training.faces import FIELDS, face_labels
-from training.loop import Losses, Schedule, train
+from training.loop import Losses, Models, Schedule, train
 from training.reader import Pairs
 from training.sizes import Sizes
 from training.world.personas import IDENTITY_SIZE
@@ -81,7 +81,7 @@ def tell(corpus: Corpus, tokenizer: Any) -> Told:
     rows = seen.nonzero()[:, 0]
     labels[rows] = face_labels(corpus, rows)
     for row in rows.tolist():
-        bones[row] = torch.as_tensor(corpus.scenes[row].persona.identity)  # type: ignore[union-attr]
+        bones[row] = torch.as_tensor(corpus.scenes[row].persona.identity)
     return Told(labels, bones, seen, caption_ids(tokenizer, corpus.scenes)[:, 0, 0])
 
 
@@ -103,7 +103,7 @@ def train_clip(
     models = nn.ModuleDict({"vision": encoder, "heads": heads}).to(device.torch)
     count = _PAIRS * (8 if device.fast else 1)
 
-    def losses(models: nn.ModuleDict) -> Losses:
+    def losses(models: Models) -> Losses:
         parts = [
             where[kind][groups[kind].draw(share)] for kind, share in enumerate((count // 2, count // 4, count // 4))
         ]

@@ -55,11 +55,12 @@ class Corpus:
 
     def boxes(self, materials: tuple[int, ...]) -> Tensor:
         """Left, top, right, bottom in pixels of what is made of ``materials``, int64 [n, 4]; zeros for nothing."""
-        found = np.isin(self.ids, materials)
-        across, down = found.any(1), found.any(2)
+        found = torch.from_numpy(np.isin(self.ids, materials))
+        across, down = found.any(1).byte(), found.any(2).byte()
         edge = found.shape[1]
-        box = [across.argmax(1), down.argmax(1), edge - across[:, ::-1].argmax(1), edge - down[:, ::-1].argmax(1)]
-        return torch.from_numpy(np.stack(box, 1) * across.any(1)[:, None])
+        near = [across.argmax(1), down.argmax(1)]
+        far = [edge - across.flip(1).argmax(1), edge - down.flip(1).argmax(1)]
+        return torch.stack([*near, *far], 1) * across.amax(1)[:, None]
 
 
 def read_corpus(data: Path, split: Split) -> Corpus:

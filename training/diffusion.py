@@ -8,7 +8,7 @@ import torch
 from diffusers import DDIMScheduler
 from torch import Tensor
 
-_SNR_CUT, _LEAST_WEIGHT = 5.0, 0.25
+_SNR_CUT, _LEAST_WEIGHT = 5.0, 0.5
 _RESCALE = 0.7
 
 
@@ -49,7 +49,8 @@ class Noising:
         """Weight per example [n]: min-SNR (Hang et al., 2023, arXiv:2303.09556) for v-prediction, floored so that the
         noisiest steps, which have no signal at all, are learnt too."""
         ratio = self._kept[times] / (1 - self._kept[times]).clamp(min=1e-8)
-        return (ratio.clamp(max=_SNR_CUT) / (ratio + 1)).clamp(min=_LEAST_WEIGHT)
+        weights: Tensor = (ratio.clamp(max=_SNR_CUT) / (ratio + 1)).clamp(min=_LEAST_WEIGHT)
+        return weights
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -64,7 +65,7 @@ def _pipeline(shop: Workshop) -> StableDiffusionPipeline:
     )
 
 
-def _card(shop: Workshop, thresholds: dict[str, Threshold], folder: Path) -> BundleCard:
+def _card(shop: Workshop, thresholds: Mapping[str, Threshold], folder: Path) -> BundleCard:
     return BundleCard(
         name=NAME,
         family="sd15",

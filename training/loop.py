@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,10 @@ from tqdm import tqdm
 from training.checkpoint import Progress, resume, save
 from training.curves import Curves
 from training.device import Device
+from training.peers import Peers
+
+Models = Any
+"""An ``nn.ModuleDict`` of a stage's models; typed loosely, since mypy knows its members only as modules or tensors."""
 
 Losses = dict[str, Tensor]
 """Named scalars; ``"loss"`` is minimised, the others are only recorded."""
@@ -47,18 +52,20 @@ class Schedule:
 
 def train(
     name: str,
-    models: nn.ModuleDict,
-    losses: Callable[[nn.ModuleDict], Losses],
+    models: Models,
+    losses: Callable[[Models], Losses],
     schedule: Schedule,
     device: Device,
     folder: Path,
-    look: Callable[[nn.ModuleDict], None] | None = None,
-) -> nn.ModuleDict:
+    look: Callable[[Models], None] | None = None,
+    peers: Peers | None = None,
+) -> Models:
     """Train ``models`` (those of their parameters that require gradients) and return the running mean of them.
 
     Args:
         losses: one batch's losses; draws its batch itself, from torch's global generator.
         folder: gets ``checkpoint.safetensors``, ``curve.csv`` and ``curve.png``; a checkpoint there is taken up.
+        peers: other processes that train the same models; only the leading one keeps anything.
         look: called with the running mean at every checkpoint, to draw a sheet or measure something.
     """
     mean = copy.deepcopy(models).requires_grad_(False).eval()
@@ -69,7 +76,8 @@ def train(
     )
     file = folder / "checkpoint.safetensors"
     progress = resume(file, models, mean, optimiser) or Progress()
-    torch.manual_seed(progress.steps)
+    peers = peers or Peers(folder, 0, 1)
+    torch.manual_seed(progress.steps * peers.count + peers.rank)
     curves = Curves(folder, name)
     start = saved = time.monotonic()
     before = progress.seconds
@@ -85,31 +93,34 @@ def train(
             with device.autocast():
                 found = losses(models)
             optimiser.zero_grad(set_to_none=True)
-            found["loss"].backward()  # type: ignore[no-untyped-call]
+            found["loss"].backward()
             nn.utils.clip_grad_norm_(weights, 1.0)
             optimiser.step()
             progress.steps += 1
             progress.samples += schedule.batch
             progress.seconds = before + time.monotonic() - start
+            peers.meet(weights)
             _follow(pairs, min(schedule.mean, (1 + progress.steps) / (10 + progress.steps)))
-            curves.add(progress, found)
+            if peers.leads:
+                curves.add(progress, found)
             bar.set_postfix_str(curves.text(), refresh=False)
             bar.update(0)
-            if time.monotonic() - saved > _CHECKPOINT_SECONDS:
+            if peers.leads and time.monotonic() - saved > _CHECKPOINT_SECONDS:
                 saved = time.monotonic()
                 _keep(file, models, mean, optimiser, progress, curves, look)
-    _keep(file, models, mean, optimiser, progress, curves, look)
+    if peers.leads:
+        _keep(file, models, mean, optimiser, progress, curves, look)
     return mean
 
 
 def _keep(
     file: Path,
-    models: nn.ModuleDict,
+    models: Models,
     mean: nn.ModuleDict,
     optimiser: torch.optim.Optimizer,
     progress: Progress,
     curves: Curves,
-    look: Callable[[nn.ModuleDict], None] | None,
+    look: Callable[[Models], None] | None,
 ) -> None:
     _copy_buffers(models, mean)
     save(file, models, mean, optimiser, progress)
@@ -125,7 +136,7 @@ def _rate(schedule: Schedule, steps: int, share: float) -> float:
     return rate if past <= 0 else rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, past))))
 
 
-def _pairs(models: nn.ModuleDict, mean: nn.ModuleDict) -> tuple[list[Tensor], list[Tensor]]:
+def _pairs(models: Models, mean: nn.ModuleDict) -> tuple[list[Tensor], list[Tensor]]:
     both = [(one, two) for one, two in zip(models.parameters(), mean.parameters(), strict=True) if one.requires_grad]
     return [one for one, _ in both], [two for _, two in both]
 
@@ -137,6 +148,6 @@ def _follow(pairs: tuple[list[Tensor], list[Tensor]], decay: float) -> None:
 
 
 @torch.no_grad()
-def _copy_buffers(models: nn.ModuleDict, mean: nn.ModuleDict) -> None:
+def _copy_buffers(models: Models, mean: nn.ModuleDict) -> None:
     for one, two in zip(models.buffers(), mean.buffers(), strict=True):
         two.copy_(one)

@@ -13,7 +13,7 @@ from generation.score.face_reader import FaceReader, ReaderConfig
 from training.corpus import Corpus
 from training.device import Device
 from training.faces import FIELDS, crop_faces, face_boxes, face_labels
-from training.loop import Losses, Schedule, train
+from training.loop import Losses, Models, Schedule, train
 from training.sizes import Sizes
 from training.world.personas import IDENTITY_SIZE
 
@@ -31,13 +31,13 @@ def train_reader(
     """Train on pairs of pictures of the same person: features, bone structure, and who it is."""
     rows = (corpus.people >= 0).nonzero()[:, 0]
     labels = face_labels(corpus, rows)
-    shape = torch.tensor([corpus.scenes[row].persona.identity for row in rows.tolist()]).float()  # type: ignore[union-attr]
+    shape = torch.tensor([corpus.scenes[row].persona.identity for row in rows.tolist()]).float()
     boxes = face_boxes(corpus)
     pairs = Pairs(corpus.people[rows])
     bones = nn.Linear(reader.identity.out_features, IDENTITY_SIZE)
     people = _PEOPLE * (8 if device.fast else 1)
 
-    def losses(models: nn.ModuleDict) -> Losses:
+    def losses(models: Models) -> Losses:
         at = pairs.draw(people)
         faces = crop_faces(corpus, boxes, rows[at], vary=True).to(device.torch)
         logits, identity = models["reader"](faces)
@@ -47,7 +47,7 @@ def train_reader(
         known = functional.mse_loss(models["bones"](identity).float(), shape[at].to(device.torch))
         return {"loss": read + 0.5 * who + 0.3 * known, "features": read, "identity": who, "bones": known}
 
-    def look(models: nn.ModuleDict) -> None:
+    def look(models: Models) -> None:
         print(
             f"held-out accuracy {sum(accuracy(models['reader'], held_out, device).values()) / len(FIELDS):.3f}",
             flush=True,

@@ -37,7 +37,7 @@ class Sizes:
 
     @property
     def latent_edge(self) -> int:
-        return self.pixels // 2 ** (len(self.encoder_blocks) - 1)
+        return self.pixels >> (len(self.encoder_blocks) - 1)
 
 
 TINY = Sizes(

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderTiny, UNet2DConditionModel
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from training.captions import FULL, SHORT, caption_ids, to_ids
@@ -17,7 +17,8 @@ from training.corpus import CASTING, PACKSHOT, PHOTO, PORTRAIT, SHOT, Corpus
 from training.device import Device
 from training.diffusion import Noising, draw_latents
 from training.latents import encode_corpus, region_weights
-from training.loop import Losses, Schedule, train
+from training.loop import Losses, Models, Schedule, train
+from training.peers import Peers
 from training.sheets import save_sheet
 from training.sizes import Sizes
 from training.world.captions import caption
@@ -98,7 +99,7 @@ def gather(corpus: Corpus, vae: AutoencoderTiny, tokenizer: Any, device: Device,
 
 
 def train_text2image(
-    models: nn.ModuleDict,
+    models: Models,
     corpus: Corpus,
     held_out: Corpus,
     vae: AutoencoderTiny,
@@ -106,6 +107,7 @@ def train_text2image(
     device: Device,
     folder: Path,
     minutes: float,
+    peers: Peers,
 ) -> None:
     """Train ``models`` ("text" and "unet") together from what they are now or their checkpoint."""
     examples = gather(corpus, vae, tokenizer, device, folder.parent / "latents")
@@ -116,7 +118,7 @@ def train_text2image(
     noising = Noising(device.torch)
     runs: dict[int, Any] = {}
 
-    def losses(models: nn.ModuleDict) -> Losses:
+    def losses(models: Models) -> Losses:
         run = runs.setdefault(id(models), device.compiled(models["unet"]))
         latents, weights, ids = examples.draw(batch)
         ids = torch.where(torch.rand(batch, 1) < _NO_WORDS, nothing, ids).to(device.torch)
@@ -125,7 +127,7 @@ def train_text2image(
         )
 
     look = _looker(held_out, vae, tokenizer, device, folder)
-    train("text2image", models, losses, Schedule(minutes, batch, rate=8e-4), device, folder, look)
+    train("text2image", models, losses, Schedule(minutes, batch, rate=9e-4), device, folder, look, peers)
 
 
 def _losses(unet: Any, tokens: Tensor, latents: Tensor, weights: Tensor, noising: Noising) -> Losses:
@@ -139,13 +141,13 @@ def _losses(unet: Any, tokens: Tensor, latents: Tensor, weights: Tensor, noising
 
 def _looker(
     held_out: Corpus, vae: AutoencoderTiny, tokenizer: Any, device: Device, folder: Path
-) -> Callable[[nn.ModuleDict], None]:
+) -> Callable[[Models], None]:
     """Draws eight held-out castings next to their renderings whenever a checkpoint is written."""
     rows = held_out.rows(CASTING)[:8]
     ids = to_ids(tokenizer, ["", *(caption(held_out.scenes[row]) for row in rows.tolist())]).to(device.torch)
     vae = vae.to(device.torch)
 
-    def look(models: nn.ModuleDict) -> None:
+    def look(models: Models) -> None:
         edge = models["unet"].config.sample_size
         with device.autocast():
             tokens = models["text"](ids).last_hidden_state

@@ -29,7 +29,7 @@ def make_tokenizer(words: Iterable[str], positions: int) -> CLIPTokenizer:
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokens = [*letters, *(letter + "</w>" for letter in letters), *(a + b for a, b in merges), _START, _END]
     vocabulary = {token: index for index, token in enumerate(dict.fromkeys(tokens))}
-    tokenizer = CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=positions)
+    tokenizer = CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=positions)  # type: ignore[arg-type]
     split = [part for part in parts if len(tokenizer(part, add_special_tokens=False).input_ids) != 1]
     if split:
         raise ValueError(f"{split[0]!r} is not one token")

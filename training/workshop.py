@@ -21,6 +21,7 @@ from training.checkpoint import load_mean
 from training.clip import Heads, make_image_encoder
 from training.corpus import Corpus, read_corpus
 from training.device import Device
+from training.loop import Models
 from training.reader import make_reader
 from training.sizes import Sizes
 from training.text2image import make_text_encoder, make_unet
@@ -37,6 +38,7 @@ class Workshop:
     Attributes:
         data: rendered pictures. runs: checkpoints and curves, one folder per stage.
         bundle: what training goes on from where there is no checkpoint; may not exist.
+        worker: number of this process and how many train together.
     """
 
     sizes: Sizes
@@ -44,6 +46,7 @@ class Workshop:
     data: Path
     runs: Path
     bundle: Path
+    worker: tuple[int, int] = (0, 1)
 
     @cached_property
     def corpus(self) -> Corpus:
@@ -75,7 +78,7 @@ class Workshop:
         self._latest("autoencoder", {"vae": vae})
         return vae
 
-    def painter(self) -> nn.ModuleDict:
+    def painter(self) -> Models:
         """Text encoder ("text") and UNet ("unet")."""
         if self.begun:
             text = _loaded(CLIPTextModel, self.bundle / "text_encoder")
@@ -107,7 +110,7 @@ class Workshop:
         self._latest("reader", {"reader": reader})
         return reader
 
-    def adapters(self, unet: UNet2DConditionModel) -> nn.ModuleDict:
+    def adapters(self, unet: UNet2DConditionModel) -> Models:
         adapters = make_adapters(unet, self.sizes)
         if self.begun:
             from_files(
