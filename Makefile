@@ -25,7 +25,7 @@ demo: setup
 	@$(VENV) -m embedded demo
 
 stop status:
-	@if [ -x $(VENV) ]; then $(VENV) -m embedded $@; else echo "Nothing runs: nothing is installed."; fi
+	@if [ -x $(VENV) ]; then $(VENV) -m embedded $@; else echo "Nothing runs: nothing is installed."; fi || true
 
 # Temporary files of tests stay inside too; OpenMP with more threads than cores makes small models slower.
 test: setup

@@ -7,10 +7,12 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+from tenacity import Retrying, stop_after_attempt, wait_fixed
 
 from embedded.home import ADMIN, Home
 
-DAG_SECONDS = 120
+ANSWER_SECONDS = 90
+DAG_SECONDS = 300
 """Patience until the dag-processor has read a DAG's file."""
 ENDED = frozenset({"success", "failed"})
 
@@ -23,7 +25,8 @@ class AirflowApi:
     """Airflow's REST API as the administrator."""
 
     def __init__(self, home: Home) -> None:
-        self._client = httpx.Client(base_url=home.airflow_url, timeout=30, trust_env=False)
+        # Its first answers come slowly, while it builds its routes.
+        self._client = httpx.Client(base_url=home.airflow_url, timeout=ANSWER_SECONDS, trust_env=False)
         login = {"username": ADMIN, "password": home.credentials.airflow_admin}
         token = self._ask("POST", "/auth/token", json=login)["access_token"]
         self._client.headers["Authorization"] = f"Bearer {token}"
@@ -37,7 +40,7 @@ class AirflowApi:
     def set_pool(self, name: str, slots: int, description: str) -> None:
         """Make the pool, or change it to that size."""
         body = {"name": name, "slots": slots, "description": description, "include_deferred": True}
-        if self._client.get(f"/api/v2/pools/{name}").status_code == httpx.codes.NOT_FOUND:
+        if self._answer("GET", f"/api/v2/pools/{name}").status_code == httpx.codes.NOT_FOUND:
             self._ask("POST", "/api/v2/pools", json=body)
         else:
             body["pool"] = body.pop("name")
@@ -50,7 +53,7 @@ class AirflowApi:
             AirflowError: it has not after :data:`DAG_SECONDS`; carries the errors of files that cannot be read.
         """
         deadline = time.monotonic() + DAG_SECONDS
-        while self._client.get(f"/api/v2/dags/{dag}").status_code == httpx.codes.NOT_FOUND:
+        while self._answer("GET", f"/api/v2/dags/{dag}").status_code == httpx.codes.NOT_FOUND:
             if time.monotonic() > deadline:
                 errors = self._ask("GET", "/api/v2/importErrors")["import_errors"]
                 said = "\n".join(f"{each['filename']}: {each['stack_trace']}" for each in errors)
@@ -78,7 +81,18 @@ class AirflowApi:
         return [str(each["task_id"]) for each in asked["task_instances"]]
 
     def _ask(self, method: str, path: str, **options: Any) -> Any:
-        response = self._client.request(method, path, **options)
+        response = self._answer(method, path, **options)
         if response.is_error:
             raise AirflowError(f"Airflow answers {response.status_code} to {method} {path}: {response.text[:500]}")
         return response.json()
+
+    def _answer(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """The response; what only reads is tried three times, since watching a long run should survive a blip."""
+        tries = 3 if method == "GET" else 1
+        try:
+            for attempt in Retrying(stop=stop_after_attempt(tries), wait=wait_fixed(2), reraise=True):
+                with attempt:
+                    return self._client.request(method, path, **options)
+        except httpx.TransportError as error:
+            raise AirflowError(f"Airflow does not answer {method} {path}: {error!r}") from error
+        raise AssertionError("the loop returns or raises")

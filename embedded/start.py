@@ -15,8 +15,8 @@ from storage.migrate import migrate
 
 Say = Callable[[str], None]
 STORES = ("postgres", "s3")
-STORES_SECONDS = 60
-SERVERS_SECONDS = 240
+STORES_SECONDS = 120
+SERVERS_SECONDS = 900
 """Patience for Airflow and the generation service on a slow, busy machine; usually they need some 20 s."""
 
 

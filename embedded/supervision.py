@@ -26,6 +26,7 @@ from embedded.home import Home
 from embedded.parts import Part, base_environment, parts
 
 STOP_SECONDS = 35
+REMIND_SECONDS = 30
 
 
 class PartError(RuntimeError):
@@ -187,7 +188,8 @@ def _config(home: Home) -> str:
     for order, part in enumerate(parts(home), start=1):
         sections.append(
             f"[program:{part.name}]\ncommand=python -m embedded run {part.name}\npriority={order}\n"
-            f"autostart=false\nautorestart=true\nstartretries=3\nstopsignal={part.stop_signal.name[3:]}\n"
+            # Time enough to load its code: what ends sooner has failed to start, and is given up after a few attempts.
+            f"autostart=false\nautorestart=true\nstartsecs=10\nstartretries=3\nstopsignal={part.stop_signal.name[3:]}\n"
             f"stopwaitsecs={STOP_SECONDS}\nstopasgroup={str(part.stop_group).lower()}\nkillasgroup=true\n"
             f"redirect_stderr=true\nstdout_logfile=logs/{part.name}.log\nstdout_logfile_maxbytes=10MB\n"
             "stdout_logfile_backups=2"

@@ -1,0 +1,34 @@
+"""The demo's bad row fails for the reason it says, and planting it again changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from embedded.bad_row import CAMPAIGN, SKU, plant_bad_row
+from storage.catalog import Catalog
+from storage.import_catalog import import_catalog
+from storage.migrate import migrate
+from storage.object_errors import ObjectDiffers
+from storage.object_settings import ObjectSettings
+from storage.objects import Objects
+from tests.conftest import S3Bucket
+from tests.embedded.tiny_catalog import write_tiny_catalog
+
+
+def test_bad_row(sqlite_url: str, s3: S3Bucket, tmp_path: Path) -> None:
+    catalog = Catalog.at(sqlite_url)
+    migrate(catalog.engine)
+    objects = Objects(ObjectSettings(s3.bucket, s3.endpoint, s3.access_key, s3.secret_key))
+    import_catalog(write_tiny_catalog(tmp_path), catalog, objects)
+    found = []
+    for _ in range(2):
+        plant_bad_row(catalog, objects)
+        found.append((catalog.products(), catalog.campaigns(), list(objects.list_keys(""))))
+    assert found[0] == found[1]
+    packshot = catalog.products()[SKU].packshot
+    with pytest.raises(ObjectDiffers, match="restore the object"):
+        objects.get(packshot.key, packshot.sha256)
+    assert catalog.campaigns([CAMPAIGN])[0].products == (SKU,)
+    catalog.engine.dispose()
