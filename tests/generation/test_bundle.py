@@ -8,15 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from generation.bundle import Bundle, load
 from generation.bundle_card import BundleCard, BundleError, Threshold, hash_files, read_card
 from generation.bundle_toml import write_card
 from generation.miniature import build
-from generation.studio import Studio
-from tests.generation.takes import ADA, inputs
 
 
 @pytest.fixture
@@ -168,14 +165,6 @@ def test_a_hub_source_must_be_pinned(miniature: Path, tmp_path: Path) -> None:
     write_card(tmp_path, replace(read_card(miniature), sha256={}, source=source))
     with pytest.raises(BundleError, match="someone/base: name the commit"):
         load(tmp_path, "cpu")
-
-
-def test_sdxl_bundles_make_pictures_too(tmp_path: Path, packshot: Image.Image) -> None:
-    studio = Studio.open(build(tmp_path / "sdxl", family="sdxl"), "cpu")
-    (portrait,) = studio.faces({"ada": ADA})
-    made = [*studio.compose([inputs(packshot, 0), inputs(packshot, 3)])]
-    assert portrait.image is not None
-    assert [result.error for result in made] == [None, None]
 
 
 @pytest.mark.parametrize("name", ["sd15", "sdxl"])

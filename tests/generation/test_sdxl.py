@@ -1,0 +1,74 @@
+"""The SDXL family: two text encoders and time ids, held to the stock pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import StableDiffusionXLPipeline
+from PIL import Image
+
+from generation.bundle import load
+from generation.bundle_card import ROLES
+from generation.denoise import Drawing, denoise
+from generation.encode import adapter_inputs
+from generation.kit import Kit
+from generation.miniature import build
+from generation.studio import Studio
+from tests.generation.conftest import picture
+from tests.generation.takes import ADA, inputs
+
+
+@pytest.fixture(scope="module")
+def sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("bundles") / "sdxl", family="sdxl")
+
+
+@pytest.mark.parametrize("negative", ["", "blurry"])
+def test_one_picture_equals_the_stock_pipeline(sdxl: Path, negative: str) -> None:
+    bundle = load(sdxl, "cpu")
+    kit = Kit.of(bundle)
+    ours = Drawing(
+        size=(64, 64),
+        text=kit.texts.encode(["a red shoe on a plinth, snow"])[0],
+        negative=kit.texts.negative(negative),
+        images=adapter_inputs(bundle, kit.images.encode([picture(role) for role in range(3)])),
+        no_images=adapter_inputs(bundle, [kit.images.nothing()] * 3),
+        masks=torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(1)),
+        seed=5,
+        steps=3,
+        guidance=4.0,
+        guidance_until=1.0,
+    )
+    pipe = StableDiffusionXLPipeline.from_pretrained(sdxl, local_files_only=True, add_watermarker=False)
+    pipe.load_ip_adapter(
+        str(sdxl),
+        subfolder="ip_adapter",
+        weight_name=[f"{role}.safetensors" for role in ROLES],
+        image_encoder_folder=None,
+    )
+    pipe.set_ip_adapter_scale([1.0] * 3)
+    stock = pipe(
+        prompt="a red shoe on a plinth, snow",
+        negative_prompt=negative or None,
+        ip_adapter_image_embeds=[
+            torch.stack([without, wanted]) for without, wanted in zip(ours.no_images, ours.images, strict=True)
+        ],
+        cross_attention_kwargs={"ip_adapter_masks": list(ours.masks[:, None, None])},
+        generator=torch.Generator().manual_seed(5),
+        num_inference_steps=3,
+        guidance_scale=4.0,
+        width=64,
+        height=64,
+        output_type="latent",
+    ).images
+    assert (denoise(bundle, [ours]) - stock).abs().max() < 1e-4 * stock.abs().max()
+
+
+def test_every_stage_makes_pictures(sdxl: Path, packshot: Image.Image) -> None:
+    studio = Studio.open(sdxl, "cpu")
+    (portrait,) = studio.faces({"ada": ADA})
+    made = [*studio.compose([inputs(packshot, 0), inputs(packshot, 3)])]
+    assert portrait.image is not None
+    assert [result.error for result in made] == [None, None]
