@@ -84,7 +84,7 @@ def train(
     with tqdm(total=round(schedule.minutes * 60), desc=name, unit="s", mininterval=2.0) as bar:
         while True:
             past = time.monotonic() - start
-            share = past / (schedule.minutes * 60)
+            share = past / (schedule.minutes * 60) if schedule.minutes else 1.0
             bar.n = min(round(past), bar.total)
             if share >= 1:
                 break

@@ -26,11 +26,11 @@ class Sizes:
     unet_widths: tuple[int, ...] = (64, 128, 192)
     unet_groups: int = 16
     head_width: int = 32
-    vision: int = 192
-    vision_layers: int = 6
+    vision: int = 128
+    vision_layers: int = 4
     vision_patch: int = 16
-    joint: int = 192
-    resampler: int = 192
+    joint: int = 128
+    resampler: int = 128
     image_tokens: int = 16
     reader_widths: tuple[int, ...] = (32, 64, 128, 192)
     identity: int = 64

@@ -16,7 +16,7 @@ from training.captions import FULL, SHORT, caption_ids, to_ids
 from training.corpus import CASTING, PACKSHOT, PHOTO, PORTRAIT, SHOT, Corpus
 from training.device import Device
 from training.diffusion import Noising, draw_latents
-from training.latents import encode_corpus, region_weights
+from training.latents import channel_weights, encode_corpus, region_weights
 from training.loop import Losses, Models, Schedule, train
 from training.peers import Peers
 from training.sheets import save_sheet
@@ -71,7 +71,7 @@ def make_text_encoder(sizes: Sizes, tokenizer: Any) -> CLIPTextModel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
-    """Latents [n, 2, c, h, w], weights [n, 2, 1, h, w], token ids [n, captions, 2, length], and how often each is
+    """Latents [n, 2, c, h, w], weights [n, 2, c, h, w], token ids [n, captions, 2, length], and how often each is
     shown [n]."""
 
     latents: Tensor
@@ -94,7 +94,7 @@ def gather(corpus: Corpus, vae: AutoencoderTiny, tokenizer: Any, device: Device,
         rows = corpus.rows(kind)
         odds[rows] = share / max(1, len(rows))
     latents = encode_corpus(vae, corpus, device, cache)
-    weights = region_weights(corpus, latents.shape[-1], _FACE, _PRODUCT)
+    weights = region_weights(corpus, latents.shape[-1], _FACE, _PRODUCT) * channel_weights(vae, latents, device)
     return Examples(latents, weights, caption_ids(tokenizer, corpus.scenes), odds)
 
 

@@ -21,7 +21,7 @@ def unet() -> UNet2DConditionModel:
 
 @pytest.fixture(scope="module")
 def adapters(unet: UNet2DConditionModel) -> nn.ModuleDict:
-    made = make_adapters(unet, TINY).requires_grad_(False)
+    made: nn.ModuleDict = make_adapters(unet, TINY).requires_grad_(False)
     for weight in made.parameters():
         weight.normal_(0, 0.1)
     # What is compared went through half precision, as in a bundle.
@@ -56,18 +56,19 @@ def _masks(value: float) -> list[Tensor]:
     return [torch.full((1, 1, TINY.latent_edge, TINY.latent_edge), value) for _ in ROLES]
 
 
+def _nested(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """A file's tensors as diffusers splits them before it loads them."""
+    parts: dict[str, dict[str, Tensor]] = {"image_proj": {}, "ip_adapter": {}}
+    for key, value in tensors.items():
+        part, name = key.split(".", 1)
+        parts[part][name] = value.float()
+    return parts
+
+
 def test_files_load_into_stock_diffusers_and_do_the_same(unet: UNet2DConditionModel, adapters: nn.ModuleDict) -> None:
     ours, stock = _copy(unet), _copy(unet)
     attach(ours, adapters)
-    nested = [
-        {
-            part: {
-                key.removeprefix(f"{part}."): value.float() for key, value in tensors.items() if key.startswith(part)
-            }
-            for part in ("image_proj", "ip_adapter")
-        }
-        for tensors in to_files(adapters).values()
-    ]
+    nested = [_nested(tensors) for tensors in to_files(adapters).values()]
     stock._load_ip_adapter_weights(nested)
     torch.testing.assert_close(_run(ours, _images(2), _masks(0.7)), _run(stock, _images(2), _masks(0.7)))
 
