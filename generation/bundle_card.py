@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from generation.recipe import RECIPES, Recipe, digest
+from generation.recipe import Recipe, digest, recipe_on
 
 ROLES = ("face", "product", "environment")
 """The three IP-Adapters, in the order in which every list of this package holds them."""
@@ -72,15 +72,7 @@ class BundleCard:
         Raises:
             ValueError: an unknown preset or an unknown number in ``changes``.
         """
-        if preset not in RECIPES:
-            raise ValueError(f"recipe {preset!r} is unknown; there are {', '.join(RECIPES)}")
-        default = Recipe()
-        own = {
-            name: getattr(RECIPES[preset], name)
-            for name in Recipe.__slots__
-            if getattr(RECIPES[preset], name) != getattr(default, name)
-        }
-        return default.changed(self.recipe).changed(own).changed(changes or {})
+        return recipe_on(self.recipe, preset, changes)
 
 
 def read_card(folder: Path) -> BundleCard:

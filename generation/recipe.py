@@ -68,6 +68,19 @@ RECIPES: dict[str, Recipe] = {
 """The presets a campaign may name."""
 
 
+def recipe_on(bundle: Mapping[str, float], preset: str, changes: Mapping[str, float] | None = None) -> Recipe:
+    """A bundle's own numbers, then what the preset sets apart from the defaults, then a take's ``changes``.
+
+    Raises:
+        ValueError: an unknown preset or an unknown number.
+    """
+    if preset not in RECIPES:
+        raise ValueError(f"recipe {preset!r} is unknown; there are {', '.join(RECIPES)}")
+    default, chosen = Recipe(), asdict(RECIPES[preset])
+    own = {name: value for name, value in chosen.items() if value != getattr(default, name)}
+    return default.changed(bundle).changed(own).changed(changes or {})
+
+
 def digest(value: Any) -> str:
     """32 hex characters of the SHA-256 over canonical JSON; see the module's text for the rules.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from storage.catalog_errors import RowMissing
@@ -20,7 +20,7 @@ from storage.takes import takes
 class ShotFilter:
     """Which shots to show; ``None`` means any. Superseded ones are shown only when ``state`` asks for them.
 
-    ``run_id`` is the run that published the shot.
+    ``run_id`` is the run that published the shot, or that planned it first.
     """
 
     campaign: str | None = None
@@ -38,9 +38,10 @@ class ShotFilter:
             ShotRow.environment: self.environment,
             ShotRow.persona: self.persona,
             ShotRow.state: self.state,
-            AssetRow.run_id: self.run_id,
         }
         found = [column == value for column, value in wanted.items() if value is not None]
+        if self.run_id is not None:
+            found.append(or_(AssetRow.run_id == self.run_id, ShotRow.run_id == self.run_id))
         return found if self.state else [*found, ShotRow.state != ShotState.SUPERSEDED]
 
 

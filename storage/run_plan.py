@@ -97,7 +97,7 @@ def _name(shots: Sequence[Shot]) -> str:
     """The products in a shard: "MUG-1, MUG-2 (8 shots)"."""
     skus = list(dict.fromkeys(shot.product.sku for shot in shots))
     shown = ", ".join(skus[:3]) + (f" and {len(skus) - 3} more" if len(skus) > 3 else "")
-    return f"{shown} ({len(shots)} shots)"
+    return f"{shown} ({len(shots)} shot{'s' if len(shots) != 1 else ''})"
 
 
 def summarise(desk: Desk, keys: Sequence[str], problems: Mapping[str, str]) -> dict[str, int]:

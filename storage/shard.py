@@ -8,12 +8,13 @@ All raise what makes an Airflow task try again when the database, the bucket or 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from generation.brief import ImageRef, Scorecard, Shot, Take, Verdict
 from generation.jobs import ItemResult, Stage
-from generation.recipe import take
+from generation.recipe import recipe_on, take
+from generation.score.verdict import suggest_changes
 from storage.desk import Desk
 from storage.records import TakeRecord
 from storage.stage_job import run_stage
@@ -79,9 +80,12 @@ def score(desk: Desk, keys: Sequence[str]) -> list[str]:
 
 
 def retake(desk: Desk, keys: Sequence[str]) -> list[str]:
-    """Give shots whose take asks for it another one, until it is good enough or ``max_takes`` are used up."""
-    going = list(keys)
-    while again := _to_retake(desk, going):
+    """Give shots whose take asks for it another one, until it is good enough or ``max_takes`` are used up.
+
+    Each further take has a seed of its own, and changes that answer what the scorecard found wrong.
+    """
+    going, numbers = list(keys), desk.service.bundle().recipe
+    while again := _to_retake(desk, going, numbers):
         lost = {each.shot.key for each in again}
         for stage in (Stage.COMPOSE, Stage.REFINE, Stage.SCORE):
             made = set(_make(desk, stage, again))
@@ -123,19 +127,24 @@ def _current(desk: Desk, keys: Sequence[str], anew: set[str] | None = None) -> l
     return found
 
 
-def _next(shot: Shot, latest: TakeRecord) -> Current:
-    return Current(shot, take(shot.key, shot.seed, latest.take.number + 1), None)
+def _next(shot: Shot, latest: TakeRecord, changes: Mapping[str, float] | None = None) -> Current:
+    return Current(shot, take(shot.key, shot.seed, latest.take.number + 1, changes), None)
 
 
-def _to_retake(desk: Desk, keys: Sequence[str]) -> list[Current]:
-    """The next take of shots that need one, and takes that an attempt before this one left half-way."""
+def _to_retake(desk: Desk, keys: Sequence[str], numbers: Mapping[str, float]) -> list[Current]:
+    """The next take of shots that need one, and takes that an attempt before this one left half-way.
+
+    ``numbers`` are the recipe numbers of the loaded bundle.
+    """
     found = []
     for each in _current(desk, keys):
         card = each.record.scorecard if each.record else None
         if each.record is None or card is None:
             found.append(each)
         elif card.verdict is Verdict.RETAKE and each.take.number < each.shot.max_takes:
-            found.append(_next(each.shot, each.record))
+            used = recipe_on(numbers, each.shot.recipe, each.take.changes)
+            changes = {**each.take.changes, **suggest_changes(card, used)}
+            found.append(_next(each.shot, each.record, changes))
     return found
 
 

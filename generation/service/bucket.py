@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import lru_cache
+from typing import Any
 
 from generation.brief import Shot, Take
+from generation.bundle_card import BundleCard
 from generation.inputs import Result, TakeInputs
 from generation.jobs import ItemResult, Stage
+from generation.score.verdict import cuts_for, judge
 from generation.service.items import FaceItem, Item, TakeItem
 from storage import object_keys
 from storage.objects import Objects
@@ -21,8 +26,9 @@ _REMEMBERED = 16
 class Bucket:
     """The objects that stages read and write."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects, bundle: BundleCard) -> None:
         self._objects = objects
+        self._bundle = bundle
         self._input = lru_cache(maxsize=_REMEMBERED)(objects.get)
 
     def kept(self, stage: Stage, item: Item) -> ItemResult | None:
@@ -36,8 +42,9 @@ class Bucket:
             return None
         if stage is not Stage.SCORE:
             return ItemResult(item.key, key, facts.sha256 or self._objects.sha256(key), kept=True)
-        card = json.loads(self._objects.get(key))
-        return ItemResult(item.key, key, facts.sha256 or self._objects.sha256(key), kept=True, scorecard=card)
+        data = self._objects.get(key)
+        card = self._judged_again(json.loads(data), item)
+        return ItemResult(item.key, key, hashlib.sha256(data).hexdigest(), kept=True, scorecard=card)
 
     def fetch(self, stage: Stage, item: TakeItem) -> TakeInputs:
         """The images that a stage needs, as files' bytes, each verified by its SHA-256.
@@ -68,6 +75,17 @@ class Bucket:
             data = _png(result)
         stored = self._objects.put(key, data, object_keys.content_type(key), keep_first=True)
         return ItemResult(item.key, key, stored.sha256, result.seconds, stored.kept, scorecard=card)
+
+    def _judged_again(self, card: Mapping[str, Any], item: Item) -> dict[str, Any]:
+        """A scorecard from the bucket with the verdict of today's cuts: they are not part of a shot's key, so they may
+        have changed since it was measured."""
+        if not isinstance(item, TakeItem):
+            return dict(card)
+        cuts = cuts_for(self._bundle.thresholds, item.shot.thresholds)
+        parted = (reason.partition(" is unavailable: ") for reason in card["reasons"])
+        unavailable = {name: why for name, said, why in parted if said}
+        last = item.take.number >= item.shot.max_takes
+        return asdict(judge(card["values"], unavailable, cuts, last=last))
 
     def _portrait(self, shot: Shot) -> bytes | None:
         if shot.persona is None or shot.portrait_key is None:

@@ -80,7 +80,9 @@ class Worker:
         self.health = Health(Readiness.READY)
         seconds = round(time.monotonic() - started, 1)
         _LOG.info("ready", extra={"bundle": self.bundle.name, "device": str(studio.bundle.device), "seconds": seconds})
-        work = Work(studio, Bucket(Objects(self._settings.objects)), self._settings.batch, self._metrics)
+        work = Work(
+            studio, Bucket(Objects(self._settings.objects), studio.bundle.card), self._settings.batch, self._metrics
+        )
         while ticket := self._queue.next():
             self._work_on(ticket, work)
         work.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 import httpx
@@ -67,6 +67,7 @@ def test_a_blip_is_bridged_and_nobody_there_is_said_so(pauses: list[float]) -> N
     def refuse(_request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
 
+    blips: Iterator[Callable[[httpx.Request], httpx.Response]]
     blips = iter([refuse, lambda _request: httpx.Response(200, json=asdict(DONE))])
     assert client(lambda request: next(blips)(request)).job("job") == DONE
     with pytest.raises(ServiceGone, match=r"no generation service answers at http://service:1.*/health"):
