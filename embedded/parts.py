@@ -50,7 +50,12 @@ def parts(home: Home) -> tuple[Part, ...]:
     s3 = Part("s3", home.s3.command(), home.s3.environment(), home.s3.endpoint, home.s3.answers)
     command = [sys.executable, "-m", "uvicorn", "generation.service:create_app", "--factory"]
     listen = ["--host", "127.0.0.1", "--port", str(home.ports.service), "--no-access-log"]
-    service_environment = {**lookbook_environment(home), "LOOKBOOK_BUNDLE": str(home.bundle)}
+    service_environment = {
+        **lookbook_environment(home),
+        "LOOKBOOK_BUNDLE": str(home.bundle),
+        # By default an idle OpenMP thread spins, which starves whatever else has work for its core.
+        "OMP_WAIT_POLICY": "PASSIVE",
+    }
     service = Part("service", [*command, *listen], service_environment, home.service_url, lambda: _is_up(home))
     return (postgres, s3, service, *_airflow_parts(home))
 
