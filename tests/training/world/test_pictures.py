@@ -22,6 +22,8 @@ from training.world.places import NAMES, WorldPlace
 from training.world.products import KINDS, WorldProduct
 from training.world.scene import Scene, View
 
+# The first picture compiles the kernels: half a minute on a free machine, several on a busy one.
+pytestmark = pytest.mark.timeout(600)
 PLAN = pool.Plan(seed=2)
 FACE = FaceSpec(
     gender_expression="masculine", age_band="adult", skin_tone=5, hair_style="ponytail", hair_colour="brown",

@@ -12,6 +12,8 @@ from training.world import pool
 from training.world.dataset import World, load_pictures
 from training.world.render import write_dataset
 
+# The first picture compiles the kernels: half a minute on a free machine, several on a busy one.
+pytestmark = pytest.mark.timeout(600)
 PLAN = pool.Plan(seed=4, size=16, personas=4, products=5, photos=12)
 
 

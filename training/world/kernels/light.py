@@ -69,6 +69,17 @@ def _reflection(x: float, y: float, z: float) -> float:
 
 
 @kernel
+def _key_direction(pic: p.Params) -> p.Color:
+    flat = math.cos(pic[p.KEY_ELEVATION])
+    return math.sin(pic[p.KEY_AZIMUTH]) * flat, math.sin(pic[p.KEY_ELEVATION]), math.cos(pic[p.KEY_AZIMUTH]) * flat
+
+
+@kernel
+def _is_metal(part: int, pic: p.Params) -> bool:
+    return part in (p.PRODUCT_FIRST, p.PRODUCT_SECOND) and int(pic[p.MATERIAL]) == METALLIC
+
+
+@kernel
 def _is_skin(part: int) -> bool:
     return part in (p.SKIN, p.LID_ID, p.HAND_ID, p.NECK)
 
@@ -80,10 +91,7 @@ def shade(
     """Linear light that leaves the point towards a viewer who looks along (rx, ry, rz)."""
     nx, ny, nz = (0.0, 1.0, 0.0) if part == p.GROUND else _normal(x, y, z, pic, rot)
     r, g, b, gloss, exponent, wrap = surface(x, y, z, part, pic, rot)
-    flat = math.cos(pic[p.KEY_ELEVATION])
-    lx = math.sin(pic[p.KEY_AZIMUTH]) * flat
-    ly = math.sin(pic[p.KEY_ELEVATION])
-    lz = math.cos(pic[p.KEY_AZIMUTH]) * flat
+    lx, ly, lz = _key_direction(pic)
     ndl = nx * lx + ny * ly + nz * lz
     diffuse = max((ndl + wrap) / (1 + wrap), 0.0)
     lit = 1.0
@@ -93,16 +101,15 @@ def shade(
     open_ = _occlusion(x, y, z, nx, ny, nz, pic, rot)
     facing = nx * rx + ny * ry + nz * rz
     rim = min(max(1.0 + facing, 0.0), 1.0)
-    rim = rim * rim * rim * max(-nx * lx * 0.9 + ny * 0.3 + 0.35, 0.0) * open_
+    rim *= rim * rim * max(-nx * lx * 0.9 + ny * 0.3 + 0.35, 0.0) * open_
     red = diffuse * lit
     if _is_skin(part):  # light that went through skin comes out red
         soft = max((ndl + wrap + 0.12) / (1 + wrap + 0.12), 0.0)
         red = mix(diffuse, soft, 0.7) * mix(lit, math.sqrt(lit), 0.7)
     fill = max(-nx * lx * 0.8 + nz * 0.55 + 0.15, 0.0) * 0.9 * open_
     sky = (0.35 + 0.65 * (0.5 + 0.5 * ny)) * open_
-    if part in (p.PRODUCT_FIRST, p.PRODUCT_SECOND) and int(pic[p.MATERIAL]) == METALLIC:
-        mirror = _reflection(rx - 2 * facing * nx, ry - 2 * facing * ny, rz - 2 * facing * nz)
-        sky = mix(sky, mirror * open_, 0.75)
+    if _is_metal(part, pic):
+        sky = mix(sky, _reflection(rx - 2 * facing * nx, ry - 2 * facing * ny, rz - 2 * facing * nz) * open_, 0.75)
         fill *= 0.5
     half = length3(lx - rx, ly - ry, lz - rz)
     ndh = max((nx * (lx - rx) + ny * (ly - ry) + nz * (lz - rz)) / half, 0.0)
@@ -116,5 +123,5 @@ def shade(
     if part == p.EYE:
         hx, hy, _ = to_head(x, y, z, pic, rot)
         f = catch_light(hx, hy, lx > 0, pic)
-        r, g, b = mix(r, 1.0, f), mix(g, 1.0, f), mix(b, 1.0, f)
+        return mix(r, 1.0, f), mix(g, 1.0, f), mix(b, 1.0, f)
     return r, g, b
