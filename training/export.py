@@ -15,7 +15,7 @@ from transformers import CLIPImageProcessor
 from generation.bundle_card import ROLES, BundleCard, Threshold, hash_files, read_card
 from generation.bundle_toml import write_card
 from generation.score.face_reader import save_reader
-from training.adapters import to_files
+from training.adapter_files import to_files
 from training.diffusion import make_scheduler
 from training.reader import accuracy, with_accuracy
 from training.workshop import TEXT_PROJECTION, Workshop

@@ -65,69 +65,76 @@ def train(
     Args:
         losses: one batch's losses; draws its batch itself, from torch's global generator.
         folder: gets ``checkpoint.safetensors``, ``curve.csv`` and ``curve.png``; a checkpoint there is taken up.
-        peers: other processes that train the same models; only the leading one keeps anything.
         look: called with the running mean at every checkpoint, to draw a sheet or measure something.
+        peers: other processes that train the same models; only the leading one keeps anything.
     """
-    mean = copy.deepcopy(models).requires_grad_(False).eval()
-    weights = [weight for weight in models.parameters() if weight.requires_grad]
-    pairs = _pairs(models, mean)
-    optimiser = torch.optim.AdamW(
-        weights, schedule.rate, betas=(0.9, 0.98), weight_decay=schedule.weight_decay, fused=True
-    )
-    file = folder / "checkpoint.safetensors"
-    progress = resume(file, models, mean, optimiser) or Progress()
-    peers = peers or Peers(folder, 0, 1)
-    torch.manual_seed(progress.steps * peers.count + peers.rank)
-    curves = Curves(folder, name)
+    run = _Run(models, schedule, folder, Curves(folder, name), look, peers or Peers(folder, 0, 1))
     start = saved = time.monotonic()
-    before = progress.seconds
+    before = run.progress.seconds
     with tqdm(total=round(schedule.minutes * 60), desc=name, unit="s", mininterval=2.0) as bar:
-        while True:
-            past = time.monotonic() - start
-            share = past / (schedule.minutes * 60) if schedule.minutes else 1.0
-            bar.n = min(round(past), bar.total)
-            if share >= 1:
-                break
-            for group in optimiser.param_groups:
-                group["lr"] = _rate(schedule, progress.steps, share)
+        while (past := time.monotonic() - start) < schedule.minutes * 60:
             with device.autocast():
                 found = losses(models)
-            optimiser.zero_grad(set_to_none=True)
-            found["loss"].backward()
-            nn.utils.clip_grad_norm_(weights, 1.0)
-            optimiser.step()
-            progress.steps += 1
-            progress.samples += schedule.batch
-            progress.seconds = before + time.monotonic() - start
-            peers.meet(weights)
-            _follow(pairs, min(schedule.mean, (1 + progress.steps) / (10 + progress.steps)))
-            if peers.leads:
-                curves.add(progress, found)
-            bar.set_postfix_str(curves.text(), refresh=False)
+            run.step(found, past / (schedule.minutes * 60))
+            run.progress.seconds = before + time.monotonic() - start
+            bar.n = min(round(past), bar.total)
+            bar.set_postfix_str(run.curves.text(), refresh=False)
             bar.update(0)
-            if peers.leads and time.monotonic() - saved > _CHECKPOINT_SECONDS:
+            if time.monotonic() - saved > _CHECKPOINT_SECONDS:
                 saved = time.monotonic()
-                _keep(file, models, mean, optimiser, progress, curves, look)
-    if peers.leads:
-        _keep(file, models, mean, optimiser, progress, curves, look)
-    return mean
+                run.keep()
+    run.keep()
+    return run.mean
 
 
-def _keep(
-    file: Path,
-    models: Models,
-    mean: nn.ModuleDict,
-    optimiser: torch.optim.Optimizer,
-    progress: Progress,
-    curves: Curves,
-    look: Callable[[Models], None] | None,
-) -> None:
-    _copy_buffers(models, mean)
-    save(file, models, mean, optimiser, progress)
-    curves.draw()
-    if look:
-        with torch.no_grad():
-            look(mean)
+class _Run:
+    """What a stage's steps change: weights, their running mean, the optimiser's state, the counts."""
+
+    def __init__(
+        self,
+        models: Models,
+        schedule: Schedule,
+        folder: Path,
+        curves: Curves,
+        look: Callable[[Models], None] | None,
+        peers: Peers,
+    ) -> None:
+        self.models, self.schedule, self.curves, self.look, self.peers = models, schedule, curves, look, peers
+        self.mean = copy.deepcopy(models).requires_grad_(False).eval()
+        self.weights = [weight for weight in models.parameters() if weight.requires_grad]
+        self.pairs = _pairs(models, self.mean)
+        self.optimiser = torch.optim.AdamW(
+            self.weights, schedule.rate, betas=(0.9, 0.98), weight_decay=schedule.weight_decay, fused=True
+        )
+        self.file = folder / "checkpoint.safetensors"
+        self.progress = resume(self.file, models, self.mean, self.optimiser) or Progress()
+        torch.manual_seed(self.progress.steps * peers.count + peers.rank)
+
+    def step(self, losses: Losses, share: float) -> None:
+        """One step down; ``share`` of this run's minutes has passed."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = _rate(self.schedule, self.progress.steps, share)
+        self.optimiser.zero_grad(set_to_none=True)
+        losses["loss"].backward()
+        nn.utils.clip_grad_norm_(self.weights, 1.0)
+        self.optimiser.step()
+        self.progress.steps += 1
+        self.progress.samples += self.schedule.batch
+        self.peers.meet(self.weights)
+        _follow(self.pairs, min(self.schedule.mean, (1 + self.progress.steps) / (10 + self.progress.steps)))
+        if self.peers.leads:
+            self.curves.add(self.progress, losses)
+
+    def keep(self) -> None:
+        """Write the checkpoint and have a look."""
+        if not self.peers.leads:
+            return
+        _copy_buffers(self.models, self.mean)
+        save(self.file, self.models, self.mean, self.optimiser, self.progress)
+        self.curves.draw()
+        if self.look:
+            with torch.no_grad():
+                self.look(self.mean)
 
 
 def _rate(schedule: Schedule, steps: int, share: float) -> float:

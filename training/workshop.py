@@ -15,7 +15,7 @@ from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjec
 
 from generation.bundle_card import ROLES
 from generation.score.face_reader import FaceReader, load_reader
-from training.adapters import from_files, make_adapters
+from training.adapter_files import from_files, make_adapters
 from training.autoencoder import make_autoencoder
 from training.checkpoint import load_mean
 from training.clip import Heads, make_image_encoder

@@ -8,7 +8,7 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
 from generation.bundle_card import ROLES
-from training.adapters import attach, from_files, make_adapters, to_files
+from training.adapter_files import attach, from_files, make_adapters, to_files
 from training.sizes import TINY
 from training.text2image import make_unet
 
