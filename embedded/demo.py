@@ -82,7 +82,7 @@ def _report(home: Home, catalog: Catalog, outcome: RunOutcome, console: Console)
     rows = {
         "contact sheet": str(sheet) if make_contact_sheet(catalog, open_objects(home), sheet) else "no picture yet",
         "Airflow": f"{home.airflow_url}   user {ADMIN}, password {home.credentials.airflow_admin}",
-        "pictures": f"{home.airflow_url}/gallery/ in Airflow; objects: {home.s3.endpoint}/{BUCKET}/published/",
+        "pictures": f"{home.airflow_url}/plugin/lookbook-gallery; objects: {home.s3.endpoint}/{BUCKET}/published/",
         "S3 keys": str(home.root / "credentials.json"),
         "stop it": "make stop",
     }
