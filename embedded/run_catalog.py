@@ -12,6 +12,7 @@ from embedded.airflow_api import ENDED, AirflowApi, AirflowError
 from embedded.home import Home
 from embedded.progress import TimeLeft, display
 from storage.catalog import Catalog
+from storage.shots import UNFINISHED
 from storage.tables import ShotState
 
 DAG = "catalog"
@@ -29,9 +30,9 @@ class RunOutcome:
     seconds: float
 
     @property
-    def nothing_new(self) -> bool:
-        """Whether every wanted shot had its picture or its answer before."""
-        return dict(self.before) == dict(self.after)
+    def made(self) -> int:
+        """How many shots got their picture or their answer in this run; old ones that they supersede count before."""
+        return _settled(self.after) - _settled(self.before)
 
 
 def run_catalog(home: Home, catalog: Catalog, console: Console) -> RunOutcome:
@@ -51,6 +52,10 @@ def run_catalog(home: Home, catalog: Catalog, console: Console) -> RunOutcome:
             where = f"{home.airflow_url}/dags/{DAG}/runs/{run}"
             raise AirflowError(f"the run ended as {state!r}; failed tasks: {tasks}. Their logs: {where}")
         return RunOutcome(before, catalog.totals(), time.monotonic() - start)
+
+
+def _settled(totals: Mapping[ShotState, int]) -> int:
+    return sum(count for state, count in totals.items() if state not in UNFINISHED)
 
 
 def _watch(airflow: AirflowApi, run: str, catalog: Catalog, console: Console) -> str:

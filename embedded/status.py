@@ -14,7 +14,7 @@ def show_status() -> int:
     """Print a table of the parts; the exit status is 0 if all answer."""
     home = open_home(default_root())
     known = states(home) if is_supervised(home) else {}
-    table = Table("part", "state", "address", "pid", "log")
+    table = Table("part", "state", "address", "pid")
     well = True
     for part in parts(home):
         state = known.get(part.name)
@@ -22,8 +22,10 @@ def show_status() -> int:
         well &= answers
         word = "stopped" if state is None else "running" if answers else f"{state.state.lower()}, does not answer"
         pid = str(state.pid) if state and state.pid else ""
-        table.add_row(part.name, word, part.address, pid, f"{home.root.name}/logs/{part.name}.log")
-    Console().print(table)
+        table.add_row(part.name, word, part.address, pid)
+    console = Console()
+    console.print(table)
+    console.print(f"Their logs: {home.logs}/PART.log", highlight=False, markup=False, soft_wrap=True)
     return 0 if well else 1
 
 

@@ -71,7 +71,7 @@ def processes_of(home: Home) -> list[psutil.Process]:
 
 
 def test_each_good_row_is_published_and_the_bad_one_fails_with_its_reason(rig: Rig) -> None:
-    assert not rig.first.nothing_new
+    assert rig.first.made == 3
     assert (rig.first.after[ShotState.PUBLISHED], rig.first.after[ShotState.FAILED]) == (2, 1)
     assert sum(rig.first.after.values()) == 3
     [failed] = rig.catalog.find_shots(ShotFilter(state=ShotState.FAILED)).shots
@@ -92,7 +92,7 @@ def test_what_is_published_is_in_the_bucket_with_its_history(rig: Rig) -> None:
 
 def test_a_second_run_makes_nothing(rig: Rig) -> None:
     before = list(rig.objects.list_keys(""))
-    assert run_catalog(rig.home, rig.catalog, Console()).nothing_new
+    assert run_catalog(rig.home, rig.catalog, Console()).made == 0
     assert list(rig.objects.list_keys("")) == before
 
 
