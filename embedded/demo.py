@@ -65,12 +65,10 @@ def _load(home: Home, say: Say) -> Catalog:
 
 def _report(home: Home, catalog: Catalog, outcome: RunOutcome, console: Console) -> None:
     counts = outcome.after
-    if outcome.nothing_new:
-        console.print(
-            f"\n[bold]Nothing new[/bold]: every shot has its picture or its answer ({outcome.seconds:.0f} s)."
-        )
+    if outcome.made:
+        console.print(f"\n[bold]{outcome.made} shots made[/bold] in {outcome.seconds / 60:.1f} min. In all:")
     else:
-        console.print(f"\n[bold]Made in {outcome.seconds / 60:.1f} min[/bold]", highlight=False)
+        console.print("\n[bold]Nothing new[/bold]: every shot has its picture or its answer. In all:")
     console.print(
         f"  accepted {counts[ShotState.PUBLISHED]}   review {counts[ShotState.REVIEW]}"
         f"   rejected {counts[ShotState.REJECTED]}   failed {counts[ShotState.FAILED]}"

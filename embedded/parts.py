@@ -24,6 +24,7 @@ class Part:
         answers: whether it is well, asked of the part itself.
         stop_signal: which ends it in good order.
         stop_group: whether its child processes get the signal too, or are ended by their parent.
+        stop_seconds: after which it is ended by force.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Part:
     answers: Callable[[], bool]
     stop_signal: signal.Signals = signal.SIGTERM
     stop_group: bool = True
+    stop_seconds: int = 15
 
 
 def parts(home: Home) -> tuple[Part, ...]:
@@ -46,6 +48,7 @@ def parts(home: Home) -> tuple[Part, ...]:
         # Fast shutdown; PostgreSQL tells its own children, to whom the same signal would mean something else.
         stop_signal=signal.SIGINT,
         stop_group=False,
+        stop_seconds=60,
     )
     s3 = Part("s3", home.s3.command(), home.s3.environment(), home.s3.endpoint, home.s3.answers)
     command = [sys.executable, "-m", "uvicorn", "generation.service:create_app", "--factory"]
@@ -56,7 +59,14 @@ def parts(home: Home) -> tuple[Part, ...]:
         # By default an idle OpenMP thread spins, which starves whatever else has work for its core.
         "OMP_WAIT_POLICY": "PASSIVE",
     }
-    service = Part("service", [*command, *listen], service_environment, home.service_url, lambda: _is_up(home))
+    service = Part(
+        "service",
+        [*command, *listen],
+        service_environment,
+        home.service_url,
+        lambda: _is_up(home),
+        stop_seconds=30,  # it finishes the batch it is at
+    )
     return (postgres, s3, service, *_airflow_parts(home))
 
 

@@ -10,11 +10,10 @@ from embedded.airflow_settings import airflow_environment, write_admin
 from embedded.home import BUCKET, Home, with_free_ports
 from embedded.parts import Part, base_environment, lookbook_environment, parts
 from embedded.stores import open_catalog, open_objects
-from embedded.supervision import is_supervised, start_parts, start_supervisor, stop, wait_for
+from embedded.supervision import STORES, is_supervised, start_parts, start_supervisor, stop, wait_for
 from storage.migrate import migrate
 
 Say = Callable[[str], None]
-STORES = ("postgres", "s3")
 STORES_SECONDS = 120
 SERVERS_SECONDS = 900
 """Patience for Airflow and the generation service on a slow, busy machine; usually they need some 20 s."""

@@ -25,8 +25,11 @@ import psutil
 from embedded.home import Home
 from embedded.parts import Part, base_environment, parts
 
-STOP_SECONDS = 35
+STOP_SECONDS = 120
 REMIND_SECONDS = 30
+ALIVE = frozenset({"RUNNING", "STARTING", "BACKOFF"})
+STORES = ("postgres", "s3")
+"""The parts that all others need: first to start, last to end."""
 
 
 class PartError(RuntimeError):
@@ -75,7 +78,7 @@ def start_parts(home: Home, wanted: Sequence[Part]) -> None:
     known = states(home)
     with _remote(home) as remote:
         for part in wanted:
-            if known[part.name].state not in {"RUNNING", "STARTING", "BACKOFF"}:
+            if known[part.name].state not in ALIVE:
                 remote.supervisor.startProcess(part.name, False)
 
 
@@ -117,9 +120,8 @@ def stop(home: Home) -> int:
     """
     remembered = _processes(home)
     if is_supervised(home):
-        with _remote(home) as remote:
-            remote.supervisor.shutdown()
-        psutil.wait_procs(_supervisors(remembered), timeout=STOP_SECONDS * 2)
+        _ask_to_end(home)
+        psutil.wait_procs(_supervisors(remembered), timeout=STOP_SECONDS)
     left = {*_processes(home), *(each for each in remembered if each.is_running())}
     for process in left:
         # Ended by SIGTERM, PostgreSQL would wait for its clients.
@@ -131,6 +133,15 @@ def stop(home: Home) -> int:
     psutil.wait_procs(stubborn, timeout=10)
     home.s3.remove_sockets()
     return len(left)
+
+
+def _ask_to_end(home: Home) -> None:
+    """Tell everything but the stores to end at the same time; supervisord by itself ends one after the other."""
+    with _remote(home) as remote:
+        for name, known in states(home).items():
+            if name not in STORES and known.state in ALIVE:
+                remote.supervisor.stopProcess(name, False)
+        remote.supervisor.shutdown()
 
 
 def _remote(home: Home) -> AbstractContextManager[Any]:
@@ -190,7 +201,7 @@ def _config(home: Home) -> str:
             f"[program:{part.name}]\ncommand=python -m embedded run {part.name}\npriority={order}\n"
             # Time enough to load its code: what ends sooner has failed to start, and is given up after a few attempts.
             f"autostart=false\nautorestart=true\nstartsecs=10\nstartretries=3\nstopsignal={part.stop_signal.name[3:]}\n"
-            f"stopwaitsecs={STOP_SECONDS}\nstopasgroup={str(part.stop_group).lower()}\nkillasgroup=true\n"
+            f"stopwaitsecs={part.stop_seconds}\nstopasgroup={str(part.stop_group).lower()}\nkillasgroup=true\n"
             f"redirect_stderr=true\nstdout_logfile=logs/{part.name}.log\nstdout_logfile_maxbytes=10MB\n"
             "stdout_logfile_backups=2"
         )
