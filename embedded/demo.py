@@ -7,17 +7,18 @@ import time
 
 from rich.console import Console
 
-from embedded.airflow_api import AirflowApi, AirflowError
+from embedded.airflow_api import AirflowApi
 from embedded.bad_row import SKU, plant_bad_row
 from embedded.contact_sheet import make_contact_sheet
 from embedded.home import ADMIN, BUCKET, PROJECT, Home, default_root, open_home
 from embedded.run_catalog import RunOutcome, run_catalog
-from embedded.start import Say, ToolError, start
+from embedded.start import Say, start
 from embedded.stores import open_catalog, open_objects
-from embedded.supervision import PartError
 from storage.catalog import Catalog
+from storage.catalog_errors import CatalogError
 from storage.gallery import ShotFilter
 from storage.import_catalog import import_catalog
+from storage.object_errors import ObjectError
 from storage.tables import ShotState
 
 SAMPLE = PROJECT / "catalog" / "sample"
@@ -44,7 +45,7 @@ def demo() -> int:
         with AirflowApi(home) as airflow:
             for dag in OTHER_DAGS:
                 airflow.unpause(dag)
-    except (PartError, ToolError, AirflowError) as error:
+    except (RuntimeError, CatalogError, ObjectError) as error:
         console.print(f"[red]{error}[/red]", highlight=False, soft_wrap=True, markup=False)
         print("`make status` shows what runs, `make stop` ends it; then just try again.", file=sys.stderr)
         return 1
