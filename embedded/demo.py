@@ -45,6 +45,11 @@ def demo() -> int:
         with AirflowApi(home) as airflow:
             for dag in OTHER_DAGS:
                 airflow.unpause(dag)
+    except KeyboardInterrupt:
+        print(
+            "\nInterrupted. The servers and a run in Airflow go on: `make stop` ends them, `make demo` takes up again."
+        )
+        return 130
     except (RuntimeError, CatalogError, ObjectError) as error:
         console.print(f"[red]{error}[/red]", highlight=False, soft_wrap=True, markup=False)
         print("`make status` shows what runs, `make stop` ends it; then just try again.", file=sys.stderr)

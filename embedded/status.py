@@ -10,6 +10,15 @@ from embedded.parts import parts
 from embedded.supervision import is_supervised, states, stop
 
 
+WORDS = {
+    "STOPPED": "stopped",
+    "STARTING": "starting",
+    "BACKOFF": "failing, tried again",
+    "FATAL": "failed, see its log",
+}
+"""For the supervisor's states of a part that does not answer."""
+
+
 def show_status() -> int:
     """Print a table of the parts; the exit status is 0 if all answer."""
     home = open_home(default_root())
@@ -20,7 +29,7 @@ def show_status() -> int:
         state = known.get(part.name)
         answers = state is not None and part.answers()
         well &= answers
-        word = "stopped" if state is None else "running" if answers else f"{state.state.lower()}, does not answer"
+        word = "stopped" if state is None else "well" if answers else WORDS.get(state.state, "does not answer")
         pid = str(state.pid) if state and state.pid else ""
         table.add_row(part.name, word, part.address, pid)
     console = Console()
