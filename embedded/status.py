@@ -9,7 +9,6 @@ from embedded.home import default_root, open_home
 from embedded.parts import parts
 from embedded.supervision import is_supervised, states, stop
 
-
 WORDS = {
     "STOPPED": "stopped",
     "STARTING": "starting",
