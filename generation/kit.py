@@ -11,6 +11,7 @@ from generation.bundle import Bundle
 from generation.encode import ImageEncoder
 from generation.encode_text import TextEncoder
 from generation.score.face_reader import FaceReader, load_reader
+from generation.sketch import Sketch, load_sketch
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Kit:
         face_reader: reads features and identity of a face; ``None`` if the bundle has none.
         text_projection: [projection, text width], from the text encoder into the image encoder's space; ``None`` if
             the two were not trained together.
+        sketch: from a casting sheet to the latents that a portrait begins with; ``None`` if the bundle has none.
     """
 
     bundle: Bundle
@@ -28,16 +30,19 @@ class Kit:
     images: ImageEncoder
     face_reader: FaceReader | None
     text_projection: Tensor | None
+    sketch: Sketch | None
 
     @classmethod
     def of(cls, bundle: Bundle) -> Kit:
         """The kit of ``bundle``, its scorers loaded from where its card says."""
         reader = bundle.card.scorers.get("face_reader")
         projection = bundle.card.scorers.get("text_projection")
+        first = bundle.card.scorers.get("sketch")
         return cls(
             bundle=bundle,
             texts=TextEncoder(bundle),
             images=ImageEncoder(bundle),
             face_reader=load_reader(bundle.folder / reader, bundle.device) if reader else None,
             text_projection=load_file(bundle.folder / projection)["weight"].to(bundle.device) if projection else None,
+            sketch=load_sketch(bundle.folder / first, bundle.device) if first else None,
         )

@@ -21,7 +21,9 @@ from training.device import find_device
 from training.export import export
 from training.peers import Peers
 from training.reader import train_reader
+from training.sketch import train_sketch
 from training.text2image import train_text2image
+from training.words import train_words
 from training.workshop import Workshop
 
 
@@ -41,6 +43,19 @@ def autoencoder(shop: Workshop, minutes: float) -> None:
 
 def reader(shop: Workshop, minutes: float) -> None:
     train_reader(shop.reader(), shop.corpus, shop.held_out, shop.device, shop.runs / "reader", minutes)
+
+
+def sketch(shop: Workshop, minutes: float) -> None:
+    folder = shop.runs / "sketch"
+    fresh = not shop.begun and not shop.checkpoint("sketch").exists()
+    train_sketch(
+        shop.sketch(), shop.corpus, shop.held_out, shop.autoencoder(), shop.device, folder, minutes, fresh=fresh
+    )
+
+
+def words(shop: Workshop, minutes: float) -> None:
+    models, vae, tokenizer = shop.words(), shop.autoencoder(), shop.tokenizer()
+    train_words(models, shop.corpus, shop.held_out, vae, tokenizer, shop.device, shop.runs / "words", minutes)
 
 
 def text2image(shop: Workshop, minutes: float) -> None:
@@ -78,6 +93,8 @@ def write_bundle(shop: Workshop, minutes: float) -> None:
 STAGES: dict[str, Callable[[Workshop, float], None]] = {
     "autoencoder": autoencoder,
     "reader": reader,
+    "sketch": sketch,
+    "words": words,
     "text2image": text2image,
     "clip": clip,
     "adapters": adapters,

@@ -15,14 +15,22 @@ from transformers import CLIPImageProcessor
 from generation.bundle_card import ROLES, BundleCard, Threshold, hash_files, read_card
 from generation.bundle_toml import write_card
 from generation.score.face_reader import save_reader
+from generation.sketch import save_sketch
 from training.adapter_files import to_files
 from training.diffusion import make_scheduler
 from training.reader import accuracy, with_accuracy
-from training.workshop import TEXT_PROJECTION, Workshop
+from training.workshop import SKETCH, TEXT_PROJECTION, Workshop
 
 NAME = "starter"
-RECIPE: dict[str, float] = {"steps": 20, "guidance": 3.0, "face_keep": 0.6, "environment_keep": 0.6}
+RECIPE: dict[str, float] = {"steps": 20, "guidance": 3.0, "face_keep": 0.9, "environment_keep": 0.9}
 """Numbers of :class:`generation.recipe.Recipe` that suit small models: more is kept from the references."""
+UNTRAINED: dict[str, float] = {
+    "face_strength": 0.0,
+    "product_strength": 0.0,
+    "environment_strength": 0.0,
+    "polish_strength": 0.0,
+}
+"""Numbers for a bundle whose adapters have learnt nothing yet: they would add noise, so they are off."""
 
 
 def export(shop: Workshop) -> Path:
@@ -31,7 +39,7 @@ def export(shop: Workshop) -> Path:
     Thresholds that an evaluation calibrated before are kept.
     """
     folder = shop.bundle
-    pipe = _pipeline(shop)
+    pipe, first = _pipeline(shop), shop.sketch()
     encoder, reader = shop.image_encoder().half(), shop.reader().eval()
     adapters = to_files(shop.adapters(shop.painter()["unet"]))
     projection = shop.heads().text.weight.detach().half()
@@ -47,6 +55,7 @@ def export(shop: Workshop) -> Path:
     for role, tensors in adapters.items():
         save_file(tensors, folder / "ip_adapter" / f"{role}.safetensors")
     save_reader(reader, folder / "scorers" / "face_reader")
+    save_sketch(first, folder / SKETCH)
     save_file({"weight": projection.contiguous()}, folder / TEXT_PROJECTION)
     write_card(folder, _card(shop, thresholds, folder))
     return folder
@@ -74,8 +83,8 @@ def _card(shop: Workshop, thresholds: Mapping[str, Threshold], folder: Path) -> 
         width=shop.sizes.pixels,
         height=shop.sizes.pixels,
         adapters={role: f"ip_adapter/{role}.safetensors" for role in ROLES},
-        scorers={"face_reader": "scorers/face_reader", "text_projection": TEXT_PROJECTION},
-        recipe=RECIPE,
+        scorers={"face_reader": "scorers/face_reader", "text_projection": TEXT_PROJECTION, "sketch": SKETCH},
+        recipe=RECIPE if shop.checkpoint("adapters").exists() else {**RECIPE, **UNTRAINED},
         thresholds=thresholds,
         sha256=hash_files(folder),
     )

@@ -26,6 +26,8 @@ class Sizes:
     unet_widths: tuple[int, ...] = (64, 128, 192)
     unet_groups: int = 16
     head_width: int = 32
+    sketch: int = 1024
+    strokes: int = 256
     vision: int = 128
     vision_layers: int = 4
     vision_patch: int = 16
@@ -51,6 +53,8 @@ TINY = Sizes(
     unet_widths=(16, 32),
     unet_groups=8,
     head_width=8,
+    sketch=32,
+    strokes=8,
     vision=32,
     vision_layers=2,
     joint=16,

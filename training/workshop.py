@@ -15,6 +15,7 @@ from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjec
 
 from generation.bundle_card import ROLES
 from generation.score.face_reader import FaceReader, load_reader
+from generation.sketch import Sketch, load_sketch
 from training.adapter_files import from_files, make_adapters
 from training.autoencoder import make_autoencoder
 from training.checkpoint import load_mean
@@ -24,10 +25,13 @@ from training.device import Device
 from training.loop import Models
 from training.reader import make_reader
 from training.sizes import Sizes
+from training.sketch import make_sketch
 from training.text2image import make_text_encoder, make_unet
 from training.tokenizer import make_tokenizer
+from training.words import make_words
 from training.world.captions import all_words
 
+SKETCH = "scorers/sketch"
 TEXT_PROJECTION = "scorers/text_projection.safetensors"
 
 
@@ -78,6 +82,12 @@ class Workshop:
         self._latest("autoencoder", {"vae": vae})
         return vae
 
+    def sketch(self) -> Sketch:
+        folder = self.bundle / SKETCH
+        model = load_sketch(folder).requires_grad_(True) if folder.exists() else make_sketch(self.sizes, self.corpus)
+        self._latest("sketch", {"sketch": model})
+        return model
+
     def painter(self) -> Models:
         """Text encoder ("text") and UNet ("unet")."""
         if self.begun:
@@ -86,7 +96,16 @@ class Workshop:
         else:
             text, unet = make_text_encoder(self.sizes, self.tokenizer()), make_unet(self.sizes)
         models = nn.ModuleDict({"text": text, "unet": unet})
+        if not self.begun:
+            self._latest("words", {"text": text, "add": unet.add_embedding})
         self._latest("text2image", dict(models.items()))
+        return models
+
+    def words(self) -> Models:
+        """Text encoder, the UNet's embedding of a whole text, and a head that draws from it."""
+        shape = (self.sizes.latent_channels, self.sizes.latent_edge, self.sizes.latent_edge)
+        models = make_words(self.painter(), shape)
+        self._latest("words", {"head": models["head"]})
         return models
 
     def image_encoder(self) -> CLIPVisionModelWithProjection:

@@ -94,8 +94,9 @@ class _Stage(nn.Module):
         self.second = nn.Sequential(nn.GroupNorm(8, width), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        found = self.down(inputs)
-        return found + self.second(self.first(found))
+        found: Tensor = self.down(inputs)
+        found = found + self.second(self.first(found))
+        return found
 
 
 def save_reader(reader: FaceReader, folder: Path) -> None:

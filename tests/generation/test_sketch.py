@@ -1,0 +1,54 @@
+"""A sketch follows the casting sheet and the seed, and fills in what was left open without touching what was chosen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from generation.face_spec import FaceSpec
+from generation.sketch import Sketch, SketchConfig, Value, completed, load_sketch, save_sketch, sketch
+
+FIELDS: dict[str, list[Value]] = {
+    "hair_colour": ["black", "blonde"],
+    "skin_tone": [1, 2, 3],
+    "head_pose": ["front", "turned left"],
+}
+DONORS: list[dict[str, Value]] = [
+    {"hair_colour": "black", "skin_tone": 3, "head_pose": "front"},
+    {"hair_colour": "blonde", "skin_tone": 1, "head_pose": "front"},
+]
+VIEWS = {"front": [0.0, 0.1], "turned left": [-0.5, 0.1]}
+
+
+@pytest.fixture(scope="module")
+def model() -> Sketch:
+    torch.manual_seed(0)
+    return Sketch(SketchConfig(16, 4, FIELDS, 3, VIEWS, (4, 8, 8), DONORS)).eval()
+
+
+def test_what_was_chosen_stays_and_the_rest_comes_from_a_donor_that_agrees(model: Sketch) -> None:
+    full = completed(model.config, FaceSpec(hair_colour="blonde", head_pose="turned left"), seed=5)
+    assert full == FaceSpec(hair_colour="blonde", skin_tone=1, head_pose="turned left")
+
+
+def test_every_feature_and_the_seed_change_the_sketch_and_nothing_else_does(model: Sketch) -> None:
+    face = FaceSpec(hair_colour="black", skin_tone=2, head_pose="front")
+    others = [
+        FaceSpec(hair_colour="blonde", skin_tone=2, head_pose="front"),
+        FaceSpec(hair_colour="black", skin_tone=1, head_pose="front"),
+        FaceSpec(hair_colour="black", skin_tone=2, head_pose="turned left"),
+    ]
+    drawn = sketch(model, [face, *others, face, face], [1, 1, 1, 1, 2, 1])
+    assert drawn.shape == (6, 4, 8, 8)
+    assert all(not torch.allclose(drawn[0], drawn[index]) for index in range(1, 5))
+    torch.testing.assert_close(drawn[0], drawn[5])
+
+
+def test_it_is_kept_in_half_precision_with_its_configuration(model: Sketch, tmp_path: Path) -> None:
+    save_sketch(model, tmp_path)
+    again = load_sketch(tmp_path)
+    face = [FaceSpec(hair_colour="blonde")]
+    torch.testing.assert_close(sketch(again, face, [3]), sketch(model, face, [3]), atol=1e-2, rtol=1e-2)
+    assert again.config.keep == model.config.keep
