@@ -1,4 +1,4 @@
-"""Stage 4: the text encoder and the UNet, words to pictures, on cached latents."""
+"""Stage 5: the text encoder and the UNet, words to pictures, on cached latents."""
 
 from __future__ import annotations
 
@@ -47,6 +47,10 @@ def make_unet(sizes: Sizes) -> UNet2DConditionModel:
         up_block_types=(*("CrossAttnUpBlock2D",) * deeper, "UpBlock2D"),
         cross_attention_dim=sizes.words,
         attention_head_dim=tuple(width // sizes.head_width for width in sizes.unet_widths),
+        # The whole sentence, pooled, is added to the time embedding: what it says reaches every layer from the first
+        # step on, which cross-attention alone takes long to learn. Stock pipelines need not know of it.
+        addition_embed_type="text",
+        addition_embed_type_num_heads=sizes.word_heads,
     )
 
 
@@ -85,6 +89,10 @@ class Examples:
         turned = torch.randint(2, (count,))
         told = torch.randint(FULL + SHORT, (count,))
         return self.latents[rows, turned].float(), self.weights[rows, turned], self.ids[rows, told, turned]
+
+    def only(self, rows: Tensor) -> Examples:
+        """The examples at ``rows``."""
+        return Examples(self.latents[rows], self.weights[rows], self.ids[rows], self.odds[rows])
 
 
 def gather(corpus: Corpus, vae: AutoencoderTiny, tokenizer: Any, device: Device, cache: Path) -> Examples:

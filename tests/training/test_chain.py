@@ -22,7 +22,7 @@ from training.__main__ import main
 from training.world import pool, render
 from training.world.scene import Scene
 
-STAGES = ("autoencoder", "reader", "sketch", "text2image", "clip", "adapters", "export")
+STAGES = ("autoencoder", "reader", "sketch", "words", "text2image", "clip", "adapters", "export")
 
 
 def _drawn(scenes: list[Scene], size: int) -> tuple[np.ndarray, np.ndarray]:
