@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import tomllib
 
 from rich.console import Console
 
@@ -92,5 +93,5 @@ def _report(home: Home, catalog: Catalog, outcome: RunOutcome, console: Console)
     }
     for name, value in rows.items():
         console.print(f"  {name:<14}{value}", highlight=False, soft_wrap=True, markup=False)
-    if not (PROJECT / "bundles" / "starter" / "bundle.toml").exists():
+    if tomllib.loads((home.bundle / "bundle.toml").read_text()).get("stand_in"):
         console.print("[yellow]The bundle has random weights: the pictures prove the way, and show noise.[/yellow]")

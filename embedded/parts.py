@@ -15,6 +15,10 @@ from embedded.home import BUCKET, PROJECT, Home
 from embedded.seaweedfs import REGION
 
 
+INHERITED = ("LANG", "LC_ALL", "TZ", "CUDA_VISIBLE_DEVICES", "LOOKBOOK_BUNDLE")
+"""Variables of the person who starts it all that reach the parts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A program that the supervisor runs.
@@ -92,9 +96,7 @@ def lookbook_environment(home: Home) -> dict[str, str]:
 
 def base_environment(home: Home) -> dict[str, str]:
     """What every part gets: ours to find packages, and nothing that writes outside the home."""
-    inherited = {
-        name: os.environ[name] for name in ("LANG", "LC_ALL", "TZ", "CUDA_VISIBLE_DEVICES") if name in os.environ
-    }
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     root = home.root
     return {
         **inherited,
