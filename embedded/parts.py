@@ -14,7 +14,6 @@ from embedded.airflow_settings import airflow_environment
 from embedded.home import BUCKET, PROJECT, Home
 from embedded.seaweedfs import REGION
 
-
 INHERITED = ("LANG", "LC_ALL", "TZ", "CUDA_VISIBLE_DEVICES", "LOOKBOOK_BUNDLE")
 """Variables of the person who starts it all that reach the parts."""
 
