@@ -89,15 +89,15 @@ class Workshop:
         return model
 
     def painter(self) -> Models:
-        """Text encoder ("text") and UNet ("unet")."""
-        if self.begun:
+        """Text encoder ("text") and UNet ("unet"). A checkpoint goes before the bundle, whose shapes may be older."""
+        shipped = self.begun and not self.checkpoint("text2image").exists()
+        if shipped:
             text = _loaded(CLIPTextModel, self.bundle / "text_encoder")
             unet = _loaded(UNet2DConditionModel, self.bundle / "unet")
         else:
             text, unet = make_text_encoder(self.sizes, self.tokenizer()), make_unet(self.sizes)
-        models = nn.ModuleDict({"text": text, "unet": unet})
-        if not self.begun:
             self._latest("words", {"text": text, "add": unet.add_embedding})
+        models = nn.ModuleDict({"text": text, "unet": unet})
         self._latest("text2image", dict(models.items()))
         return models
 

@@ -21,17 +21,22 @@ _PEOPLE, _PLACES, _PRODUCTS = 8, 4, 8
 def draw_sheets(
     kit: Kit, cast: Cast, portraits: Mapping[str, Image.Image], shots: Sequence[Shot], folder: Path
 ) -> None:
-    """Write portraits, people by places, products, ablation and the text-only baseline as PNG files."""
+    """Write people by places, products, ablation and the text-only baseline as PNG files."""
     people = list(cast.personas.values())[:_PEOPLE]
-    pairs = [image for who in people for image in (cast.rendered[who.name], portraits[who.name])]
-    labels = [text for who in people for text in ("rendered", "generated")]
-    save_images(pairs, 8, folder / "portraits.png", labels)
     products, places = list(cast.products.values()), list(cast.places.values())
     many = _shots(kit, people, products[:1], places[1 : 1 + _PLACES], Framing.HELD)
     _sheet(kit, many, cast, portraits, folder / "people-by-places.png", _PLACES)
     things = _shots(kit, people[:1], products[:_PRODUCTS], places[1:2], Framing.PLINTH)
     _sheet(kit, things, cast, portraits, folder / "products.png", _PRODUCTS)
     _ablation_sheet(kit, shots[:4], cast, portraits, folder / "ablation.png")
+
+
+def draw_portrait_sheet(cast: Cast, portraits: Mapping[str, Image.Image], folder: Path) -> None:
+    """Write what the renderer and the bundle make of the same people, side by side."""
+    people = list(cast.personas.values())[: 2 * _PEOPLE]
+    pairs = [image for who in people for image in (cast.rendered[who.name], portraits[who.name])]
+    labels = [text for _ in people for text in ("rendered", "generated")]
+    save_images(pairs, 8, folder / "portraits.png", labels)
 
 
 def _shots(
