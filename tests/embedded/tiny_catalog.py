@@ -12,7 +12,7 @@ CAMPAIGN = "tiny"
 
 
 def write_tiny_catalog(folder: Path, skus: tuple[str, ...] = ("MUG-1",)) -> Path:
-    """A campaign that wants each product on the beach and in the kitchen."""
+    """A campaign that wants every product of the catalog on the beach and in the kitchen."""
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder, "products", [_product(folder, sku) for sku in skus])
     _write(folder, "environments", [_place(folder, "beach", "skyblue"), _place(folder, "kitchen", "wheat")])
@@ -20,7 +20,7 @@ def write_tiny_catalog(folder: Path, skus: tuple[str, ...] = ("MUG-1",)) -> Path
     campaign = {
         "name": CAMPAIGN,
         "title": "Tiny",
-        "products": list(skus),
+        "products": [],
         "environments": ["beach", "kitchen"],
         "personas": ["ada"],
         "framings": ["plinth"],

@@ -91,11 +91,13 @@ PERSONAS: dict[str, tuple[FaceSpec, int]] = {
 CAMPAIGN: dict[str, Any] = {
     "name": "spring-launch",
     "title": "Spring launch",
-    "products": list(PRODUCTS),
+    "products": [],
     "environments": list(ENVIRONMENTS),
     "personas": list(PERSONAS),
     "framings": [framing.value for framing in Framing],
     "shots_per_product": 2,
+    "width": EDGE,
+    "height": EDGE,
     "recipe": "standard",
     "renditions": [
         {"name": "web", "width": 512, "height": 512, "format": "webp", "quality": 85},
