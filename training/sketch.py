@@ -18,31 +18,25 @@ from training.sheets import save_sheet
 from training.sizes import Sizes
 from training.world.kernels import params as p
 from training.world.personas import IDENTITY_SIZE, captioned
-from training.world.scene import STUDIO, Scene, scene_params
+from training.world.scene import POSES, STUDIO, Scene, scene_params
 
 _VIEW = (p.YAW, p.PITCH, p.TILT, p.KEY_AZIMUTH, p.KEY_ELEVATION)
+_LEVEL = (0.01, 0.0, 0.7, 0.7)
+"""Pitch, tilt and light of the view that is asked for: the middle of what scenes have, the light from one side."""
 _DONORS = 160
 _BATCH = 128
 _NOISE = 0.2
 
 
 def make_sketch(sizes: Sizes, corpus: Corpus) -> Sketch:
-    """A new net; views and donors come from the corpus's castings."""
+    """A new net; donors come from the corpus's castings."""
     rows = corpus.rows(CASTING).tolist()
-    views: dict[str, list[float]] = {}
-    for pose in FIELDS["head_pose"]:
-        found = torch.stack([_view(corpus.scenes[row]) for row in rows if _pose(corpus.scenes[row]) == pose])
-        # Light from one side: the mean over both would be light that no portrait has.
-        views[str(pose)] = [round(value, 4) for value in found[found[:, 3] > 0].mean(0).tolist()]
+    views = {pose: [(low + high) / 2, *_LEVEL] for pose, (low, high) in POSES.items()}
     people = [corpus.scenes[row].persona for row in rows[:_DONORS]]
     donors = [captioned(person.face).chosen() for person in people if person]
     edge = sizes.latent_edge
     shape = (sizes.latent_channels, edge, edge)
     return Sketch(SketchConfig(sizes.sketch, sizes.strokes, FIELDS, IDENTITY_SIZE, views, shape, donors))
-
-
-def _pose(scene: Scene) -> str | None:
-    return scene.persona.face.head_pose if scene.persona else None
 
 
 def _view(scene: Scene) -> Tensor:
