@@ -52,6 +52,9 @@ def rig(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
     root.mkdir(mode=0o700)
     (root / "ports.json").write_text(json.dumps(asdict(BASE)))
     home = open_home(root)
+    patch = pytest.MonkeyPatch()
+    request.addfinalizer(patch.undo)
+    patch.setenv("LOOKBOOK_BUNDLE", str(root / "bundle"))  # the small stand-in, whose verdicts are known
     try:
         home = start(home, print)
         catalog, objects = open_catalog(home), open_objects(home)
@@ -108,7 +111,7 @@ def test_a_killed_service_costs_nothing_but_time(rig: Rig) -> None:
     import_catalog(write_tiny_catalog(rig.folder, ("MUG-1", "MUG-2", "MUG-3")), rig.catalog, rig.objects)
     with AirflowApi(rig.home) as airflow:
         run = airflow.trigger(DAG)
-        until(lambda: rig.catalog.progress(CAMPAIGN).composed > 2, "the service composes")
+        until(lambda: rig.catalog.progress(CAMPAIGN).composed > 4, "the service composes")
         os.kill(states(rig.home)["service"].pid, signal.SIGKILL)
         until(lambda: airflow.run_state(DAG, run) in {"success", "failed"}, "the run ends", 600)
         assert airflow.run_state(DAG, run) == "success"
