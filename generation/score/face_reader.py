@@ -94,8 +94,8 @@ class _Stage(nn.Module):
         self.second = nn.Sequential(nn.GroupNorm(8, width), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        found: Tensor = self.down(inputs)
-        found = found + self.second(self.first(found))
+        halved = self.down(inputs)
+        found: Tensor = halved + self.second(self.first(halved))
         return found
 
 
