@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from embedded.ports import GRPC_OFFSET
+from embedded.ports import GRPC_OFFSET, is_free
 
 REGION = "us-east-1"
 
@@ -90,12 +90,16 @@ class SeaweedServer:
             raise RuntimeError(f"turning on fsync for bucket {bucket!r} failed: {done.stdout}{done.stderr}")
 
     def remove_sockets(self) -> None:
-        """Remove the sockets a killed server leaves in /tmp (its choice of place); a stale one can block a start."""
-        ports = (self.s3, self.master, self.volume, self.filer, self.admin)
-        endings = [f"grpc-{port + GRPC_OFFSET}" for port in ports] + [str(self.s3), str(self.filer)]
-        for ending in endings:
-            for path in glob.glob(f"/tmp/seaweedfs-*-{ending}.sock"):  # noqa: S108
-                Path(path).unlink(missing_ok=True)
+        """Remove the sockets a killed server leaves in /tmp (its choice of place); a stale one can block a start.
+
+        Those of a server that runs stay, whosever it is: another set-up may have got our ports meanwhile.
+        """
+        grpc = {port: port + GRPC_OFFSET for port in (self.s3, self.master, self.volume, self.filer, self.admin)}
+        for port, twin in grpc.items():
+            if is_free(port) and is_free(twin):
+                for ending in (f"grpc-{twin}", f"s3-{port}", f"filer-{port}"):
+                    for path in glob.glob(f"/tmp/seaweedfs-*{ending}.sock"):  # noqa: S108
+                        Path(path).unlink(missing_ok=True)
 
 
 def _weed() -> Path:

@@ -32,7 +32,8 @@ from storage.tables import ShotState
 from tests.embedded.tiny_catalog import CAMPAIGN, write_tiny_catalog
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
-BASE = Ports(airflow=18080, s3=18433, service=18500, postgres=15433, supervisor=19801)
+BASE = Ports(18080, 18433, 18500, 15433, 19801, 19433, 18480, 18988, 19746)
+"""Far from those of a demo."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import httpx
 import psutil
 import psycopg
 import pytest
 
+from embedded.ports import GRPC_OFFSET, free_port
 from embedded.postgres import PostgresServer
 from embedded.seaweedfs import SeaweedServer
 from storage.object_errors import ObjectRefused
@@ -52,3 +56,16 @@ def test_s3_refuses_strangers_and_wrong_secrets(s3: S3Bucket) -> None:
 def test_fsync_can_be_asked_for_twice(s3_server: SeaweedServer, s3: S3Bucket) -> None:
     for _ in range(2):
         s3_server.sync_writes(s3.bucket)
+
+
+def test_sockets_of_a_running_server_are_left_alone(s3_server: SeaweedServer) -> None:
+    """Another set-up that stops may name the same ports."""
+    socket = Path(f"/tmp/seaweedfs-volume-grpc-{s3_server.volume + GRPC_OFFSET}.sock")  # noqa: S108
+    assert socket.exists()
+    s3_server.remove_sockets()
+    assert socket.exists()
+    stale = Path(f"/tmp/seaweedfs-volume-grpc-{free_port(41_000) + GRPC_OFFSET}.sock")  # noqa: S108
+    stale.touch()
+    free = int(stale.stem.rpartition("-")[2]) - GRPC_OFFSET
+    replace(s3_server, s3=free, master=free, volume=free, filer=free, admin=free).remove_sockets()
+    assert not stale.exists()
