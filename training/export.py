@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,6 +49,7 @@ def export(shop: Workshop) -> Path:
     for part in ("tokenizer", "text_encoder", "unet", "vae", "scheduler", "image_encoder", "ip_adapter", "scorers"):
         shutil.rmtree(folder / part, ignore_errors=True)
     pipe.save_pretrained(folder)
+    _forget_origin(folder)
     encoder.save_pretrained(folder / "image_encoder")
     edge = encoder.config.image_size
     CLIPImageProcessor(size={"shortest_edge": edge}, crop_size=edge).save_pretrained(folder / "image_encoder")
@@ -59,6 +61,14 @@ def export(shop: Workshop) -> Path:
     save_file({"weight": projection.contiguous()}, folder / TEXT_PROJECTION)
     write_card(folder, _card(shop, thresholds, folder))
     return folder
+
+
+def _forget_origin(folder: Path) -> None:
+    """Take out where on this machine weights were loaded from: nobody else's business, and it would change digests."""
+    for file in folder.glob("*/config.json"):
+        config = json.loads(file.read_text(encoding="utf-8"))
+        if config.pop("_name_or_path", None) is not None:
+            file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def _pipeline(shop: Workshop) -> StableDiffusionPipeline:

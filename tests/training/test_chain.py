@@ -88,3 +88,9 @@ def test_training_goes_on_from_the_bundle_alone(bundle: Path, tmp_path: Path) ->
     with safe_open(tmp_path / "reader" / "checkpoint.safetensors", framework="pt") as begun:
         for name, weight in shipped.items():
             torch.testing.assert_close(begun.get_tensor(f"mean.reader.{name}"), weight.float())
+
+
+def test_nothing_tells_where_it_was_made(bundle: Path) -> None:
+    for file in bundle.glob("*/config.json"):
+        assert str(bundle.parent) not in file.read_text(encoding="utf-8")
+        assert "_name_or_path" not in file.read_text(encoding="utf-8")
