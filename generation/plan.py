@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from generation.brief import Campaign, Environment, Framing, Persona, Product, Shot
 from generation.prompts import shot_prompt
-from generation.recipe import RECIPES, digest, portrait_key, seed_of, shot_key
+from generation.recipe import RECIPES, digest, key_of, portrait_key, seed_of
 
 MAX_SIZE = 4096
 """Longest edge of a composed picture in pixels."""
@@ -187,20 +187,8 @@ def _shot(
     seed = seed_of(campaign.name, campaign.seed, product.sku, environment.name, who, framing.value, variant)
     size = (campaign.width or bundle.width, campaign.height or bundle.height)
     portrait = portrait_key(persona, bundle.fingerprint) if persona else None
-    key = shot_key(
-        product=product,
-        environment=environment,
-        portrait=portrait,
-        framing=framing,
-        prompt=prompt,
-        negative=campaign.negative,
-        seed=seed,
-        size=size,
-        recipe=RECIPES[campaign.recipe],
-        bundle=bundle.fingerprint,
-    )
-    return Shot(
-        key=key,
+    shot = Shot(
+        key="",
         campaign=campaign.name,
         product=product,
         environment=environment,
@@ -217,3 +205,4 @@ def _shot(
         thresholds=campaign.thresholds,
         max_takes=campaign.max_takes,
     )
+    return replace(shot, key=key_of(shot, bundle.fingerprint))

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from generation.brief import Environment, Framing, Persona, Product, Take
+from generation.brief import Environment, Framing, Persona, Product, Shot, Take
 from generation.prompts import portrait_prompt
 
 RECIPE_VERSION = 1
@@ -152,6 +152,26 @@ def shot_key(
             "size": list(size),
             "recipe": asdict(recipe),
         }
+    )
+
+
+def key_of(shot: Shot, bundle: str) -> str:
+    """What :attr:`Shot.key` must be for the bundle with fingerprint ``bundle``, whatever it is now.
+
+    Raises:
+        KeyError: the shot's recipe is not one of :data:`RECIPES`.
+    """
+    return shot_key(
+        product=shot.product,
+        environment=shot.environment,
+        portrait=shot.portrait_key,
+        framing=shot.framing,
+        prompt=shot.prompt,
+        negative=shot.negative,
+        seed=shot.seed,
+        size=(shot.width, shot.height),
+        recipe=RECIPES[shot.recipe],
+        bundle=bundle,
     )
 
 

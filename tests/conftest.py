@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+import boto3
 import pytest
 
 from embedded.ports import free_port
@@ -100,11 +101,25 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedServe
         server.remove_sockets()
 
 
-@pytest.fixture
-def s3(s3_server: SeaweedServer) -> S3Bucket:
-    """An empty bucket of this test's own."""
-    bucket = f"test-{next(_numbers)}"
-    made = S3Bucket(s3_server.endpoint, s3_server.access_key, s3_server.secret_key, bucket)
-    settings = ObjectSettings(bucket, made.endpoint, made.access_key, made.secret_key)
-    Objects(settings).ensure_bucket()
+@pytest.fixture(scope="session")
+def s3_bucket(s3_server: SeaweedServer) -> S3Bucket:
+    """A bucket for all tests: SeaweedFS lays out a volume for each, and the disk's free space bounds their number
+    (seen: 70 buckets on 71 GB; the next write failed)."""
+    made = S3Bucket(s3_server.endpoint, s3_server.access_key, s3_server.secret_key, "tests")
+    Objects(ObjectSettings(made.bucket, made.endpoint, made.access_key, made.secret_key)).ensure_bucket()
     return made
+
+
+@pytest.fixture
+def s3(s3_bucket: S3Bucket) -> Iterator[S3Bucket]:
+    """An empty bucket."""
+    yield s3_bucket
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3_bucket.endpoint,
+        aws_access_key_id=s3_bucket.access_key,
+        aws_secret_access_key=s3_bucket.secret_key,
+        region_name=s3_bucket.region,
+    )
+    while left := client.list_objects_v2(Bucket=s3_bucket.bucket).get("Contents"):
+        client.delete_objects(Bucket=s3_bucket.bucket, Delete={"Objects": [{"Key": each["Key"]} for each in left]})

@@ -119,8 +119,7 @@ def train_adapters(
     ids = caption_ids(tokenizer, corpus.scenes)[:, :, 0]
     text = painter["text"].to(device.torch).eval().requires_grad_(False)
     unet = painter["unet"].to(device.torch, memory_format=torch.channels_last).eval().requires_grad_(False)
-    adapters = adapters.to(device.torch)
-    attach(unet, adapters)
+    attach(unet, adapters.to(device.torch))
     nothing = to_ids(tokenizer, [""])
     noising = Noising(device.torch)
     channels = channel_weights(vae, latents[:, None], device).to(device.torch)

@@ -98,15 +98,8 @@ def train_sketch(
         save_sheet(torch.cat([held_out.pixels(test).to(drawn), drawn]) / 2 + 0.5, 8, folder / "sketches.png")
 
     models = nn.ModuleDict({"sketch": model}).to(device.torch)
-    train(
-        "sketch",
-        models,
-        losses,
-        Schedule(minutes, _BATCH, rate=1.5e-3, mean=0.995, weight_decay=0.1),
-        device,
-        folder,
-        look,
-    )
+    schedule = Schedule(minutes, _BATCH, rate=1.5e-3, mean=0.995, weight_decay=0.1)
+    train("sketch", models, losses, schedule, device, folder, look)
 
 
 def _mirrored(config: SketchConfig, inputs: Tensor) -> Tensor:

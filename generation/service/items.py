@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from generation.brief import Persona, Shot, Take
 from generation.jobs import Stage
-from generation.recipe import RECIPES, portrait_key, shot_key, take
+from generation.recipe import RECIPES, key_of, portrait_key, take
 
 _KEY = re.compile(r"[0-9a-f]{32}")
 
@@ -95,7 +95,8 @@ def check_key(item: Item, bundle: str) -> None:
     if isinstance(item, FaceItem):
         right = portrait_key(item.persona, bundle) == item.portrait_key
     else:
-        right = _shot_key(item.shot, bundle) == item.shot.key == item.take.shot_key
+        known = item.shot.recipe in RECIPES
+        right = known and key_of(item.shot, bundle) == item.shot.key == item.take.shot_key
         again = take(item.shot.key, item.shot.seed, item.take.number, item.take.changes)
         right = right and again.key == item.take.key
     if not right:
@@ -103,20 +104,3 @@ def check_key(item: Item, bundle: str) -> None:
             f"{item.name} was planned for another model bundle or recipe version than this service has loaded; "
             "run the campaign again, which plans its shots anew"
         )
-
-
-def _shot_key(shot: Shot, bundle: str) -> str | None:
-    if shot.recipe not in RECIPES:
-        return None
-    return shot_key(
-        product=shot.product,
-        environment=shot.environment,
-        portrait=shot.portrait_key,
-        framing=shot.framing,
-        prompt=shot.prompt,
-        negative=shot.negative,
-        seed=shot.seed,
-        size=(shot.width, shot.height),
-        recipe=RECIPES[shot.recipe],
-        bundle=bundle,
-    )

@@ -51,8 +51,7 @@ def sheet(
         state=state or None,
         run_id=run or None,
     )
-    catalog = stores.catalog()
-    found = catalog.find_shots(wanted, offset=(number - 1) * PER_PAGE, limit=PER_PAGE)
+    found = (catalog := stores.catalog()).find_shots(wanted, offset=(number - 1) * PER_PAGE, limit=PER_PAGE)
     return page(
         request,
         "sheet.html",
