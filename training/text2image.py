@@ -23,8 +23,8 @@ from training.sheets import save_sheet
 from training.sizes import Sizes
 from training.world.captions import caption
 
-SHARES = {CASTING: 0.74, PORTRAIT: 0.08, SHOT: 0.13, PACKSHOT: 0.02, PHOTO: 0.03}
-"""How often each kind of picture is shown: portraits most, since every shot of a persona refers to one."""
+SHARES = {CASTING: 0.25, PORTRAIT: 0.10, SHOT: 0.55, PACKSHOT: 0.03, PHOTO: 0.07}
+"""How often each kind of picture is shown: shots most, since portraits begin with a sketch."""
 _NO_WORDS = 0.1
 _PICTURES = 16
 _FACE, _PRODUCT = 1.5, 0.5

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import itertools
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
-from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import pre_tokenizers
 from transformers import CLIPTokenizer
 
-_PIECES = r"[\p{L}]+|[^\s\p{L}]+"
-_LARGEST = 20_000
 _START, _END = "<|startoftext|>", "<|endoftext|>"
 
 
@@ -36,13 +35,28 @@ def make_tokenizer(words: Iterable[str], positions: int) -> CLIPTokenizer:
     return tokenizer
 
 
-def _merges(parts: list[str]) -> list[tuple[str, str]]:
-    model = Tokenizer(models.BPE(unk_token=_END, end_of_word_suffix="</w>"))
-    model.pre_tokenizer = pre_tokenizers.Split(Regex(_PIECES), "isolated")
-    trainer = trainers.BpeTrainer(
-        vocab_size=_LARGEST, min_frequency=1, end_of_word_suffix="</w>", special_tokens=[], show_progress=False
-    )
-    # Three times each, or a word that is part of no other would count too little to be merged to its end.
-    model.train_from_iterator([part for part in parts for _ in range(3)], trainer)
-    found = json.loads(model.to_str())["model"]["merges"]
-    return [tuple(merge) if isinstance(merge, list) else tuple(merge.split(" ")) for merge in found]
+def _merges(parts: Sequence[str]) -> list[tuple[str, str]]:
+    """Byte-pair merges (Sennrich et al., 2016, arXiv:1508.07909) that join every word, the most frequent pair first and
+    the last in the alphabet of those that are equal.
+
+    Spelt out because the trainer of ``tokenizers`` breaks ties by chance: each stage of a training would number the
+    words in its own way.
+    """
+    spelt = [[*part[:-1], part[-1] + "</w>"] for part in parts]
+    merges = []
+    while pairs := Counter(pair for word in spelt for pair in itertools.pairwise(word)):
+        best = max(pairs, key=lambda pair: (pairs[pair], pair))
+        merges.append(best)
+        spelt = [_joined(word, best) for word in spelt]
+    return merges
+
+
+def _joined(word: list[str], pair: tuple[str, str]) -> list[str]:
+    """``word`` with every occurrence of ``pair`` as one piece."""
+    joined: list[str] = []
+    for piece in word:
+        if joined and (joined[-1], piece) == pair:
+            joined[-1] += piece
+        else:
+            joined.append(piece)
+    return joined

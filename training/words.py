@@ -1,8 +1,7 @@
 """Stage 4: what words look like, before any noise: the text encoder and the UNet's own view of the whole sentence.
 
-A UNet that meets an untrained text encoder learns to ignore it, and takes many thousand steps to look again (seen: one
-mean picture for all captions after 900 steps). Here both learn first to tell a portrait's mean picture from its
-caption by plain regression, which costs no pass through the UNet: minutes on a CPU.
+A UNet that meets an untrained text encoder learns to do without it, and takes long to look again. Here both learn first
+to tell the mean picture from its caption by plain regression, which costs no pass through the UNet: minutes on a CPU.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from diffusers import AutoencoderTiny
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.captions import FULL
 from training.corpus import CASTING, Corpus
 from training.device import Device
 from training.latents import channel_weights
@@ -58,20 +56,17 @@ def train_words(
     folder: Path,
     minutes: float,
 ) -> None:
-    """Train ``models`` from :func:`make_words` on castings and their full captions, mirrored half of the time."""
-    cache = folder.parent / "latents"
-    rows = corpus.rows(CASTING)
-    shown = gather(corpus, vae, tokenizer, device, cache).only(rows)
-    latents = shown.latents.float()
+    """Train ``models`` from :func:`make_words` on the pictures and captions that the UNet is going to see."""
+    shown = gather(corpus, vae, tokenizer, device, folder.parent / "latents")
     if not (folder / "checkpoint.safetensors").exists():
-        models["head"].bias.data.copy_(latents.mean((0, 1)).flatten())
+        models["head"].bias.data.copy_(shown.latents.float().mean((0, 1)).flatten())
     weights = channel_weights(vae, shown.latents, device).to(device.torch)
     batch = _BATCH * (8 if device.fast else 1)
 
     def losses(models: Models) -> Losses:
-        at, turned, told = torch.randint(len(rows), (batch,)), torch.randint(2, (batch,)), torch.randint(FULL, (batch,))
-        wanted = latents[at, turned].to(device.torch)
-        found = picture_of(models, shown.ids[at, told, turned].to(device.torch)).float().view_as(wanted)
+        latents, _, ids = shown.draw(batch)
+        wanted = latents.to(device.torch)
+        found = picture_of(models, ids.to(device.torch)).float().view_as(wanted)
         return {"loss": ((found - wanted).square() * weights).mean()}
 
     look = _looker(held_out, vae, tokenizer, device, folder)

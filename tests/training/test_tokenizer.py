@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 from training.sizes import Sizes
 from training.tokenizer import make_tokenizer
@@ -17,6 +19,20 @@ def test_known_words_are_single_tokens_and_unknown_ones_fall_apart() -> None:
     letters = tokenizer("xqz", add_special_tokens=False).input_ids
     assert len(letters) > 1
     assert tokenizer.eos_token_id not in letters
+
+
+def test_every_process_numbers_the_words_alike() -> None:
+    """Stages of a training run are processes of their own, and share nothing but weights."""
+    program = (
+        "from training.tokenizer import make_tokenizer;"
+        "from training.world.captions import all_words;"
+        "print(sorted(make_tokenizer(all_words(), 96).get_vocab().items()))"
+    )
+    found = {
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+        for _ in range(3)
+    }
+    assert len(found) == 1
 
 
 def test_the_longest_captions_fit() -> None:
