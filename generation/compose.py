@@ -15,7 +15,8 @@ from generation.kit import Kit
 from generation.latents import decode_latents, encode_images, to_images
 from generation.layout import working_size
 from generation.material import Material
-from generation.scene import Regions, collage, paste_product, regions
+from generation.originals import put_back
+from generation.scene import Regions, collage, regions
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Scene:
 
     Attributes:
         product: the placed cut-out, RGBA.
-        collage: photo and product (and the portrait's face, if it is kept), RGB.
+        collage: photo and product (and the portrait's figure, if its face is kept), RGB.
     """
 
     material: Material
@@ -48,8 +49,7 @@ def lay_out(bundle: Bundle, material: Material) -> Scene:
     """Place everything of one take, at the size at which the models draw it."""
     size = working_size(material.size, (bundle.card.width, bundle.card.height), size_step(bundle))
     product = material.product(size)
-    head = material.portrait if material.recipe.face_keep else None
-    start = collage(material.photo, product, material.layout, head)
+    start = collage(material.photo, product, material.layout, material.figure(size))
     return Scene(material, size, product, start, regions(material.layout, product))
 
 
@@ -91,6 +91,6 @@ def to_drawings(kit: Kit, scenes: Sequence[Scene]) -> list[Drawing]:
 
 
 def draw_scenes(bundle: Bundle, scenes: Sequence[Scene], drawings: Sequence[Drawing]) -> list[Image.Image]:
-    """Draw ``drawings`` of one group and put the products' own pixels back."""
+    """Draw ``drawings`` of one group and put back what is kept to the end."""
     pictures = to_images(decode_latents(bundle, denoise(bundle, drawings)))
-    return [paste_product(picture, scene.product) for picture, scene in zip(pictures, scenes, strict=True)]
+    return [put_back(picture, scene.material) for picture, scene in zip(pictures, scenes, strict=True)]

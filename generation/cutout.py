@@ -6,7 +6,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 _OPAQUE = 250
-_TOLERANCE = 24
+_TOLERANCE, _BUST_TOLERANCE = 24, 12
+"""Levels of 256. A photographed packshot has noise and a soft shadow; a portrait is drawn, and white hair is near its
+wall."""
 _SMOOTH_STEP = 10
 _SMOOTH_SHARE = 0.9
 _SMALLEST_SHARE = 0.01
@@ -49,8 +51,11 @@ def on_white(cutout: Image.Image) -> Image.Image:
     return square
 
 
-def matte(image: Image.Image, what: str) -> Image.Image:
+def matte(image: Image.Image, what: str, *, bust: bool = False) -> Image.Image:
     """Alpha (mode L) of what is not background: 255 inside, 0 outside, with an edge about one pixel soft.
+
+    Args:
+        bust: what is shown reaches the lower edge of the image, of which only the corners are background.
 
     Raises:
         CutoutError: the border has several colours.
@@ -58,15 +63,21 @@ def matte(image: Image.Image, what: str) -> Image.Image:
     small = image.copy()
     small.thumbnail((_FILL_EDGE, _FILL_EDGE), Image.Resampling.BOX)
     pixels = np.asarray(small, dtype=np.float32)
-    smooth = _border_smoothness(pixels)
+    border = pixels
+    if bust:
+        border = pixels.copy()
+        border[-1] = np.linspace(pixels[-1, 0], pixels[-1, -1], pixels.shape[1], dtype=np.float32)
+    smooth = _border_smoothness(border)
     if smooth < _SMOOTH_SHARE:
         raise CutoutError(
             f"{what}: its background is not plain (only {smooth:.0%} of the border is smooth, {_SMOOTH_SHARE:.0%} is "
             "needed); deliver it with transparency or on a plain background"
         )
-    alike = np.abs(pixels - _expected_background(pixels)).max(axis=2) <= _TOLERANCE
+    alike = np.abs(pixels - _expected_background(border)).max(axis=2) <= (_BUST_TOLERANCE if bust else _TOLERANCE)
     # A copy, since an image over an array's own memory cannot be filled.
     framed = Image.fromarray(np.pad(alike, 1, constant_values=True).astype(np.uint8)).copy()
+    if bust:
+        framed.paste(0, (0, framed.height - 1, framed.width, framed.height))
     ImageDraw.floodfill(framed, (0, 0), 2)
     product = Image.fromarray(np.where(np.asarray(framed)[1:-1, 1:-1] == 2, 0, 255).astype(np.uint8))
     # The fill stops inside the anti-aliased edge; one pixel less and softened takes that rim away.

@@ -8,8 +8,10 @@ from PIL import Image
 
 from generation.bundle_card import BundleCard
 from generation.cutout import cut_out
+from generation.figure import place_figure
 from generation.inputs import TakeInputs, opened
 from generation.layout import Layout, layout_of, place
+from generation.light import relight
 from generation.recipe import Recipe
 
 
@@ -36,6 +38,13 @@ class Material:
     def product(self, size: tuple[int, int]) -> Image.Image:
         """The cut-out at its place in a picture of ``size``, RGBA."""
         return place(self.cutout, self.layout, size)
+
+    def figure(self, size: tuple[int, int]) -> Image.Image | None:
+        """The portrait's person at its place and in its light in a picture of ``size``, RGBA; ``None`` where nobody is
+        shown, or the recipe does not start from the portrait."""
+        if self.portrait is None or self.layout.face is None or not self.recipe.face_keep:
+            return None
+        return relight(place_figure(self.portrait, self.layout.face, size), self.portrait, self.photo)
 
     def picture(self) -> Image.Image:
         """What the stage before made, RGB.

@@ -16,7 +16,7 @@ from typing import Any
 from generation.brief import Environment, Framing, Persona, Product, Shot, Take
 from generation.prompts import portrait_prompt
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """Raised with every change that alters pixels, so that old pictures keep their keys and new ones get new keys."""
 
 
@@ -30,9 +30,10 @@ class Recipe:
         guidance_until: fraction of the steps that use guidance (Kynkäänniemi et al., 2024, arXiv:2404.07724).
         face_strength, product_strength, environment_strength: of the three IP-Adapters.
         product_keep: fraction of the steps during which the product's latents are put back (1: to the end).
-        environment_keep: the same for the environment photo, so that the place stays the place
-            (per-region change maps: Levin & Fried, 2023, arXiv:2306.00950).
-        face_keep: the same for the portrait's face.
+        environment_keep: the same for the environment photo, so that the place stays the place; at 1 its own pixels
+            are put back at the end (per-region change maps: Levin & Fried, 2023, arXiv:2306.00950).
+        face_keep: the same for the portrait's face; with it the person's figure is in the collage.
+        free_keep: the same where the photo has no person yet: body, arm, plinth (0: drawn from noise).
         polish_strength: of the img2img pass in refinement, 0 skips it.
     """
 
@@ -45,6 +46,7 @@ class Recipe:
     product_keep: float = 1.0
     environment_keep: float = 0.4
     face_keep: float = 0.0
+    free_keep: float = 0.0
     polish_strength: float = 0.2
 
     def changed(self, changes: Mapping[str, float]) -> Recipe:

@@ -1,7 +1,7 @@
 """Refinement: small steps over the composed picture, each kept only if the picture is the better for it.
 
-Light, polish and texture, in this order; the product's own pixels are put back after each, at the final size, from
-the packshot itself, so that no step can invent them.
+Light, polish and texture, in this order; what is kept to the end is put back after each, at the final size, from the
+packshot and the photo themselves, so that no step can invent it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from generation.kit import Kit
 from generation.latents import decode_latents, to_images
 from generation.light import match_light
 from generation.material import Material
-from generation.scene import paste_product, regions, to_mask
+from generation.originals import put_back
+from generation.scene import regions, to_mask
 from generation.score.scorecard import measure
 
 _SHARPEN = ImageFilter.UnsharpMask(radius=1.0, percent=60, threshold=2)
@@ -57,7 +58,7 @@ def refine_pictures(kit: Kit, materials: Sequence[Material]) -> list[Result]:
 def _begin(kit: Kit, material: Material) -> Draft:
     composed = material.picture()
     product = material.product(material.size)
-    best = paste_product(composed.resize(material.size, Image.Resampling.LANCZOS), product)
+    best = put_back(composed.resize(material.size, Image.Resampling.LANCZOS), material)
     grown = material.size[0] * material.size[1] > composed.width * composed.height
     notes = (f"size: enlarged from {composed.width} x {composed.height}",) if grown else ()
     values, _ = measure(kit, material, best)
@@ -68,7 +69,7 @@ def _better(kit: Kit, name: str, draft: Draft, made: Image.Image | None) -> Draf
     """``draft`` with ``made`` in its place, if that is no worse."""
     if made is None:
         return draft
-    made = paste_product(made, draft.product)
+    made = put_back(made, draft.material)
     values, _ = measure(kit, draft.material, made)
     fell = _what_fell(draft.values, values)
     if fell:

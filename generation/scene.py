@@ -10,12 +10,9 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 from torch import Tensor
 from torch.nn import functional
 
-from generation.cutout import CutoutError, matte
 from generation.layout import Box, Layout
 from generation.recipe import Recipe
 
-PORTRAIT_HEAD = Box(0.18, 0.12, 0.82, 0.84)
-"""Where the head with its hair is in a portrait."""
 _SHADOW = 0.45
 
 
@@ -44,8 +41,8 @@ class Regions:
 
     def keep(self, recipe: Recipe, latent: tuple[int, int]) -> Tensor:
         """[h, w]: share of the steps for which each latent pixel of the collage is put back."""
-        keeps = torch.tensor([recipe.face_keep, recipe.product_keep, recipe.environment_keep])
-        shares = torch.stack([self.face, self.product, self.kept_place])
+        keeps = torch.tensor([recipe.face_keep, recipe.product_keep, recipe.environment_keep, recipe.free_keep])
+        shares = torch.stack([self.face, self.product, self.kept_place, self.place * self.free])
         return (_shrunk(shares, latent) * keeps[:, None, None]).sum(0)
 
 
@@ -83,22 +80,20 @@ def _array(channel: Image.Image) -> Tensor:
     return torch.from_numpy(np.asarray(channel, dtype=np.float32) / 255)
 
 
-def collage(
-    photo: Image.Image, product: Image.Image, layout: Layout, portrait: Image.Image | None = None
-) -> Image.Image:
-    """The picture before any model has seen it: photo, contact shadow, portrait's head, product.
+def collage(photo: Image.Image, product: Image.Image, layout: Layout, figure: Image.Image | None = None) -> Image.Image:
+    """The picture before any model has seen it: photo, contact shadow, figure, product.
 
     Args:
         photo: of the place, any size; it is scaled and cropped to fill the picture.
         product: the placed cut-out, RGBA, the picture's size.
-        portrait: given if the face is to start from the portrait's pixels.
+        figure: the placed person, RGBA, the picture's size; given if the person is to start from the portrait.
     """
     size = product.size
     picture = ImageOps.fit(photo.convert("RGB"), size, Image.Resampling.LANCZOS)
     if layout.stands:
         picture = _with_shadow(picture, product)
-    if portrait is not None and layout.face is not None:
-        picture = _with_head(picture, portrait, layout.face)
+    if figure is not None:
+        picture.paste(figure, mask=figure)
     return paste_product(picture, product)
 
 
@@ -114,24 +109,6 @@ def _with_shadow(picture: Image.Image, product: Image.Image) -> Image.Image:
     ImageDraw.Draw(shadow).ellipse((left - overhang, bottom - depth, right + overhang, bottom + overhang), fill=255)
     shadow = shadow.filter(ImageFilter.GaussianBlur(depth / 3)).point(lambda value: round(value * _SHADOW))
     return Image.composite(Image.new("RGB", picture.size), picture, shadow)
-
-
-def _with_head(picture: Image.Image, portrait: Image.Image, face: Box) -> Image.Image:
-    """Paste the portrait's head, without the wall behind it where that is plain."""
-    left, top, right, bottom = face.pixels(picture.size)
-    size = (right - left, bottom - top)
-    portrait = portrait.convert("RGB")
-    try:
-        outline = matte(portrait, "portrait")
-    except CutoutError:
-        outline = Image.new("L", portrait.size, 255)
-    box = PORTRAIT_HEAD.pixels(portrait.size)
-    head, outline = (ImageOps.fit(layer.crop(box), size, Image.Resampling.LANCZOS) for layer in (portrait, outline))
-    oval = Image.new("L", size)
-    ImageDraw.Draw(oval).ellipse((0, 0, *size), fill=255)
-    soft = oval.filter(ImageFilter.GaussianBlur(max(size) / 40))
-    picture.paste(head, (left, top), ImageChops.multiply(outline, soft))
-    return picture
 
 
 def paste_product(picture: Image.Image, product: Image.Image, feather: float = 0.7) -> Image.Image:

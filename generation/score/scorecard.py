@@ -7,10 +7,11 @@ from collections.abc import Callable
 from PIL import Image
 
 from generation.brief import Scorecard
+from generation.figure import PORTRAIT_HEAD
 from generation.inputs import Result, TakeInputs
 from generation.kit import Kit
 from generation.material import Material, read_material
-from generation.scene import PORTRAIT_HEAD, collage, regions, to_mask
+from generation.scene import collage, regions, to_mask
 from generation.score.face_reader import agreement, read_faces, same_person
 from generation.score.likeness import Unavailable, covered, crop_square, image_likeness, prompt_likeness
 from generation.score.product import product_similarity
@@ -43,7 +44,7 @@ def scorecard(kit: Kit, material: Material, picture: Image.Image) -> Scorecard:
 def measure(kit: Kit, material: Material, picture: Image.Image) -> tuple[dict[str, float], dict[str, str]]:
     """Every dimension of ``picture`` that can be measured, 0 to 1, and why the others cannot."""
     dimensions: dict[str, Callable[[], float]] = {
-        "sharpness": lambda: sharpness(picture),
+        "sharpness": lambda: sharpness(picture, max(kit.bundle.card.width, kit.bundle.card.height)),
         "exposure": lambda: exposure(picture),
         "product": lambda: product_similarity(picture, material.product(picture.size)),
         "prompt": lambda: prompt_likeness(kit, picture, material.inputs.shot.prompt),

@@ -90,7 +90,7 @@ def suggest_changes(scorecard: Scorecard, recipe: Recipe) -> dict[str, float]:
     if low & {"identity", "features"}:
         changes |= {"face_strength": min(1.2, recipe.face_strength + 0.2), "face_keep": max(0.35, recipe.face_keep)}
     if "environment" in low:
-        changes |= {"environment_keep": min(0.8, recipe.environment_keep + 0.2)}
+        changes |= {"environment_keep": max(recipe.environment_keep, min(0.8, recipe.environment_keep + 0.2))}
         changes |= {"environment_strength": min(1.0, recipe.environment_strength + 0.2)}
     if "prompt" in low:
         changes |= {"guidance": min(9.0, recipe.guidance + 1.5), "guidance_until": 1.0}

@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from generation.brief import Framing
 from generation.bundle import Bundle
 from generation.compose import lay_out
 from generation.material import read_material
+from generation.scene import collage
 from generation.studio import Studio
 from tests.generation.conftest import picture
 from tests.generation.takes import ADA, inputs, seeing
@@ -47,6 +48,21 @@ def test_the_place_is_kept_as_long_as_the_recipe_says(bundle: Bundle, packshot: 
         distances.append(np.abs(_pixels(made.image) - _pixels(scene.collage))[place].mean())
     assert distances[0] > distances[1] > distances[2]
     assert distances[2] < distances[0] / 3, distances
+
+
+def test_a_place_that_is_kept_to_the_end_has_its_photos_own_pixels(bundle: Bundle, packshot: Image.Image) -> None:
+    asked = inputs(packshot, 0, changes={"environment_keep": 1.0, "face_keep": 0.5})
+    (made,) = Studio(bundle).compose([asked])
+    assert made.image is not None
+    material = read_material(bundle.card, asked)
+    scene = lay_out(bundle, material)
+    figure = material.figure(scene.size)
+    assert figure is not None
+    near = figure.getchannel("A").filter(ImageFilter.MaxFilter(9))
+    place = (scene.regions.kept_place.numpy() == 1) & (np.asarray(near) == 0)
+    photo = collage(material.photo, scene.product, material.layout)
+    assert place.sum() > 100
+    assert np.array_equal(_pixels(made.image)[place], _pixels(photo)[place])
 
 
 def test_each_input_changes_its_picture_and_no_other(bundle: Bundle, packshot: Image.Image) -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from generation.bundle import Bundle
-from generation.light import match_light
+from generation.light import match_light, relight
 from generation.material import read_material
 from generation.score.product import product_similarity
 from generation.score.technical import sharpness
@@ -40,7 +40,7 @@ def test_a_soft_picture_gets_sharper_and_a_draft_is_not_polished(bundle: Bundle,
     soft = picture(5, (64, 64))
     (made,) = Studio(bundle).refine([replace(inputs(packshot, 3, recipe="draft"), picture=soft)])
     assert made.image is not None
-    assert sharpness(made.image) >= sharpness(soft)
+    assert sharpness(made.image, 64) >= sharpness(soft, 64)
     assert not any(note.startswith("polish") for note in made.notes)
 
 
@@ -63,3 +63,15 @@ def test_light_moves_towards_the_place_under_the_mask_only() -> None:
     made = np.asarray(match_light(image, place, mask), dtype=int)
     assert made[0, 0, 0] > 80
     assert np.abs(made[:, 20:] - np.asarray(image, dtype=int)[:, 20:]).max() <= 1
+
+
+def test_a_person_is_darker_by_night_and_never_brighter_by_day() -> None:
+    figure = Image.new("RGBA", (8, 8), (180, 140, 120, 255))
+    figure.putpixel((0, 0), (0, 0, 0, 0))
+    studio = Image.new("RGB", (64, 64), (235, 235, 235))
+    night = relight(figure, studio, Image.new("RGB", (9, 9), (30, 20, 70)))
+    day = relight(figure, studio, Image.new("RGB", (9, 9), (250, 250, 250)))
+    red, green, blue = np.asarray(night)[4, 4, :3] / (180, 140, 120)
+    assert green < red < blue < 0.9
+    assert day.getpixel((4, 4)) == (180, 140, 120, 255)
+    assert night.getchannel("A").tobytes() == figure.getchannel("A").tobytes()

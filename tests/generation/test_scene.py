@@ -11,6 +11,7 @@ from PIL import Image
 
 from generation.brief import Framing
 from generation.cutout import cut_out
+from generation.figure import place_figure
 from generation.layout import layout_of, place, working_size
 from generation.recipe import Recipe
 from generation.scene import collage, paste_product, regions
@@ -46,6 +47,10 @@ def test_the_change_map_keeps_the_product_longest_and_frees_the_body(packshot: I
     left, top, right, bottom = layout.face.pixels((32, 32)) if layout.face else (0, 0, 0, 0)
     assert float(keep[(top + bottom) // 2, (left + right) // 2]) == pytest.approx(0, abs=1e-3)
     assert float(keep[0, 0]) == pytest.approx(0.4, abs=1e-3)
+    below = (min(31, bottom + 2), (left + right) // 2)
+    assert float(keep[below]) == pytest.approx(0, abs=1e-3)
+    begun = found.keep(Recipe(product_keep=1.0, environment_keep=0.4, free_keep=0.3), (32, 32))
+    assert float(begun[below]) == pytest.approx(0.3, abs=1e-3)
 
 
 @given(width=st.integers(8, 300), height=st.integers(8, 300), framing=st.sampled_from(Framing), seed=st.integers(0, 99))
@@ -81,10 +86,44 @@ def test_a_head_is_pasted_without_its_plain_wall(packshot: Image.Image) -> None:
     portrait.paste((90, 50, 30), (45, 40, 83, 90))
     product = place(cut_out(packshot), layout, SIZE)
     photo = Image.new("RGB", SIZE, (0, 90, 0))
-    made = collage(photo, product, layout, portrait)
+    made = collage(photo, product, layout, place_figure(portrait, layout.face, SIZE))
     left, top, right, bottom = layout.face.pixels(SIZE)
     assert made.getpixel(((left + right) // 2, (top + bottom) // 2)) == (90, 50, 30)
     assert made.getpixel(((left + right) // 2, top + 4)) == (0, 90, 0)
+
+
+def test_the_body_of_the_portrait_comes_along_below_its_head(packshot: Image.Image) -> None:
+    layout = layout_of(Framing.PLINTH, 5)
+    assert layout.face is not None
+    portrait = Image.new("RGB", (256, 256), "white")
+    portrait.paste((90, 50, 30), (90, 50, 166, 200))
+    portrait.paste((200, 0, 0), (60, 215, 196, 256))
+    made = collage(
+        Image.new("RGB", SIZE, (0, 90, 0)),
+        place(cut_out(packshot), layout, SIZE),
+        layout,
+        place_figure(portrait, layout.face, SIZE),
+    )
+    middle, _, _, bottom = layout.face.pixels(SIZE)
+    middle += (layout.face.pixels(SIZE)[2] - middle) // 2
+    assert made.getpixel((middle, bottom + 8)) == (200, 0, 0)
+    assert made.getpixel((middle, SIZE[1] - 6)) == (0, 90, 0)
+
+
+def test_a_portrait_with_a_lively_background_gives_its_head_only(packshot: Image.Image) -> None:
+    layout = layout_of(Framing.PLINTH, 5)
+    assert layout.face is not None
+    rng = np.random.default_rng(0)
+    portrait = Image.fromarray(rng.integers(0, 255, (128, 128, 3), dtype=np.uint8))
+    made = collage(
+        Image.new("RGB", SIZE, (0, 90, 0)),
+        place(cut_out(packshot), layout, SIZE),
+        layout,
+        place_figure(portrait, layout.face, SIZE),
+    )
+    left, top, right, bottom = layout.face.pixels(SIZE)
+    assert made.getpixel(((left + right) // 2, (top + bottom) // 2)) != (0, 90, 0)
+    assert made.getpixel(((left + right) // 2, bottom + 10)) == (0, 90, 0)
 
 
 def test_pasting_changes_nothing_outside_the_product(packshot: Image.Image) -> None:

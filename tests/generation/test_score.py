@@ -28,9 +28,15 @@ def _detailed() -> Image.Image:
     return picture(3, (16, 16)).resize((128, 128), Image.Resampling.NEAREST)
 
 
+def test_enlarging_changes_no_sharpness() -> None:
+    image = picture(1, (128, 128))
+    enlarged = image.resize((512, 512), Image.Resampling.BOX)
+    assert sharpness(enlarged, 128) == pytest.approx(sharpness(image, 128), abs=1e-3)
+
+
 def test_blur_lowers_sharpness() -> None:
     image = _detailed()
-    values = [sharpness(image.filter(ImageFilter.GaussianBlur(radius))) for radius in (0, 1, 3)]
+    values = [sharpness(image.filter(ImageFilter.GaussianBlur(radius)), 512) for radius in (0, 1, 3)]
     assert values == sorted(values, reverse=True)
     assert 0 <= values[-1] < values[0] <= 1
 
@@ -117,6 +123,11 @@ def test_the_next_take_changes_what_failed_and_nothing_else() -> None:
         assert set(changes) == numbers
         recipe.changed(changes)
     assert suggest_changes(Scorecard({}, Verdict.ACCEPT), recipe) == {}
+
+
+def test_the_next_take_never_keeps_less_of_the_place() -> None:
+    card = judge({"environment": 0.1}, {}, {"environment": Threshold(0.8, 0.6)}, last=False)
+    assert "environment_keep" not in suggest_changes(card, Recipe(environment_keep=0.95))
 
 
 def test_a_scorecard_holds_every_dimension_that_can_be_measured(bundle: Bundle, packshot: Image.Image) -> None:

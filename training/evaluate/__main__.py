@@ -23,7 +23,7 @@ from generation.score.scorecard import measure
 from training.device import find_device
 from training.evaluate import measures
 from training.evaluate.cast import Cast, draw_cast, plan_shots
-from training.evaluate.draw import ANCHORS_OFF, draw_all_portraits, draw_shots, materials_of
+from training.evaluate.draw import ANCHORS_OFF, draw_all_portraits, draw_shots, materials_of, wordless
 from training.evaluate.report import Report
 from training.evaluate.sheets import draw_portrait_sheet, draw_sheets
 
@@ -125,8 +125,8 @@ def _without_anchors(
     changes: dict[str, float],
     label: str,
 ) -> dict[str, float]:
-    """Words and adapters alone: nothing is kept, and the product's pixels are not put back."""
-    materials = materials_of(kit, shots, cast, portraits, {**ANCHORS_OFF, **changes})
+    """Adapters alone: no words, nothing is kept, and the product's pixels are not put back."""
+    materials = materials_of(kit, wordless(shots), cast, portraits, {**ANCHORS_OFF, **changes})
     return _judge_shots(kit, materials, draw_shots(kit, materials, paste=False, label=label), cast)
 
 

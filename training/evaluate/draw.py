@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from PIL import Image
 from tqdm import tqdm
@@ -15,12 +16,12 @@ from generation.inputs import TakeInputs
 from generation.kit import Kit
 from generation.latents import decode_latents, to_images
 from generation.material import Material, read_material
+from generation.originals import put_back
 from generation.recipe import take
-from generation.scene import paste_product
 from training.evaluate.cast import Cast
 
-ANCHORS_OFF = {"product_keep": 0.0, "environment_keep": 0.0, "face_keep": 0.0}
-"""Changes of a take under which only words and the three adapters decide."""
+ANCHORS_OFF = {"product_keep": 0.0, "environment_keep": 0.0, "face_keep": 0.0, "free_keep": 0.0}
+"""Changes of a take under which nothing is kept of its pictures: only words and the three adapters decide."""
 _BATCH = 8
 
 
@@ -33,6 +34,11 @@ def draw_all_portraits(kit: Kit, personas: Mapping[str, Persona]) -> dict[str, I
         drawn = draw_portraits(kit, [personas[name] for name in part])
         found.update(zip(part, drawn, strict=True))
     return found
+
+
+def wordless(shots: Sequence[Shot]) -> list[Shot]:
+    """The same shots without a word: a prompt names product, place and face, and would hide what an adapter does."""
+    return [replace(shot, prompt="") for shot in shots]
 
 
 def materials_of(
@@ -57,7 +63,7 @@ def materials_of(
 
 
 def draw_shots(kit: Kit, materials: Sequence[Material], *, paste: bool, label: str) -> list[Image.Image]:
-    """The composed pictures; with ``paste`` the product's own pixels are put back, as in a real shot."""
+    """The composed pictures; with ``paste`` what is kept to the end is put back, as in a real shot."""
     pictures: list[Image.Image] = []
     for start in tqdm(range(0, len(materials), _BATCH), desc=label, unit="batch"):
         scenes = [lay_out(kit.bundle, material) for material in materials[start : start + _BATCH]]
@@ -67,4 +73,4 @@ def draw_shots(kit: Kit, materials: Sequence[Material], *, paste: bool, label: s
 
 
 def _finished(picture: Image.Image, scene: Scene, paste: bool) -> Image.Image:
-    return paste_product(picture, scene.product) if paste else picture
+    return put_back(picture, scene.material) if paste else picture

@@ -13,10 +13,11 @@ from torch.nn import functional
 from generation.brief import Persona
 from generation.compose import lay_out
 from generation.cutout import on_white
+from generation.figure import PORTRAIT_HEAD
 from generation.kit import Kit
 from generation.layout import Box
 from generation.material import Material
-from generation.scene import PORTRAIT_HEAD, collage, regions, to_mask
+from generation.scene import collage, regions, to_mask
 from generation.score.face_reader import FaceReader, Reading, read_faces
 from generation.score.likeness import covered, crop_square
 from training.evaluate.cast import Cast

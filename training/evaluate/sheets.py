@@ -12,7 +12,7 @@ from generation.kit import Kit
 from generation.plan import BundleFacts
 from generation.plan import plan as plan_campaign
 from training.evaluate.cast import Cast
-from training.evaluate.draw import ANCHORS_OFF, draw_shots, materials_of
+from training.evaluate.draw import ANCHORS_OFF, draw_shots, materials_of, wordless
 from training.sheets import save_images
 
 _PEOPLE, _PLACES, _PRODUCTS = 8, 4, 8
@@ -73,16 +73,17 @@ def _sheet(
 def _ablation_sheet(
     kit: Kit, shots: Sequence[Shot], cast: Cast, portraits: Mapping[str, Image.Image], file: Path
 ) -> None:
-    """Per shot: as shipped; adapters alone; each adapter off; words only."""
+    """Per shot: as shipped; adapters alone, without words; each adapter off; words alone."""
     off = {name: {f"{name}_strength": 0.0} for name in ("face", "product", "environment")}
+    silent = wordless(shots)
     cases = {
-        "adapters": ANCHORS_OFF,
-        **{f"no {name}": {**ANCHORS_OFF, **changes} for name, changes in off.items()},
-        "words only": {**ANCHORS_OFF, **off["face"], **off["product"], **off["environment"]},
+        "adapters": (silent, ANCHORS_OFF),
+        **{f"no {name}": (silent, {**ANCHORS_OFF, **changes}) for name, changes in off.items()},
+        "words only": (shots, {**ANCHORS_OFF, **off["face"], **off["product"], **off["environment"]}),
     }
     rows = [draw_shots(kit, materials_of(kit, shots, cast, portraits), paste=True, label="shipped")]
-    for case, changes in cases.items():
-        rows.append(draw_shots(kit, materials_of(kit, shots, cast, portraits, changes), paste=False, label=case))
+    for case, (told, changes) in cases.items():
+        rows.append(draw_shots(kit, materials_of(kit, told, cast, portraits, changes), paste=False, label=case))
     names = ["shipped", *cases]
     images = [row[at] for at in range(len(shots)) for row in rows]
     save_images(images, len(names), file, names * len(shots))

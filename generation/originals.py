@@ -1,0 +1,35 @@
+"""What is kept to the last step is put back from the originals themselves, at the picture's own size.
+
+Models encode and decode what they keep, and draw at their own size: that costs letters on a label and the leaves of a
+tree. So the product's pixels always come from the packshot, and the place's from the photo if it is kept to the end.
+"""
+
+from __future__ import annotations
+
+from PIL import Image, ImageFilter
+
+from generation.material import Material
+from generation.scene import collage, paste_product, regions, to_mask
+
+_TO_THE_END = 1.0
+_RIM = 64
+"""The rim round a figure that is left as drawn is a 64th of the picture wide."""
+
+
+def put_back(picture: Image.Image, material: Material) -> Image.Image:
+    """``picture`` (RGB, any size) with the product's own pixels, and the photo's where the place is kept to the end."""
+    product = material.product(picture.size)
+    if material.recipe.environment_keep >= _TO_THE_END:
+        original = collage(material.photo, product, material.layout)
+        mask = to_mask(regions(material.layout, product).kept_place)
+        figure = material.figure(picture.size)
+        if figure is not None:
+            mask.paste(0, mask=_with_rim(figure.getchannel("A")))
+        picture = Image.composite(original, picture.convert("RGB"), mask)
+    return paste_product(picture, product)
+
+
+def _with_rim(alpha: Image.Image) -> Image.Image:
+    """An outline that is wider all round, with a soft edge."""
+    rim = max(alpha.size) // _RIM
+    return alpha.filter(ImageFilter.MaxFilter(2 * rim + 1)).filter(ImageFilter.GaussianBlur(rim / 2))
