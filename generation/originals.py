@@ -14,6 +14,7 @@ from generation.scene import collage, paste_product, regions, to_mask
 _TO_THE_END = 1.0
 _RIM = 64
 """The rim round a figure that is left as drawn is a 64th of the picture wide."""
+_GAIN = 8
 
 
 def put_back(picture: Image.Image, material: Material) -> Image.Image:
@@ -30,6 +31,6 @@ def put_back(picture: Image.Image, material: Material) -> Image.Image:
 
 
 def _with_rim(alpha: Image.Image) -> Image.Image:
-    """An outline that is wider all round, with a soft edge."""
-    rim = max(alpha.size) // _RIM
-    return alpha.filter(ImageFilter.MaxFilter(2 * rim + 1)).filter(ImageFilter.GaussianBlur(rim / 2))
+    """An outline that is wider all round by about two rims, with a soft edge; a maximum filter would take 60 times
+    as long."""
+    return alpha.filter(ImageFilter.GaussianBlur(max(alpha.size) / _RIM)).point(lambda value: min(255, _GAIN * value))

@@ -48,9 +48,8 @@ def reader(shop: Workshop, minutes: float) -> None:
 def sketch(shop: Workshop, minutes: float) -> None:
     folder = shop.runs / "sketch"
     fresh = not shop.begun and not shop.checkpoint("sketch").exists()
-    train_sketch(
-        shop.sketch(), shop.corpus, shop.held_out, shop.autoencoder(), shop.device, folder, minutes, fresh=fresh
-    )
+    model, vae, peers = shop.sketch(), shop.autoencoder(), Peers(folder, *shop.worker)
+    train_sketch(model, shop.corpus, shop.held_out, vae, shop.device, folder, minutes, peers, fresh=fresh)
 
 
 def words(shop: Workshop, minutes: float) -> None:
@@ -83,6 +82,7 @@ def adapters(shop: Workshop, minutes: float) -> None:
         shop.device,
         shop.runs / "adapters",
         minutes,
+        Peers(shop.runs / "adapters", *shop.worker),
     )
 
 
@@ -113,7 +113,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--bundle", type=Path, default=Path("bundles/starter"))
     parser.add_argument("--threads", type=int, default=0, help="0: all cores")
     parser.add_argument(
-        "--worker", default="0/1", help="of text2image: number/count of this process, when several train together"
+        "--worker",
+        default="0/1",
+        help="of sketch, text2image and adapters: number/count of this process, when several train together",
     )
     parser.add_argument("--tiny", action="store_true", help="the smallest models, to try the whole chain")
     asked = parser.parse_args(arguments)

@@ -24,6 +24,7 @@ from training.device import Device
 from training.diffusion import Noising
 from training.latents import channel_weights, encode_corpus, region_shares
 from training.loop import Losses, Models, Schedule, train
+from training.peers import Peers
 from training.world.picture import FACE_IDS, PRODUCT_IDS
 
 _NO_IMAGE, _NO_WORDS, _FEW_WORDS = 0.1, 0.4, 0.3
@@ -113,6 +114,7 @@ def train_adapters(
     device: Device,
     folder: Path,
     minutes: float,
+    peers: Peers,
 ) -> None:
     """Train ``adapters`` on a corpus; everything else is frozen."""
     references = find_references(corpus, painter["unet"].config.sample_size)
@@ -122,8 +124,7 @@ def train_adapters(
     text = painter["text"].to(device.torch).eval().requires_grad_(False)
     unet = painter["unet"].to(device.torch, memory_format=torch.channels_last).eval().requires_grad_(False)
     attach(unet, adapters.to(device.torch))
-    nothing = to_ids(tokenizer, [""])
-    noising = Noising(device.torch)
+    nothing, noising = to_ids(tokenizer, [""]), Noising(device.torch)
     channels = channel_weights(vae, latents[:, None], device).to(device.torch)
     batch = _PICTURES * (12 if device.fast else 1)
 
@@ -142,7 +143,7 @@ def train_adapters(
         weight = (1 + 2 * (masks[:, :1] + masks[:, 1:2])) * channels
         return {"loss": ((square * weight).mean((1, 2, 3)) * noising.weights(times)).mean(), "v-mse": square.mean()}
 
-    train("adapters", adapters, losses, Schedule(minutes, batch, rate=6e-4, mean=0.995), device, folder)
+    train("adapters", adapters, losses, Schedule(minutes, batch, 6e-4, mean=0.995), device, folder, peers=peers)
 
 
 def _predicted(unet: Any, noised: Tensor, times: Tensor, tokens: Tensor, shown: list[Tensor], masks: Tensor) -> Tensor:

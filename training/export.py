@@ -23,14 +23,17 @@ from training.reader import accuracy, with_accuracy
 from training.workshop import SKETCH, TEXT_PROJECTION, Workshop
 
 NAME = "starter"
-RECIPE: dict[str, float] = {"steps": 20, "guidance": 3.0, "face_keep": 0.9, "environment_keep": 0.9}
-"""Numbers of :class:`generation.recipe.Recipe` that suit small models: more is kept from the references."""
-UNTRAINED: dict[str, float] = {
-    "face_strength": 0.0,
-    "product_strength": 0.0,
-    "environment_strength": 0.0,
+RECIPE: dict[str, float] = {
+    "steps": 20,
+    "guidance": 3.0,
+    "face_keep": 1.0,
+    "environment_keep": 1.0,
+    "free_keep": 0.9,
     "polish_strength": 0.0,
 }
+"""Numbers of :class:`generation.recipe.Recipe` that suit a UNet which cannot better its references yet: person and
+place are kept to the end, and it draws the last steps of what is between them."""
+UNTRAINED: dict[str, float] = {"face_strength": 0.0, "product_strength": 0.0, "environment_strength": 0.0}
 """Numbers for a bundle whose adapters have learnt nothing yet: they would add noise, so they are off."""
 
 

@@ -25,12 +25,31 @@ VIEWS = {"front": [0.0, 0.1], "turned left": [-0.5, 0.1]}
 @pytest.fixture(scope="module")
 def model() -> Sketch:
     torch.manual_seed(0)
-    return Sketch(SketchConfig(16, 4, FIELDS, 3, VIEWS, (4, 8, 8), DONORS)).eval()
+    return Sketch(SketchConfig(16, 8, 1, FIELDS, 3, VIEWS, (4, 8, 8), DONORS)).eval()
 
 
 def test_what_was_chosen_stays_and_the_rest_comes_from_a_donor_that_agrees(model: Sketch) -> None:
     full = completed(model.config, FaceSpec(hair_colour="blonde", head_pose="turned left"), seed=5)
     assert full == FaceSpec(hair_colour="blonde", skin_tone=1, head_pose="turned left")
+
+
+def test_a_donor_with_glasses_lends_their_colour() -> None:
+    fields: dict[str, list[Value]] = {
+        "glasses": ["none", "round"],
+        "glasses_colour": ["red"],
+        "eye_colour": ["blue"],
+        "freckles": [True],
+        "head_pose": ["front"],
+    }
+    donors: list[dict[str, Value]] = [
+        {"glasses": "none", "eye_colour": "blue", "freckles": True},
+        {"glasses": "round", "glasses_colour": "red", "eye_colour": "brown"},
+    ]
+    config = SketchConfig(16, 8, 1, fields, 3, {"front": [0.0]}, (4, 8, 8), donors)
+    asked = FaceSpec(glasses="round", eye_colour="blue", freckles=True)
+    assert completed(config, asked, seed=1) == FaceSpec(
+        glasses="round", glasses_colour="red", eye_colour="blue", freckles=True
+    )
 
 
 def test_every_feature_and_the_seed_change_the_sketch_and_nothing_else_does(model: Sketch) -> None:
