@@ -32,7 +32,8 @@ class Recipe:
         product_keep: fraction of the steps during which the product's latents are put back (1: to the end).
         environment_keep: the same for the environment photo, so that the place stays the place; at 1 its own pixels
             are put back at the end (per-region change maps: Levin & Fried, 2023, arXiv:2306.00950).
-        face_keep: the same for the portrait's face; with it the person's figure is in the collage.
+        face_keep: the same for the portrait's face, whose own pixels are put back at 1; above 0 the person's figure
+            is in the collage.
         free_keep: the same where the photo has no person yet: body, arm, plinth (0: drawn from noise).
         polish_strength: of the img2img pass in refinement, 0 skips it.
     """

@@ -28,7 +28,7 @@ RECIPE: dict[str, float] = {
     "guidance": 3.0,
     "face_keep": 1.0,
     "environment_keep": 1.0,
-    "free_keep": 0.9,
+    "free_keep": 0.95,
     "polish_strength": 0.0,
 }
 """Numbers of :class:`generation.recipe.Recipe` that suit a UNet which cannot better its references yet: person and

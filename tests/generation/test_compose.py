@@ -65,6 +65,19 @@ def test_a_place_that_is_kept_to_the_end_has_its_photos_own_pixels(bundle: Bundl
     assert np.array_equal(_pixels(made.image)[place], _pixels(photo)[place])
 
 
+def test_a_face_that_is_kept_to_the_end_has_its_portraits_own_pixels(bundle: Bundle, packshot: Image.Image) -> None:
+    asked = inputs(packshot, 0, changes={"face_keep": 1.0})
+    (made,) = Studio(bundle).compose([asked])
+    assert made.image is not None
+    material = read_material(bundle.card, asked)
+    scene = lay_out(bundle, material)
+    figure = material.figure(scene.size)
+    assert figure is not None
+    face = (scene.regions.face.numpy() == 1) & (np.asarray(figure.getchannel("A")) == 255)
+    assert face.sum() > 50
+    assert np.array_equal(_pixels(made.image)[face], _pixels(figure)[face])
+
+
 def test_each_input_changes_its_picture_and_no_other(bundle: Bundle, packshot: Image.Image) -> None:
     studio = Studio(bundle)
     takes = [inputs(packshot, number) for number in range(3)]
