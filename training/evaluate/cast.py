@@ -11,7 +11,7 @@ from generation.brief import Campaign, Environment, Framing, ImageRef, Persona, 
 from generation.plan import BundleFacts, plan
 from training.world import pool
 from training.world.personas import captioned
-from training.world.picture import render_scenes
+from training.world.picture import packshot_rgba, render_scenes
 from training.world.places import DESCRIPTIONS
 from training.world.scene import Scene, View
 from training.world.splits import digest_number
@@ -45,7 +45,8 @@ def draw_cast(personas: int, products: int, seed: int, size: int) -> Cast:
         scene = Scene(View.PORTRAIT, digest_number(f"evaluation {seed} {number}") % 2**31, who)
         rendered[name] = _drawn([scene], size)[0]
     things = {}
-    for number, shown in enumerate(_drawn([pool.packshot(world, number) for number in range(products)], _PACKSHOT)):
+    for number in range(products):
+        shown = Image.fromarray(packshot_rgba(pool.packshot(world, number), _PACKSHOT, 2))
         row = pool.product(world, number)
         sku = f"SKU-{number:03d}"
         things[sku] = Product(sku, row.title, row.kind, _kept(shown, images))

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from generation.brief import Persona
 from generation.compose import lay_out
-from generation.cutout import on_white
+from generation.cutout import cut_out, on_white
 from generation.figure import PORTRAIT_HEAD
 from generation.kit import Kit
 from generation.layout import Box
@@ -107,7 +107,7 @@ def product_retrieval(
 ) -> float:
     """Top-1: the right packshot among ``among``, from the picture inside the product's outline."""
     rows = list(cast.products.values())[:among]
-    library = _embedded(kit, [cast.images[row.packshot.sha256] for row in rows])
+    library = _embedded(kit, [on_white(cut_out(cast.images[row.packshot.sha256])) for row in rows])
     skus = [row.sku for row in rows]
     hits, shown = [], []
     for material, picture in zip(materials, pictures, strict=True):
