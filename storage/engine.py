@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import ArgumentError
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 BUSY_SECONDS = 30
 
@@ -49,12 +51,20 @@ def _to_json(value: Any) -> str:
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # else the driver begins transactions itself, and too late to be IMMEDIATE
-    for setting in (
-        "journal_mode=WAL",
-        "synchronous=NORMAL",
-        "foreign_keys=ON",
-    ):
+    _write_ahead(connection)
+    for setting in ("synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {setting}")
+
+
+@retry(
+    retry=retry_if_exception_type(sqlite3.OperationalError),
+    stop=stop_after_delay(BUSY_SECONDS),
+    wait=wait_random_exponential(multiplier=0.02, max=1),
+    reraise=True,
+)
+def _write_ahead(connection: Any) -> None:
+    """Switch to a write-ahead log. SQLite does not wait for others by itself here, whatever the timeout says."""
+    connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _begin_immediate(connection: Connection) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from alembic import command
@@ -38,6 +41,19 @@ def test_two_that_migrate_at_once_both_succeed(database_url: str) -> None:
     assert schema_revision(engines[0]) == latest_revision()
     for engine in engines:
         engine.dispose()
+
+
+def test_a_new_sqlite_file_that_another_writes_to_is_waited_for(tmp_path: Path) -> None:
+    file = tmp_path / "catalog.sqlite"
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("CREATE TABLE elsewhere (number INTEGER)")
+    engine = make_engine(f"sqlite:///{file}")
+    threading.Timer(0.3, other.commit).start()
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    engine.dispose()
+    other.close()
 
 
 def test_a_database_without_tables_says_what_to_run(database_url: str) -> None:
