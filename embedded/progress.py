@@ -67,6 +67,9 @@ class Lines:
             return
         passed, left = self._latest
         self._shown, self._at = passed, time.monotonic()
+        if not passed.planned:
+            self._write("  planning the shots")
+            return
         counts = ", ".join(f"{stage} {getattr(passed, stage)}" for stage in STAGES)
         self._write(f"  of {passed.planned} shots: {counts}" + (f"; {left}" if left else ""))
 

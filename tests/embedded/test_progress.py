@@ -38,6 +38,12 @@ def test_lines_are_written_when_something_changed_and_not_too_often(clock: list[
     ]
 
 
+def test_before_there_are_shots_they_are_being_planned(clock: list[float]) -> None:
+    lines: list[str] = []
+    Lines(lines.append).show(Progress(planned=0, composed=0, refined=0, scored=0, finished=0, failed=0), "")
+    assert lines == ["  planning the shots"]
+
+
 def test_time_left_goes_by_the_pace_of_this_run(clock: list[float]) -> None:
     left = TimeLeft(NOTHING)
     assert left.of(NOTHING) == ""
