@@ -23,7 +23,7 @@ from generation.score.scorecard import measure
 from training.device import find_device
 from training.evaluate import measures
 from training.evaluate.cast import Cast, draw_cast, plan_shots
-from training.evaluate.draw import ANCHORS_OFF, draw_all_portraits, draw_shots, materials_of, wordless
+from training.evaluate.draw import ANCHORS_OFF, DRAWN, draw_all_portraits, draw_shots, materials_of, wordless
 from training.evaluate.report import Report
 from training.evaluate.sheets import draw_portrait_sheet, draw_sheets
 
@@ -59,9 +59,10 @@ def main() -> None:
     pictures = draw_shots(kit, materials, paste=True, label="shots")
     report.shipped = _judge_shots(kit, materials, pictures, cast)
     _calibrate(kit, materials, pictures, report)
-    some = shots[: asked.ablation]
+    report.drawn = _unpasted(kit, shots, cast, portraits, DRAWN, "drawn")
+    some = wordless(shots[: asked.ablation])
     for case, changes in _ABLATIONS.items() if some else ():
-        report.ablation[case] = _without_anchors(kit, some, cast, portraits, changes, case)
+        report.ablation[case] = _unpasted(kit, some, cast, portraits, {**ANCHORS_OFF, **changes}, case)
     report.adapters_only = dict(report.ablation.get("all adapters", {}))
     report.seconds_per_shot = _seconds_per_shot(kit, shots[0], cast, portraits)
     report.psnr_db = _psnr(
@@ -117,7 +118,7 @@ def _judge_shots(
     }
 
 
-def _without_anchors(
+def _unpasted(
     kit: Kit,
     shots: Sequence[Shot],
     cast: Cast,
@@ -125,8 +126,8 @@ def _without_anchors(
     changes: dict[str, float],
     label: str,
 ) -> dict[str, float]:
-    """Adapters alone: no words, nothing is kept, and the product's pixels are not put back."""
-    materials = materials_of(kit, wordless(shots), cast, portraits, {**ANCHORS_OFF, **changes})
+    """The same measures where no original's pixels are put back, under ``changes`` of the recipe."""
+    materials = materials_of(kit, shots, cast, portraits, changes)
     return _judge_shots(kit, materials, draw_shots(kit, materials, paste=False, label=label), cast)
 
 

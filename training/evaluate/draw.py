@@ -22,6 +22,8 @@ from training.evaluate.cast import Cast
 
 ANCHORS_OFF = {"product_keep": 0.0, "environment_keep": 0.0, "face_keep": 0.0, "free_keep": 0.0}
 """Changes of a take under which nothing is kept of its pictures: only words and the three adapters decide."""
+DRAWN = {"product_keep": 0.9, "environment_keep": 0.9, "face_keep": 0.9, "free_keep": 0.9}
+"""Changes of a take under which every pixel is drawn: originals only lead the first nine tenths of the steps."""
 _BATCH = 8
 
 
