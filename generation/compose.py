@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -91,6 +92,18 @@ def to_drawings(kit: Kit, scenes: Sequence[Scene]) -> list[Drawing]:
 
 
 def draw_scenes(bundle: Bundle, scenes: Sequence[Scene], drawings: Sequence[Drawing]) -> list[Image.Image]:
-    """Draw ``drawings`` of one group and put back what is kept to the end."""
-    pictures = to_images(decode_latents(bundle, denoise(bundle, drawings)))
+    """Draw ``drawings`` and put back what is kept to the end."""
+    pictures = draw_pictures(bundle, drawings)
     return [put_back(picture, scene.material) for picture, scene in zip(pictures, scenes, strict=True)]
+
+
+def draw_pictures(bundle: Bundle, drawings: Sequence[Drawing]) -> list[Image.Image]:
+    """One picture per drawing, in their order; those of one group share a batch."""
+    groups: dict[object, list[int]] = defaultdict(list)
+    for number, drawing in enumerate(drawings):
+        groups[drawing.group].append(number)
+    pictures: dict[int, Image.Image] = {}
+    for numbers in groups.values():
+        drawn = denoise(bundle, [drawings[number] for number in numbers])
+        pictures.update(zip(numbers, to_images(decode_latents(bundle, drawn)), strict=True))
+    return [pictures[number] for number in range(len(drawings))]

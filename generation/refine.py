@@ -6,18 +6,16 @@ packshot and the photo themselves, so that no step can invent it.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from PIL import Image, ImageFilter
 
-from generation.compose import Scene, lay_out, to_drawings
-from generation.denoise import Drawing, denoise
+from generation.compose import Scene, draw_pictures, lay_out, to_drawings
+from generation.denoise import Drawing
 from generation.inputs import Result
 from generation.kit import Kit
-from generation.latents import decode_latents, to_images
 from generation.light import match_light
 from generation.material import Material
 from generation.originals import put_back
@@ -103,16 +101,17 @@ def _polish(kit: Kit, drafts: Sequence[Draft]) -> list[Image.Image | None]:
     made: list[Image.Image | None] = [None] * len(drafts)
     asked = [number for number, draft in enumerate(drafts) if draft.material.recipe.polish_strength > 0]
     scenes = [_over(kit, drafts[number]) for number in asked]
-    groups: dict[object, list[tuple[int, Drawing]]] = defaultdict(list)
-    for number, scene, drawing in zip(asked, scenes, to_drawings(kit, scenes) if scenes else [], strict=True):
-        share = 1 - min(1.0, scene.material.recipe.polish_strength)
-        again = replace(drawing, keep=torch.full_like(drawing.masks[0], share))
-        groups[again.group].append((number, again))
-    for group in groups.values():
-        drawn = to_images(decode_latents(kit.bundle, denoise(kit.bundle, [drawing for _, drawing in group])))
-        for (number, _), image in zip(group, drawn, strict=True):
-            made[number] = image.resize(drafts[number].best.size, Image.Resampling.LANCZOS)
+    drawings = to_drawings(kit, scenes) if scenes else []
+    again = [_last_part(scene, drawing) for scene, drawing in zip(scenes, drawings, strict=True)]
+    for number, image in zip(asked, draw_pictures(kit.bundle, again), strict=True):
+        made[number] = image.resize(drafts[number].best.size, Image.Resampling.LANCZOS)
     return made
+
+
+def _last_part(scene: Scene, drawing: Drawing) -> Drawing:
+    """``drawing`` from where the recipe's polish begins."""
+    share = 1 - min(1.0, scene.material.recipe.polish_strength)
+    return replace(drawing, keep=torch.full_like(drawing.masks[0], share))
 
 
 def _over(kit: Kit, draft: Draft) -> Scene:

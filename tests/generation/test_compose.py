@@ -11,7 +11,8 @@ from PIL import Image, ImageFilter
 
 from generation.brief import Framing
 from generation.bundle import Bundle
-from generation.compose import lay_out
+from generation.compose import draw_pictures, lay_out, to_drawings
+from generation.kit import Kit
 from generation.material import read_material
 from generation.scene import collage
 from generation.studio import Studio
@@ -78,7 +79,7 @@ def test_a_face_that_is_kept_to_the_end_has_its_portraits_own_pixels(bundle: Bun
     assert np.array_equal(_pixels(made.image)[face], _pixels(figure)[face])
 
 
-def test_each_input_changes_its_picture_and_no_other(bundle: Bundle, packshot: Image.Image) -> None:
+def test_each_input_changes_its_drawnand_no_other(bundle: Bundle, packshot: Image.Image) -> None:
     studio = Studio(bundle)
     takes = [inputs(packshot, number) for number in range(3)]
     changed = [takes[0], replace(takes[1], portrait=picture(91, (64, 64))), takes[2]]
@@ -154,3 +155,14 @@ def test_the_side_belongs_to_the_shot(bundle: Bundle, packshot: Image.Image) -> 
             for attempt in (1, 2)
         )
         assert first.layout == second.layout
+
+
+def test_drawings_of_several_groups_are_drawn_in_their_order(bundle: Bundle, packshot: Image.Image) -> None:
+    kit = Kit.of(bundle)
+    steps = (4, 6, 4)
+    asked = [inputs(packshot, number, changes={"steps": count}) for number, count in enumerate(steps)]
+    drawings = to_drawings(kit, [lay_out(bundle, read_material(bundle.card, take)) for take in asked])
+    together = draw_pictures(bundle, drawings)
+    for drawing, drawn in zip(drawings, together, strict=True):
+        (alone,) = draw_pictures(bundle, [drawing])
+        assert np.abs(_pixels(drawn) - _pixels(alone)).max() <= 2

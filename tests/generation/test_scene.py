@@ -12,7 +12,7 @@ from PIL import Image
 from generation.brief import Framing
 from generation.cutout import cut_out
 from generation.figure import place_figure
-from generation.layout import layout_of, place, working_size
+from generation.layout import Layout, layout_of, place, working_size
 from generation.recipe import Recipe
 from generation.scene import collage, paste_product, regions
 from tests.generation.conftest import picture
@@ -92,18 +92,19 @@ def test_a_head_is_pasted_without_its_plain_wall(packshot: Image.Image) -> None:
     assert made.getpixel(((left + right) // 2, top + 4)) == (0, 90, 0)
 
 
+def _on_green(portrait: Image.Image, packshot: Image.Image, layout: Layout) -> Image.Image:
+    assert layout.face is not None
+    figure = place_figure(portrait, layout.face, SIZE)
+    return collage(Image.new("RGB", SIZE, (0, 90, 0)), place(cut_out(packshot), layout, SIZE), layout, figure)
+
+
 def test_the_body_of_the_portrait_comes_along_below_its_head(packshot: Image.Image) -> None:
     layout = layout_of(Framing.PLINTH, 5)
     assert layout.face is not None
     portrait = Image.new("RGB", (256, 256), "white")
     portrait.paste((90, 50, 30), (90, 50, 166, 200))
     portrait.paste((200, 0, 0), (60, 215, 196, 256))
-    made = collage(
-        Image.new("RGB", SIZE, (0, 90, 0)),
-        place(cut_out(packshot), layout, SIZE),
-        layout,
-        place_figure(portrait, layout.face, SIZE),
-    )
+    made = _on_green(portrait, packshot, layout)
     middle, _, _, bottom = layout.face.pixels(SIZE)
     middle += (layout.face.pixels(SIZE)[2] - middle) // 2
     assert made.getpixel((middle, bottom + 8)) == (200, 0, 0)
@@ -115,12 +116,7 @@ def test_a_portrait_with_a_lively_background_gives_its_head_only(packshot: Image
     assert layout.face is not None
     rng = np.random.default_rng(0)
     portrait = Image.fromarray(rng.integers(0, 255, (128, 128, 3), dtype=np.uint8))
-    made = collage(
-        Image.new("RGB", SIZE, (0, 90, 0)),
-        place(cut_out(packshot), layout, SIZE),
-        layout,
-        place_figure(portrait, layout.face, SIZE),
-    )
+    made = _on_green(portrait, packshot, layout)
     left, top, right, bottom = layout.face.pixels(SIZE)
     assert made.getpixel(((left + right) // 2, (top + bottom) // 2)) != (0, 90, 0)
     assert made.getpixel(((left + right) // 2, bottom + 10)) == (0, 90, 0)

@@ -9,12 +9,10 @@ from PIL import Image
 from tqdm import tqdm
 
 from generation.brief import Persona, Shot
-from generation.compose import Scene, lay_out, to_drawings
-from generation.denoise import denoise
+from generation.compose import Scene, draw_pictures, lay_out, to_drawings
 from generation.face import draw_portraits
 from generation.inputs import TakeInputs
 from generation.kit import Kit
-from generation.latents import decode_latents, to_images
 from generation.material import Material, read_material
 from generation.originals import put_back
 from generation.recipe import take
@@ -69,7 +67,7 @@ def draw_shots(kit: Kit, materials: Sequence[Material], *, paste: bool, label: s
     pictures: list[Image.Image] = []
     for start in tqdm(range(0, len(materials), _BATCH), desc=label, unit="batch"):
         scenes = [lay_out(kit.bundle, material) for material in materials[start : start + _BATCH]]
-        drawn = to_images(decode_latents(kit.bundle, denoise(kit.bundle, to_drawings(kit, scenes))))
+        drawn = draw_pictures(kit.bundle, to_drawings(kit, scenes))
         pictures += [_finished(picture, scene, paste) for picture, scene in zip(drawn, scenes, strict=True)]
     return pictures
 
