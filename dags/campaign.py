@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.sdk import Param, dag
-from shoot import PATIENT, SHARD_SIZE, shoot
+from shoot import DEFAULT_ARGS, SHARD_SIZE, shoot
 
 PARAMS: dict[str, Any] = {
     "campaign": Param(type="string", title="Campaign", minLength=1, description="Its name in the catalog"),
@@ -37,7 +37,7 @@ PARAMS: dict[str, Any] = {
 @dag(
     schedule=None,
     max_active_runs=4,
-    default_args=PATIENT,
+    default_args=DEFAULT_ARGS,
     params=PARAMS,
     render_template_as_native_obj=True,
     tags=["lookbook", "shoot"],

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.sdk import Param, dag, task
-from lookbook_desk import open_desk
-from shoot import PATIENT
+from lookbook_run import open_run
+from shoot import DEFAULT_ARGS
 
 PARAMS: dict[str, Any] = {
     "personas": Param(
@@ -18,7 +18,7 @@ PARAMS: dict[str, Any] = {
 @dag(
     schedule=None,
     max_active_runs=2,
-    default_args=PATIENT,
+    default_args=DEFAULT_ARGS,
     params=PARAMS,
     render_template_as_native_obj=True,
     tags=["lookbook", "casting"],
@@ -32,9 +32,9 @@ def casting() -> None:
 
     @task(pool="gpu")
     def portraits(personas: list[str]) -> dict[str, str]:
-        from storage.casting import cast
+        from pipeline.casting import cast
 
-        return cast(open_desk(), personas)
+        return cast(open_run(), personas)
 
     portraits("{{ params.personas }}")  # type: ignore[arg-type]  # a template that renders to a list
 

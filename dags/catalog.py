@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from airflow.sdk import dag
-from shoot import PATIENT, shoot
+from shoot import DEFAULT_ARGS, shoot
 
 
 @dag(
@@ -13,7 +13,7 @@ from shoot import PATIENT, shoot
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,
-    default_args=PATIENT,
+    default_args=DEFAULT_ARGS,
     tags=["lookbook", "shoot"],
     description="Nightly: make the pictures that all campaigns want and do not have",
 )

@@ -1,8 +1,8 @@
 """The tasks that all runs share: plan, then per shard of shots face → compose → refine → score → retake → publish.
 
 Shards flow independently of each other. Between tasks go keys of shots; pictures stay in the bucket. The work itself
-is in ``storage/shard.py``. A shot that fails is recorded and left out; a task fails only when the database, the bucket
-or the service is gone, and its next attempt makes only what is missing.
+is in ``pipeline/stages.py``. A shot that fails is recorded and left out; a task fails only when the database, the
+bucket or the service is unreachable, and its next attempt makes only what is missing.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 
 from airflow.sdk import TriggerRule, WeightRule, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException
-from lookbook_desk import open_desk
+from lookbook_run import open_run
 
 SHARD_SIZE = 8
 """Shots of a shard: enough to fill batches, few enough that a task is a matter of minutes."""
 
-PATIENT: dict[str, Any] = {
+DEFAULT_ARGS: dict[str, Any] = {
     "owner": "content",
     "retries": 3,
     "retry_delay": timedelta(seconds=20),
@@ -41,13 +41,13 @@ Shard = dict[str, Any]
 @task(execution_timeout=timedelta(minutes=30))
 def plan(campaigns: list[str] | None, reprocess: str, shard_size: int, dry_run: bool) -> list[Shard]:
     """Plan the campaigns and cut what is outstanding into shards."""
-    from generation.plan import PlanError
-    from storage.catalog_errors import RowMissing
-    from storage.run_plan import plan_run
-    from storage.shots import Reprocess
+    from brief.plan import PlanError
+    from pipeline.plan import plan_run
+    from storage.catalog.errors import RowMissing
+    from storage.catalog.shots import Reprocess
 
     try:
-        planned = plan_run(open_desk(), campaigns, Reprocess(reprocess), shard_size, dry_run=dry_run)
+        planned = plan_run(open_run(), campaigns, Reprocess(reprocess), shard_size, dry_run=dry_run)
     except (PlanError, RowMissing) as error:
         raise AirflowFailException(str(error)) from error
     get_current_context()["ti"].xcom_push("problems", planned.problems)
@@ -57,61 +57,61 @@ def plan(campaigns: list[str] | None, reprocess: str, shard_size: int, dry_run: 
 @task(pool=GPU, map_index_template=NAME)
 def face(shard: Shard) -> list[str]:
     """Draw the portraits of the personas, the identity references of all their shots."""
-    from storage import shard as stages
+    from pipeline import stages
 
-    return stages.face(open_desk(), shard["keys"])
+    return stages.face(open_run(), shard["keys"])
 
 
 @task(pool=GPU, map_index_template=NAME)
 def compose(shard: Shard, keys: list[str]) -> list[str]:
     """Put person, product and place into one picture."""
-    from storage import shard as stages
+    from pipeline import stages
 
-    return stages.compose(open_desk(), keys)
+    return stages.compose(open_run(), keys)
 
 
 @task(pool=GPU, map_index_template=NAME)
 def refine(shard: Shard, keys: list[str]) -> list[str]:
     """Polish light, texture and faces, where that makes the picture better."""
-    from storage import shard as stages
+    from pipeline import stages
 
-    return stages.refine(open_desk(), keys)
+    return stages.refine(open_run(), keys)
 
 
 @task(pool=GPU, map_index_template=NAME)
 def score(shard: Shard, keys: list[str]) -> list[str]:
     """Judge each take."""
-    from storage import shard as stages
+    from pipeline import stages
 
-    return stages.score(open_desk(), keys)
+    return stages.score(open_run(), keys)
 
 
 @task(pool=GPU, map_index_template=NAME)
 def retake(shard: Shard, keys: list[str]) -> list[str]:
     """Try again, with another seed, what was not good enough."""
-    from storage import shard as stages
+    from pipeline import stages
 
-    return stages.retake(open_desk(), keys)
+    return stages.retake(open_run(), keys)
 
 
 @task(map_index_template=NAME, execution_timeout=timedelta(hours=1))
 def publish(shard: Shard, keys: list[str]) -> dict[str, int]:
     """Publish what was accepted, open reviews for what is doubtful."""
-    from storage.settle import settle
+    from pipeline.publish import settle
 
-    return settle(open_desk(), keys)
+    return settle(open_run(), keys)
 
 
 @task(trigger_rule=TriggerRule.ALL_DONE, execution_timeout=timedelta(minutes=30))
 def summary(shards: list[Shard]) -> dict[str, int]:
     """Count what came of the run, and say why shots failed. Fails if shots are left unfinished."""
-    from storage.run_plan import RunUnfinished, summarise
+    from pipeline.plan import RunUnfinished, summarise
 
     if shards is None:
         raise AirflowFailException("nothing was planned, since the task 'plan' failed: see its log")
     problems = get_current_context()["ti"].xcom_pull(task_ids="plan", key="problems") or {}
     try:
-        return summarise(open_desk(), [key for shard in shards for key in shard["keys"]], problems)
+        return summarise(open_run(), [key for shard in shards for key in shard["keys"]], problems)
     except RunUnfinished as error:
         raise AirflowFailException(str(error)) from error
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from airflow.sdk import Param, dag, task
-from lookbook_desk import open_desk
-from shoot import PATIENT
+from lookbook_run import open_run
+from shoot import DEFAULT_ARGS
 
 PARAMS: dict[str, Any] = {
     "keep_days": Param(
@@ -21,7 +21,7 @@ PARAMS: dict[str, Any] = {
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,
-    default_args=PATIENT,
+    default_args=DEFAULT_ARGS,
     params=PARAMS,
     render_template_as_native_obj=True,
     tags=["lookbook", "upkeep"],
@@ -35,15 +35,15 @@ def upkeep() -> None:
 
     @task
     def publish_approved() -> dict[str, int]:
-        from storage.settle import publish_approved
+        from pipeline.publish import publish_approved
 
-        return publish_approved(open_desk())
+        return publish_approved(open_run())
 
     @task
     def clear_takes(days: int) -> int:
-        from storage.clean_up import clear_takes
+        from pipeline.upkeep import clear_takes
 
-        return clear_takes(open_desk(), days)
+        return clear_takes(open_run(), days)
 
     publish_approved() >> clear_takes("{{ params.keep_days }}")  # type: ignore[arg-type]  # renders to a number
 

@@ -10,10 +10,10 @@ import io
 
 from PIL import Image, ImageOps
 
-from generation.brief import ImageRef, Product
-from storage import object_keys
-from storage.catalog import Catalog
-from storage.objects import Objects
+from brief.types import ImageRef, Product
+from storage.bucket import keys as object_keys
+from storage.bucket.objects import Objects
+from storage.catalog.catalog import Catalog
 
 SKU = "DAMAGED-1"
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from storage.catalog import Catalog
-from storage.gallery import ShotFilter
-from storage.objects import Objects
-from storage.records import ShotRecord
-from storage.tables import ShotState
+from storage.bucket.objects import Objects
+from storage.catalog.catalog import Catalog
+from storage.catalog.gallery import ShotFilter
+from storage.catalog.records import ShotRecord
+from storage.catalog.tables import ShotState
 
 CELL, CAPTION, GAP, COLUMNS, MOST = 192, 34, 8, 6, 60
 PAPER, INK, DOUBT = "white", "black", "firebrick"

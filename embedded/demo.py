@@ -15,14 +15,14 @@ from embedded.home import ADMIN, BUCKET, PROJECT, Home, default_root, open_home
 from embedded.run_catalog import RunOutcome, run_catalog
 from embedded.start import Say, start
 from embedded.stores import open_catalog, open_objects
-from storage.catalog import Catalog
-from storage.catalog_errors import CatalogError
-from storage.gallery import ShotFilter
-from storage.import_catalog import import_catalog
-from storage.object_errors import ObjectError
-from storage.tables import ShotState
+from storage.bucket.errors import ObjectError
+from storage.catalog.catalog import Catalog
+from storage.catalog.errors import CatalogError
+from storage.catalog.gallery import ShotFilter
+from storage.catalog.tables import ShotState
+from storage.importing.import_catalog import import_catalog
 
-SAMPLE = PROJECT / "catalog" / "sample"
+SAMPLE = PROJECT / "examples" / "catalog"
 SHOWN_FAILURES = 5
 OTHER_DAGS = ("upkeep", "campaign", "casting")
 """What a person who looks around after the demo will want to work: approving a review, starting a campaign."""

@@ -54,7 +54,7 @@ def parts(home: Home) -> tuple[Part, ...]:
         stop_seconds=60,
     )
     s3 = Part("s3", home.s3.command(), home.s3.environment(), home.s3.endpoint, home.s3.answers)
-    command = [sys.executable, "-m", "uvicorn", "generation.service:create_app", "--factory"]
+    command = [sys.executable, "-m", "uvicorn", "service.app:create_app", "--factory"]
     listen = ["--host", "127.0.0.1", "--port", str(home.ports.service), "--no-access-log"]
     service_environment = {
         **lookbook_environment(home),

@@ -9,7 +9,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from storage.records import Progress as Passed
+from storage.catalog.records import Progress as Passed
 
 STAGES = ("composed", "refined", "scored", "finished")
 LINE_SECONDS = 10.0

@@ -11,9 +11,9 @@ from rich.console import Console
 from embedded.airflow_api import ENDED, AirflowApi, AirflowError
 from embedded.home import Home
 from embedded.progress import TimeLeft, display
-from storage.catalog import Catalog
-from storage.shots import UNFINISHED
-from storage.tables import ShotState
+from storage.catalog.catalog import Catalog
+from storage.catalog.shots import UNFINISHED
+from storage.catalog.tables import ShotState
 
 DAG = "catalog"
 GPU_SLOTS = 2

@@ -11,7 +11,7 @@ from embedded.home import BUCKET, Home, with_free_ports
 from embedded.parts import Part, base_environment, lookbook_environment, parts
 from embedded.stores import open_catalog, open_objects
 from embedded.supervision import STORES, is_supervised, start_parts, start_supervisor, stop, wait_for
-from storage.migrate import migrate
+from storage.catalog.migrate import migrate
 
 Say = Callable[[str], None]
 STORES_SECONDS = 120
@@ -63,7 +63,7 @@ def _start_stores(home: Home, stores: list[Part], say: Say) -> None:
 def _make_bundle(home: Home, say: Say) -> None:
     if not (home.bundle / "bundle.toml").exists():
         say(f"no trained bundle here: making one with RANDOM weights in {home.bundle}, its pictures will be noise")
-        command = ("generation.miniature", str(home.bundle))
+        command = ("generation.bundle.miniature", str(home.bundle))
         _finished(_tool(home, command), command)
 
 

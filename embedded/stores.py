@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from embedded.home import BUCKET, Home
 from embedded.seaweedfs import REGION
-from storage.catalog import Catalog
-from storage.object_settings import ObjectSettings
-from storage.objects import Objects
+from storage.bucket.objects import Objects
+from storage.bucket.settings import ObjectSettings
+from storage.catalog.catalog import Catalog
 
 
 def open_catalog(home: Home) -> Catalog:

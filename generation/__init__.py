@@ -1,4 +1,1 @@
-"""Pictures: from a shot on the plan to a scored take.
-
-Nothing is imported here, so that ``import generation.brief`` costs nothing (no torch) in the catalog and in Airflow.
-"""
+"""Pictures: from a planned shot to a scored take. No storage, no HTTP."""

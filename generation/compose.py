@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from generation.bundle import Bundle
-from generation.cutout import on_white
-from generation.denoise import Drawing, denoise
-from generation.encode import adapter_inputs
-from generation.kit import Kit
-from generation.latents import decode_latents, encode_images, to_images
-from generation.layout import working_size
-from generation.material import Material
-from generation.originals import put_back
-from generation.scene import Regions, collage, regions
+from generation.bundle.load import Bundle
+from generation.models import Models
+from generation.painters.stable_diffusion.denoise import denoise
+from generation.painters.stable_diffusion.encode_image import adapter_inputs
+from generation.painters.stable_diffusion.latents import decode_latents, encode_images, to_images
+from generation.painters.stable_diffusion.sample import Sample
+from generation.scene.collage import Regions, collage, put_back, regions
+from generation.scene.cutout import on_white
+from generation.scene.layout import working_size
+from generation.scene.material import Material
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +60,23 @@ def size_step(bundle: Bundle) -> int:
     return int(bundle.scale_factor * 2 ** (levels - 1))
 
 
-def to_drawings(kit: Kit, scenes: Sequence[Scene]) -> list[Drawing]:
+def to_samples(models: Models, scenes: Sequence[Scene]) -> list[Sample]:
     """Encode words and images of ``scenes``, all in one batch each."""
-    bundle = kit.bundle
-    texts = kit.texts.encode([scene.material.inputs.shot.prompt for scene in scenes])
-    found = iter(kit.images.encode([image for scene in scenes for image in scene.shown if image is not None]))
-    nothing = kit.images.nothing()
+    bundle = models.bundle
+    texts = models.texts.encode([scene.material.inputs.shot.prompt for scene in scenes])
+    found = iter(models.images.encode([image for scene in scenes for image in scene.shown if image is not None]))
+    nothing = models.images.nothing()
     blank = adapter_inputs(bundle, [nothing] * 3)
-    drawings = []
+    samples = []
     for scene, text in zip(scenes, texts, strict=True):
         recipe, shot = scene.material.recipe, scene.material.inputs.shot
         latent = (scene.size[0] // bundle.scale_factor, scene.size[1] // bundle.scale_factor)
         shown = [nothing if image is None else next(found) for image in scene.shown]
-        drawings.append(
-            Drawing(
+        samples.append(
+            Sample(
                 size=scene.size,
                 text=text,
-                negative=kit.texts.negative(shot.negative),
+                negative=models.texts.negative(shot.negative),
                 images=adapter_inputs(bundle, shown),
                 no_images=blank,
                 masks=scene.regions.masks(recipe, latent),
@@ -88,22 +88,22 @@ def to_drawings(kit: Kit, scenes: Sequence[Scene]) -> list[Drawing]:
                 keep=scene.regions.keep(recipe, latent),
             )
         )
-    return drawings
+    return samples
 
 
-def draw_scenes(bundle: Bundle, scenes: Sequence[Scene], drawings: Sequence[Drawing]) -> list[Image.Image]:
-    """Draw ``drawings`` and put back what is kept to the end."""
-    pictures = draw_pictures(bundle, drawings)
+def draw_scenes(bundle: Bundle, scenes: Sequence[Scene], samples: Sequence[Sample]) -> list[Image.Image]:
+    """Draw ``samples`` and put back what is kept to the end."""
+    pictures = draw_pictures(bundle, samples)
     return [put_back(picture, scene.material) for picture, scene in zip(pictures, scenes, strict=True)]
 
 
-def draw_pictures(bundle: Bundle, drawings: Sequence[Drawing]) -> list[Image.Image]:
-    """One picture per drawing, in their order; those of one group share a batch."""
+def draw_pictures(bundle: Bundle, samples: Sequence[Sample]) -> list[Image.Image]:
+    """One picture per sample, in their order; those of one group share a batch."""
     groups: dict[object, list[int]] = defaultdict(list)
-    for number, drawing in enumerate(drawings):
-        groups[drawing.group].append(number)
+    for number, sample in enumerate(samples):
+        groups[sample.group].append(number)
     pictures: dict[int, Image.Image] = {}
     for numbers in groups.values():
-        drawn = denoise(bundle, [drawings[number] for number in numbers])
+        drawn = denoise(bundle, [samples[number] for number in numbers])
         pictures.update(zip(numbers, to_images(decode_latents(bundle, drawn)), strict=True))
-    return [pictures[number] for number in range(len(drawings))]
+    return [pictures[number] for number in range(len(samples))]

@@ -1,7 +1,7 @@
 """The studio: one loaded bundle that runs stages on batches, and says what it did.
 
-Every stage takes any number of items and yields one :class:`generation.inputs.Result` per item as soon as its batch
-is done, in any order. An item that fails is a result with its reason; the others go on. Stop iterating to cancel.
+Every stage takes any number of items and yields one :class:`generation.scene.material.Result` per item as soon as its
+batch is done, in any order. An item that fails is a result with its reason; the others go on. Stop iterating to cancel.
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ from typing import Any, TypeVar
 
 import torch
 
-from generation.brief import Persona
-from generation.bundle import Bundle, load
-from generation.compose import Scene, draw_scenes, lay_out, to_drawings
+from brief.types import Persona
+from generation.bundle.load import Bundle, load
+from generation.compose import Scene, draw_scenes, lay_out, to_samples
 from generation.counts import Counts
-from generation.denoise import Drawing
 from generation.face import draw_portraits
-from generation.inputs import Result, TakeInputs
-from generation.kit import Kit
-from generation.material import Material, read_material
+from generation.models import Models
+from generation.painters.stable_diffusion.sample import Sample
 from generation.refine import refine_pictures
+from generation.scene.material import Material, Result, TakeInputs, read_material
 from generation.score.scorecard import score_picture
 
 _LOG = logging.getLogger(__name__)
@@ -36,18 +35,18 @@ class Studio:
     """A loaded bundle with its caches; not for use by several threads at once.
 
     Args:
-        bundle: from :func:`generation.bundle.load`.
+        bundle: from :func:`generation.bundle.load.load`.
         batch: most pictures that are drawn together.
     """
 
     def __init__(self, bundle: Bundle, batch: int = 8) -> None:
         self.bundle = bundle
         self._batch = batch
-        self._kit = Kit.of(bundle)
+        self._models = Models.of(bundle)
 
     @classmethod
     def open(cls, folder: Path | str, device: str | None = None, batch: int = 8) -> Studio:
-        """Load the bundle in ``folder``; see :func:`generation.bundle.load` for errors."""
+        """Load the bundle in ``folder``; see :func:`generation.bundle.load.load` for errors."""
         return cls(load(folder, device), batch)
 
     @property
@@ -87,7 +86,7 @@ class Studio:
     def score(self, takes: Sequence[TakeInputs]) -> Iterator[Result]:
         """The scorecard of each take; ``picture`` is the refined one."""
         for take in takes:
-            yield from self._each("score", [take], lambda item: score_picture(self._kit, item))
+            yield from self._each("score", [take], lambda item: score_picture(self._models, item))
 
     def _laid_out(self, take: TakeInputs) -> Scene:
         return lay_out(self.bundle, read_material(self.bundle.card, take))
@@ -98,24 +97,24 @@ class Studio:
         return material
 
     def _refine(self, materials: Sequence[Material]) -> list[Result]:
-        return refine_pictures(self._kit, materials)
+        return refine_pictures(self._models, materials)
 
     def _portray(self, pairs: Sequence[tuple[str, Persona]]) -> list[Result]:
-        images = draw_portraits(self._kit, [persona for _, persona in pairs])
+        images = draw_portraits(self._models, [persona for _, persona in pairs])
         return [Result(key, image) for (key, _), image in zip(pairs, images, strict=True)]
 
-    def _draw(self, pairs: Sequence[tuple[Scene, Drawing]]) -> list[Result]:
-        scenes, drawings = zip(*pairs, strict=True)
-        pictures = draw_scenes(self.bundle, scenes, drawings)
+    def _draw(self, pairs: Sequence[tuple[Scene, Sample]]) -> list[Result]:
+        scenes, samples = zip(*pairs, strict=True)
+        pictures = draw_scenes(self.bundle, scenes, samples)
         return [Result(scene.key, image) for scene, image in zip(scenes, pictures, strict=True)]
 
-    def _groups(self, scenes: Sequence[Scene]) -> list[list[tuple[Scene, Drawing]]]:
+    def _groups(self, scenes: Sequence[Scene]) -> list[list[tuple[Scene, Sample]]]:
         """Scenes that can share a batch."""
         if not scenes:
             return []
-        groups: dict[Any, list[tuple[Scene, Drawing]]] = defaultdict(list)
-        for scene, drawing in zip(scenes, to_drawings(self._kit, scenes), strict=True):
-            groups[drawing.group].append((scene, drawing))
+        groups: dict[Any, list[tuple[Scene, Sample]]] = defaultdict(list)
+        for scene, sample in zip(scenes, to_samples(self._models, scenes), strict=True):
+            groups[sample.group].append((scene, sample))
         return list(groups.values())
 
     def _each(self, stage: str, takes: Sequence[TakeInputs], work: Callable[[TakeInputs], _T]) -> Iterator[_T | Result]:

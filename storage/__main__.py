@@ -16,15 +16,15 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from generation.image_file import ImageRefused
-from storage.catalog import Catalog
-from storage.catalog_errors import CatalogError
-from storage.engine import CatalogUrlError
-from storage.import_catalog import ImportReport, NothingToImport, import_catalog
-from storage.migrate import latest_revision, migrate, schema_revision
-from storage.object_errors import ObjectError
-from storage.object_settings import ObjectSettingsError
-from storage.objects import Objects
+from brief.images import ImageRefused
+from storage.bucket.errors import ObjectError
+from storage.bucket.objects import Objects
+from storage.bucket.settings import ObjectSettingsError
+from storage.catalog.catalog import Catalog
+from storage.catalog.engine import CatalogUrlError
+from storage.catalog.errors import CatalogError
+from storage.catalog.migrate import latest_revision, migrate, schema_revision
+from storage.importing.import_catalog import ImportReport, NothingToImport, import_catalog
 
 EXPECTED = (CatalogError, CatalogUrlError, ImageRefused, NothingToImport, ObjectError, ObjectSettingsError)
 

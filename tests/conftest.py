@@ -17,8 +17,10 @@ import pytest
 from embedded.ports import free_port
 from embedded.postgres import PostgresServer
 from embedded.seaweedfs import REGION, SeaweedServer
-from storage.object_settings import ObjectSettings
-from storage.objects import Objects
+from storage.bucket.objects import Objects
+from storage.bucket.settings import ObjectSettings
+from storage.catalog.catalog import Catalog
+from storage.catalog.migrate import migrate
 
 _numbers = count(1)
 
@@ -123,3 +125,22 @@ def s3(s3_bucket: S3Bucket) -> Iterator[S3Bucket]:
     )
     while left := client.list_objects_v2(Bucket=s3_bucket.bucket).get("Contents"):
         client.delete_objects(Bucket=s3_bucket.bucket, Delete={"Objects": [{"Key": each["Key"]} for each in left]})
+
+
+@pytest.fixture
+def settings(s3: S3Bucket) -> ObjectSettings:
+    return ObjectSettings(s3.bucket, s3.endpoint, s3.access_key, s3.secret_key, s3.region)
+
+
+@pytest.fixture
+def objects(settings: ObjectSettings) -> Objects:
+    return Objects(settings)
+
+
+@pytest.fixture
+def catalog(database_url: str) -> Iterator[Catalog]:
+    """Once on SQLite, once on PostgreSQL."""
+    catalog = Catalog.at(database_url)
+    migrate(catalog.engine)
+    yield catalog
+    catalog.engine.dispose()

@@ -12,10 +12,10 @@ import httpx
 import uvicorn
 
 from embedded.ports import free_port
-from generation.client import GenerationClient
-from generation.service import create_app
-from generation.service.settings import ServiceSettings
-from storage.object_settings import ObjectSettings
+from service.app import create_app
+from service.client import GenerationClient
+from service.settings import ServiceSettings
+from storage.bucket.settings import ObjectSettings
 
 TOKEN = "a-token-for-tests-only"
 

@@ -11,7 +11,7 @@ from diffusers.models.attention_processor import IPAdapterAttnProcessor2_0
 from diffusers.models.embeddings import IPAdapterPlusImageProjection, MultiIPAdapterImageProjection
 from torch import Tensor, nn
 
-from generation.bundle_card import ROLES
+from generation.bundle.card import ROLES
 from training.loop import Models
 from training.sizes import Sizes
 

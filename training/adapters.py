@@ -15,7 +15,7 @@ from diffusers import AutoencoderTiny
 from torch import Tensor
 from transformers import CLIPVisionModelWithProjection
 
-from generation.bundle_card import ROLES
+from generation.bundle.card import ROLES
 from training.adapter_files import attach
 from training.captions import caption_ids, to_ids
 from training.clip import normalised

@@ -14,7 +14,7 @@ import numba
 import numpy as np
 from tqdm import tqdm
 
-from generation.face_spec import CHOICES
+from brief.face_spec import CHOICES
 from training.world import pool
 from training.world.render import Columns, keep_plan, write_shards
 from training.world.scene import Scene, View

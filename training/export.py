@@ -13,10 +13,9 @@ from safetensors.torch import save_file
 from torch import nn
 from transformers import CLIPImageProcessor
 
-from generation.bundle_card import ROLES, BundleCard, Threshold, hash_files, read_card
-from generation.bundle_toml import write_card
+from generation.bundle.card import ROLES, BundleCard, Threshold, hash_files, read_card, write_card
+from generation.painters.stable_diffusion.portrait_prior import save_sketch
 from generation.score.face_reader import save_reader
-from generation.sketch import save_sketch
 from training.adapter_files import to_files
 from training.diffusion import make_scheduler
 from training.reader import accuracy, with_accuracy
@@ -31,7 +30,7 @@ RECIPE: dict[str, float] = {
     "free_keep": 0.95,
     "polish_strength": 0.0,
 }
-"""Numbers of :class:`generation.recipe.Recipe` that suit a UNet which cannot better its references yet: person and
+"""Numbers of :class:`brief.recipe.Recipe` that suit a UNet which cannot better its references yet: person and
 place are kept to the end, and it draws the last steps of what is between them."""
 UNTRAINED: dict[str, float] = {"face_strength": 0.0, "product_strength": 0.0, "environment_strength": 0.0}
 """Numbers for a bundle whose adapters have learnt nothing yet: they would add noise, so they are off."""

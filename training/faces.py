@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from generation.face_spec import CHOICES
+from brief.face_spec import CHOICES
 from generation.score.face_reader import EDGE, Value
 from training.corpus import Corpus
 from training.world.personas import captioned

@@ -10,7 +10,7 @@ import torch
 from diffusers import AutoencoderTiny
 from torch import Tensor, nn
 
-from generation.sketch import Sketch, SketchConfig, encode_features
+from generation.painters.stable_diffusion.portrait_prior import Sketch, SketchConfig, encode_features
 from training.corpus import CASTING, PORTRAIT, Corpus
 from training.device import Device
 from training.faces import FIELDS

@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
 
-from generation.bundle_card import ROLES
+from generation.bundle.card import ROLES
+from generation.painters.stable_diffusion.portrait_prior import Sketch, load_sketch
 from generation.score.face_reader import FaceReader, load_reader
-from generation.sketch import Sketch, load_sketch
 from training.adapter_files import from_files, make_adapters
 from training.autoencoder import make_autoencoder
 from training.checkpoint import load_mean

@@ -18,8 +18,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from generation.face_spec import FaceSpec
-from generation.latents import to_tensor
+from brief.face_spec import FaceSpec
+from generation.painters.stable_diffusion.latents import to_tensor
 
 EDGE = 64
 """Edge in pixels of the square face crops that the net sees."""

@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from generation.kit import Kit
-from generation.layout import Box
+from generation.models import Models
+from generation.scene.layout import Box
 
 _GREY = (128, 128, 128)
 _AIR = 1.2
@@ -17,22 +17,22 @@ class Unavailable(RuntimeError):
     """A dimension that this bundle or this picture gives nothing to measure with; says why."""
 
 
-def image_likeness(kit: Kit, one: Image.Image, other: Image.Image) -> float:
+def image_likeness(models: Models, one: Image.Image, other: Image.Image) -> float:
     """Cosine of the pooled embeddings, 0 to 1 (negative counts as 0)."""
-    first, second = kit.images.encode([one, other])
+    first, second = models.images.encode([one, other])
     return _cosine(first.pooled, second.pooled)
 
 
-def prompt_likeness(kit: Kit, picture: Image.Image, prompt: str) -> float:
+def prompt_likeness(models: Models, picture: Image.Image, prompt: str) -> float:
     """CLIPScore (Hessel et al., 2021, arXiv:2104.08718) without its factor: cosine of picture and words, 0 to 1.
 
     Raises:
         Unavailable: the bundle has no text projection.
     """
-    if kit.text_projection is None:
+    if models.text_projection is None:
         raise Unavailable("the bundle has no text projection into its image encoder's space")
-    words, image = kit.texts.encode([prompt])[0], kit.images.encode([picture])[0]
-    return _cosine(image.pooled, functional.linear(words.pooled.to(kit.text_projection), kit.text_projection))
+    words, image = models.texts.encode([prompt])[0], models.images.encode([picture])[0]
+    return _cosine(image.pooled, functional.linear(words.pooled.to(models.text_projection), models.text_projection))
 
 
 def _cosine(one: torch.Tensor, other: torch.Tensor) -> float:

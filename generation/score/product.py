@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageFilter
 
-from generation.colour import to_lab
+from generation.scene.colour import to_lab
 
 _FULL = 0.9
 _FAR = 40.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from generation.brief import Scorecard, Verdict
-from generation.bundle_card import Threshold
-from generation.recipe import Recipe
+from brief.recipe import Recipe
+from brief.types import Scorecard, Verdict
+from generation.bundle.card import Threshold
 
 MEANS = {
     "sharpness": "the picture is soft",
@@ -23,61 +23,61 @@ _REJECT_BELOW = 0.5
 _REVIEW_SHARE = 0.75
 
 
-def cuts_for(bundle: Mapping[str, Threshold], campaign: Mapping[str, float]) -> dict[str, Threshold]:
-    """The bundle's cuts, with a campaign's own "accept" in place where it names a dimension.
+def thresholds_for(bundle: Mapping[str, Threshold], campaign: Mapping[str, float]) -> dict[str, Threshold]:
+    """The bundle's thresholds, with a campaign's own "accept" in place where it names a dimension.
 
     Its "review" then lies where it lay relative to "accept", or at three quarters where the bundle has none.
     """
-    cuts = dict(bundle)
+    thresholds = dict(bundle)
     for name, accept in campaign.items():
         share = bundle[name].review / bundle[name].accept if name in bundle and bundle[name].accept else _REVIEW_SHARE
-        cuts[name] = Threshold(accept, accept * share)
-    return cuts
+        thresholds[name] = Threshold(accept, accept * share)
+    return thresholds
 
 
 def judge(
-    values: Mapping[str, float], unavailable: Mapping[str, str], cuts: Mapping[str, Threshold], *, last: bool
+    values: Mapping[str, float], unavailable: Mapping[str, str], thresholds: Mapping[str, Threshold], *, last: bool
 ) -> Scorecard:
     """The verdict on a take.
 
     Args:
         values: measured dimensions, 0 to 1.
         unavailable: dimensions that could not be measured, and why.
-        cuts: per dimension; one without cuts is recorded and not judged.
+        thresholds: per dimension; one without thresholds is recorded and not judged.
         last: no further take is allowed, so what would be retaken is reviewed or rejected.
 
     Returns:
-        The worst verdict of all dimensions: no dimension can make up for another. A dimension that has cuts but was
-        not measured sends the take to review, and so does a bundle without any cuts. Each reason begins with its
-        dimension.
+        The worst verdict of all dimensions: no dimension can make up for another. A dimension that has thresholds but
+        was not measured sends the take to review, and so does a bundle without any thresholds. Each reason begins with
+        its dimension.
     """
     found: list[Verdict] = []
     reasons: list[str] = []
-    for name, cut in cuts.items():
+    for name, threshold in thresholds.items():
         if name not in values:
             found.append(Verdict.REVIEW)
             reasons.append(f"{name} is unavailable: {unavailable.get(name, 'nothing measures it')}")
-        elif values[name] < cut.accept:
-            found.append(_below(values[name], cut, last=last))
-            limit = cut.review if values[name] < cut.review else cut.accept
+        elif values[name] < threshold.accept:
+            found.append(_below(values[name], threshold, last=last))
+            limit = threshold.review if values[name] < threshold.review else threshold.accept
             reasons.append(f"{name} {values[name]:.2f} is below {limit:.2f}: {MEANS.get(name, 'too low')}")
-    if not cuts:
+    if not thresholds:
         found.append(Verdict.REVIEW)
         reasons.append("no thresholds are set, so a person decides")
     severity = [Verdict.ACCEPT, Verdict.REVIEW, Verdict.REJECT, Verdict.RETAKE]
     return Scorecard(dict(values), max(found, key=severity.index, default=Verdict.ACCEPT), tuple(reasons))
 
 
-def _below(value: float, cut: Threshold, *, last: bool) -> Verdict:
-    if value >= cut.review:
+def _below(value: float, threshold: Threshold, *, last: bool) -> Verdict:
+    if value >= threshold.review:
         return Verdict.REVIEW
     if not last:
         return Verdict.RETAKE
-    return Verdict.REVIEW if value > _REJECT_BELOW * cut.review else Verdict.REJECT
+    return Verdict.REVIEW if value > _REJECT_BELOW * threshold.review else Verdict.REJECT
 
 
 def suggest_changes(scorecard: Scorecard, recipe: Recipe) -> dict[str, float]:
-    """What the next take should do otherwise, for :func:`generation.recipe.take`.
+    """What the next take should do otherwise, for :func:`brief.recipe.take`.
 
     Args:
         scorecard: of the take that was not good enough; its reasons name the dimensions.

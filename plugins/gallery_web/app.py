@@ -12,9 +12,9 @@ from starlette.exceptions import HTTPException
 from gallery_web import images, pages, reviewing
 from gallery_web.access import check_may_look
 from gallery_web.render import page
-from storage.catalog_errors import AlreadyDecided, CatalogError, RowMissing
-from storage.object_errors import ObjectError, ObjectMissing
-from storage.object_settings import ObjectSettingsError
+from storage.bucket.errors import ObjectError, ObjectMissing
+from storage.bucket.settings import ObjectSettingsError
+from storage.catalog.errors import AlreadyDecided, CatalogError, RowMissing
 
 _STATUS: dict[type[Exception], int] = {
     RowMissing: 404,

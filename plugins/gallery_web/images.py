@@ -9,9 +9,9 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query, Response
 from PIL import Image
 
+from brief.images import ImageRefused, read_image
 from gallery_web import stores
-from generation.image_file import ImageRefused, read_image
-from storage.object_keys import CONTENT_TYPES
+from storage.bucket.keys import CONTENT_TYPES
 
 PREFIXES = ("catalog/", "portraits/", "takes/", "published/")
 """What may be looked at; anything else in the bucket is not ours to show."""

@@ -7,16 +7,16 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
+from brief.prompts import describe_face
+from brief.recipe import portrait_key
+from brief.types import Persona
 from gallery_web import stores
 from gallery_web.render import page
-from generation.brief import Persona
-from generation.client import ServiceError
-from generation.prompts import describe_face
-from generation.recipe import portrait_key
-from storage import object_keys
-from storage.gallery import ShotFilter
-from storage.records import ShotRecord, TakeRecord
-from storage.tables import ShotState
+from service.client import ServiceError
+from storage.bucket import keys as object_keys
+from storage.catalog.gallery import ShotFilter
+from storage.catalog.records import ShotRecord, TakeRecord
+from storage.catalog.tables import ShotState
 
 PER_PAGE = 48
 

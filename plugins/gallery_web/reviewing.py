@@ -11,7 +11,7 @@ from gallery_web import stores
 from gallery_web.access import CanDecide, DecidingUser
 from gallery_web.pages import picture_of, portrait_of
 from gallery_web.render import page
-from storage.tables import Decision
+from storage.catalog.tables import Decision
 
 REASONS = ("product is wrong", "face is wrong", "place is wrong", "light or colour", "artefacts", "not on brand")
 """Quick reasons for a rejection; the note holds anything else."""

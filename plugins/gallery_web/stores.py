@@ -8,9 +8,9 @@ from typing import Any
 from airflow.models.connection import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from storage import connections
-from storage.catalog import Catalog
-from storage.objects import Objects
+from pipeline import run as connections
+from storage.bucket.objects import Objects
+from storage.catalog.catalog import Catalog
 
 
 @cache

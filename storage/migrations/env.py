@@ -1,10 +1,10 @@
-"""What Alembic runs to migrate; :mod:`storage.migrate` hands it the connection."""
+"""What Alembic runs to migrate; :mod:`storage.catalog.migrate` hands it the connection."""
 
 from __future__ import annotations
 
 from alembic import context
 
-from storage.tables import Base
+from storage.catalog.tables import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

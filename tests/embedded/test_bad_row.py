@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from embedded.bad_row import SKU, plant_bad_row
-from storage.catalog import Catalog
-from storage.import_catalog import import_catalog
-from storage.migrate import migrate
-from storage.object_errors import ObjectDiffers
-from storage.object_settings import ObjectSettings
-from storage.objects import Objects
+from storage.bucket.errors import ObjectDiffers
+from storage.bucket.objects import Objects
+from storage.bucket.settings import ObjectSettings
+from storage.catalog.catalog import Catalog
+from storage.catalog.migrate import migrate
+from storage.importing.import_catalog import import_catalog
 from tests.conftest import S3Bucket
 from tests.embedded.tiny_catalog import write_tiny_catalog
 

@@ -24,11 +24,11 @@ from embedded.run_catalog import DAG, RunOutcome, run_catalog
 from embedded.start import start
 from embedded.stores import open_catalog, open_objects
 from embedded.supervision import states, stop
-from storage.catalog import Catalog
-from storage.gallery import ShotFilter
-from storage.import_catalog import import_catalog
-from storage.objects import Objects
-from storage.tables import ShotState
+from storage.bucket.objects import Objects
+from storage.catalog.catalog import Catalog
+from storage.catalog.gallery import ShotFilter
+from storage.catalog.tables import ShotState
+from storage.importing.import_catalog import import_catalog
 from tests.embedded.tiny_catalog import CAMPAIGN, write_tiny_catalog
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]

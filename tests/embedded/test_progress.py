@@ -6,7 +6,7 @@ import pytest
 
 from embedded import progress
 from embedded.progress import Lines, TimeLeft
-from storage.records import Progress
+from storage.catalog.records import Progress
 
 NOTHING = Progress(planned=4, composed=0, refined=0, scored=0, finished=0, failed=0)
 HALF = Progress(planned=4, composed=4, refined=4, scored=0, finished=0, failed=0)

@@ -13,9 +13,9 @@ import pytest
 from embedded.ports import GRPC_OFFSET, free_port
 from embedded.postgres import PostgresServer
 from embedded.seaweedfs import SeaweedServer
-from storage.object_errors import ObjectRefused
-from storage.object_settings import ObjectSettings
-from storage.objects import Objects
+from storage.bucket.errors import ObjectRefused
+from storage.bucket.objects import Objects
+from storage.bucket.settings import ObjectSettings
 from tests.conftest import S3Bucket
 
 

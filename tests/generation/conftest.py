@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from generation.bundle import Bundle, load
-from generation.miniature import build
+from generation.bundle.load import Bundle, load
+from generation.bundle.miniature import build
 
 torch.set_num_threads(1)
 

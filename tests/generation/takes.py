@@ -9,11 +9,11 @@ from diffusers import AutoencoderTiny
 from PIL import Image
 from torch import nn
 
-from generation.brief import Environment, Framing, ImageRef, Persona, Product, Shot
-from generation.bundle import Bundle
-from generation.face_spec import FaceSpec
-from generation.inputs import TakeInputs
-from generation.recipe import take
+from brief.face_spec import FaceSpec
+from brief.recipe import take
+from brief.types import Environment, Framing, ImageRef, Persona, Product, Shot
+from generation.bundle.load import Bundle
+from generation.scene.material import TakeInputs
 from tests.generation.conftest import picture
 
 ADA = Persona("ada", FaceSpec(hair_colour="pink", skin_tone=4), seed=3)

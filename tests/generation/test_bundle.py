@@ -10,10 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from generation.bundle import Bundle, load
-from generation.bundle_card import BundleCard, BundleError, Threshold, hash_files, read_card
-from generation.bundle_toml import write_card
-from generation.miniature import build
+from generation.bundle.card import BundleCard, BundleError, Threshold, hash_files, read_card, write_card
+from generation.bundle.load import Bundle, load
+from generation.bundle.miniature import build
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import pytest
 import torch
 from PIL import Image, ImageFilter
 
-from generation.brief import Framing
-from generation.bundle import Bundle
-from generation.compose import draw_pictures, lay_out, to_drawings
-from generation.kit import Kit
-from generation.material import read_material
-from generation.scene import collage
+from brief.types import Framing
+from generation.bundle.load import Bundle
+from generation.compose import draw_pictures, lay_out, to_samples
+from generation.models import Models
+from generation.scene.collage import collage
+from generation.scene.material import read_material
 from generation.studio import Studio
 from tests.generation.conftest import picture
 from tests.generation.takes import ADA, inputs, seeing
@@ -158,10 +158,10 @@ def test_the_side_belongs_to_the_shot(bundle: Bundle, packshot: Image.Image) -> 
 
 
 def test_drawings_of_several_groups_are_drawn_in_their_order(bundle: Bundle, packshot: Image.Image) -> None:
-    kit = Kit.of(bundle)
+    models = Models.of(bundle)
     steps = (4, 6, 4)
     asked = [inputs(packshot, number, changes={"steps": count}) for number, count in enumerate(steps)]
-    drawings = to_drawings(kit, [lay_out(bundle, read_material(bundle.card, take)) for take in asked])
+    drawings = to_samples(models, [lay_out(bundle, read_material(bundle.card, take)) for take in asked])
     together = draw_pictures(bundle, drawings)
     for drawing, drawn in zip(drawings, together, strict=True):
         (alone,) = draw_pictures(bundle, [drawing])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from generation.cutout import CutoutError, cut_out, on_white
+from generation.scene.cutout import CutoutError, cut_out, on_white
 
 
 def _on(background: Image.Image) -> Image.Image:

@@ -16,12 +16,13 @@ from diffusers import (
     StableDiffusionPipeline,
 )
 
-from generation.bundle import Bundle
-from generation.bundle_card import ROLES
-from generation.denoise import Drawing, denoise
-from generation.encode import adapter_inputs
-from generation.kit import Kit
-from generation.latents import decode_latents, encode_images
+from generation.bundle.card import ROLES
+from generation.bundle.load import Bundle
+from generation.models import Models
+from generation.painters.stable_diffusion.denoise import denoise
+from generation.painters.stable_diffusion.encode_image import adapter_inputs
+from generation.painters.stable_diffusion.latents import decode_latents, encode_images
+from generation.painters.stable_diffusion.sample import Sample
 from tests.generation.conftest import picture
 
 SIZE, LATENT = (64, 64), 8
@@ -31,18 +32,18 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 SCHEDULERS = (DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler)
 
 
-def drawing(bundle: Bundle, number: int, **changes: Any) -> Drawing:
-    """A drawing that differs from the others in everything that may differ."""
-    kit = Kit.of(bundle)
+def sample(bundle: Bundle, number: int, **changes: Any) -> Sample:
+    """A sample that differs from the others in everything that may differ."""
+    models = Models.of(bundle)
     words = ("a face", LONG, "a red shoe on a plinth, snow", "perfume")[number]
-    text, negative = kit.texts.encode([words, "blurry"])
+    text, negative = models.texts.encode([words, "blurry"])
     generator = torch.Generator().manual_seed(number)
-    made = Drawing(
+    made = Sample(
         size=SIZE,
         text=text,
         negative=negative,
-        images=adapter_inputs(bundle, kit.images.encode([picture(10 * number + role) for role in range(3)])),
-        no_images=adapter_inputs(bundle, [kit.images.nothing()] * 3),
+        images=adapter_inputs(bundle, models.images.encode([picture(10 * number + role) for role in range(3)])),
+        no_images=adapter_inputs(bundle, [models.images.nothing()] * 3),
         masks=torch.rand(3, LATENT, LATENT, generator=generator),
         seed=100 + number,
         steps=4,
@@ -60,15 +61,15 @@ def scheduled(request: pytest.FixtureRequest, bundle: Bundle) -> Bundle:
 
 
 def test_a_batch_equals_its_drawings_one_by_one(scheduled: Bundle) -> None:
-    drawings = [drawing(scheduled, number) for number in range(4)]
-    together = decode_latents(scheduled, denoise(scheduled, drawings))
-    alone = torch.cat([decode_latents(scheduled, denoise(scheduled, [one])) for one in drawings])
+    samples = [sample(scheduled, number) for number in range(4)]
+    together = decode_latents(scheduled, denoise(scheduled, samples))
+    alone = torch.cat([decode_latents(scheduled, denoise(scheduled, [one])) for one in samples])
     assert (together - alone).abs().max() < 1e-4
     assert (together[0] - together[1]).abs().max() > 0.1
 
 
 def test_equal_seeds_give_equal_pixels(bundle: Bundle) -> None:
-    first, again, other = (denoise(bundle, [drawing(bundle, 2, seed=seed)]) for seed in (7, 7, 8))
+    first, again, other = (denoise(bundle, [sample(bundle, 2, seed=seed)]) for seed in (7, 7, 8))
     assert torch.equal(first, again)
     assert not torch.allclose(first, other, atol=0.1)
 
@@ -98,7 +99,7 @@ def _apart(scheduled: Bundle, miniature: Path, **options: float) -> float:
     )
     pipe.set_ip_adapter_scale([1.0] * 3)
     pipe.scheduler = scheduled.scheduler
-    ours = drawing(scheduled, 2, guidance=4.0, guidance_until=1.0)
+    ours = sample(scheduled, 2, guidance=4.0, guidance_until=1.0)
     stock = pipe(
         prompt="a red shoe on a plinth, snow",
         negative_prompt="blurry",
@@ -122,7 +123,7 @@ def test_what_is_kept_to_the_end_is_the_reference(scheduled: Bundle) -> None:
     reference = encode_images(scheduled, [picture(1, SIZE)])[0]
     keep = torch.zeros(LATENT, LATENT)
     keep[:, :4] = 1
-    found = denoise(scheduled, [drawing(scheduled, 0, reference=reference, keep=keep)])[0]
+    found = denoise(scheduled, [sample(scheduled, 0, reference=reference, keep=keep)])[0]
     assert torch.equal(found[..., :4], reference[..., :4])
     assert (found[..., 4:] - reference[..., 4:]).abs().max() > 0.1
 
@@ -132,7 +133,7 @@ def test_the_longer_the_keep_the_nearer_the_reference(bundle: Bundle) -> None:
     distances = []
     for share in (0.0, 0.5, 0.75, 1.0):
         keep = torch.full((LATENT, LATENT), share)
-        found = denoise(bundle, [drawing(bundle, 0, reference=reference, keep=keep)])[0]
+        found = denoise(bundle, [sample(bundle, 0, reference=reference, keep=keep)])[0]
         distances.append(float((found - reference).abs().mean()))
     assert distances == sorted(distances, reverse=True)
     assert distances[-1] == 0
@@ -141,13 +142,13 @@ def test_the_longer_the_keep_the_nearer_the_reference(bundle: Bundle) -> None:
 def test_steps_that_would_be_overwritten_are_not_run(bundle: Bundle) -> None:
     reference = encode_images(bundle, [picture(1, SIZE)])[0]
     before = bundle.counts.unet_forwards
-    denoise(bundle, [drawing(bundle, 0, reference=reference, keep=torch.full((LATENT, LATENT), 0.5))])
+    denoise(bundle, [sample(bundle, 0, reference=reference, keep=torch.full((LATENT, LATENT), 0.5))])
     assert bundle.counts.unet_forwards - before == 2
 
 
 def test_a_text_of_any_length_is_read_to_its_end(bundle: Bundle) -> None:
-    kit = Kit.of(bundle)
-    one, two = kit.texts.encode([LONG + "with a red hat", LONG + "with a blue hat"])
+    models = Models.of(bundle)
+    one, two = models.texts.encode([LONG + "with a red hat", LONG + "with a blue hat"])
     assert one.tokens.shape[0] > 77
     assert one.tokens.shape[0] % 77 == 0
     assert not torch.equal(one.tokens, two.tokens)
@@ -155,10 +156,10 @@ def test_a_text_of_any_length_is_read_to_its_end(bundle: Bundle) -> None:
 
 def test_drawings_of_different_steps_are_refused(bundle: Bundle) -> None:
     with pytest.raises(ValueError, match="one number of steps"):
-        denoise(bundle, [drawing(bundle, 0), drawing(bundle, 1, steps=5)])
+        denoise(bundle, [sample(bundle, 0), sample(bundle, 1, steps=5)])
 
 
 def test_a_scheduler_of_two_calls_per_step_is_refused(bundle: Bundle) -> None:
     heun = replace(bundle, scheduler=HeunDiscreteScheduler.from_config(bundle.scheduler.config))
     with pytest.raises(ValueError, match="more than once per step"):
-        denoise(heun, [drawing(heun, 0)])
+        denoise(heun, [sample(heun, 0)])

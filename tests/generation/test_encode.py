@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from generation.bundle import Bundle
-from generation.encode import ImageEncoder, adapter_inputs, pad_to_square
-from generation.encode_text import TextEncoder, chunk_tokens, stack_texts
-from generation.latents import decode_latents, encode_images, to_images, to_tensor
+from generation.bundle.load import Bundle
+from generation.painters.stable_diffusion.encode_image import ImageEncoder, adapter_inputs, pad_to_square
+from generation.painters.stable_diffusion.encode_text import TextEncoder, chunk_tokens, stack_texts
+from generation.painters.stable_diffusion.latents import decode_latents, encode_images, to_images, to_tensor
 from tests.generation.conftest import picture
 from tests.generation.takes import seeing
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from generation.bundle import Bundle
-from generation.light import match_light, relight
-from generation.material import read_material
+from generation.bundle.load import Bundle
+from generation.scene.light import match_light, relight
+from generation.scene.material import read_material
 from generation.score.product import product_similarity
 from generation.score.technical import sharpness
 from generation.studio import Studio

@@ -9,12 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from generation.brief import Framing
-from generation.cutout import cut_out
-from generation.figure import place_figure
-from generation.layout import Layout, layout_of, place, working_size
-from generation.recipe import Recipe
-from generation.scene import collage, paste_product, regions
+from brief.recipe import Recipe
+from brief.types import Framing
+from generation.scene.collage import collage, paste_product, regions
+from generation.scene.cutout import cut_out, place_figure
+from generation.scene.layout import Layout, layout_of, place, working_size
 from tests.generation.conftest import picture
 
 SIZE = (128, 128)

@@ -7,16 +7,16 @@ from dataclasses import replace
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
-from generation.brief import Scorecard, Verdict
-from generation.bundle import Bundle
-from generation.bundle_card import Threshold
-from generation.colour import from_lab, to_lab
+from brief.recipe import Recipe
+from brief.types import Scorecard, Verdict
+from generation.bundle.card import Threshold
+from generation.bundle.load import Bundle
 from generation.compose import lay_out
-from generation.material import read_material
-from generation.recipe import Recipe
+from generation.scene.colour import from_lab, to_lab
+from generation.scene.material import read_material
 from generation.score.product import product_similarity
 from generation.score.technical import exposure, sharpness
-from generation.score.verdict import cuts_for, judge, suggest_changes
+from generation.score.verdict import judge, suggest_changes, thresholds_for
 from generation.studio import Studio
 from tests.generation.conftest import picture
 from tests.generation.takes import inputs
@@ -102,7 +102,7 @@ def test_a_bundle_without_cuts_is_reviewed() -> None:
 
 
 def test_a_campaign_moves_its_own_cuts() -> None:
-    cuts = cuts_for(CUTS, {"product": 0.4, "prompt": 0.2})
+    cuts = thresholds_for(CUTS, {"product": 0.4, "prompt": 0.2})
     assert cuts["product"].review == pytest.approx(0.3)
     assert cuts["prompt"].review == pytest.approx(0.15)
     assert cuts["sharpness"] == CUTS["sharpness"]

@@ -9,12 +9,13 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from PIL import Image
 
-from generation.bundle import load
-from generation.bundle_card import ROLES
-from generation.denoise import Drawing, denoise
-from generation.encode import adapter_inputs
-from generation.kit import Kit
-from generation.miniature import build
+from generation.bundle.card import ROLES
+from generation.bundle.load import load
+from generation.bundle.miniature import build
+from generation.models import Models
+from generation.painters.stable_diffusion.denoise import denoise
+from generation.painters.stable_diffusion.encode_image import adapter_inputs
+from generation.painters.stable_diffusion.sample import Sample
 from generation.studio import Studio
 from tests.generation.conftest import picture
 from tests.generation.takes import ADA, inputs
@@ -28,13 +29,13 @@ def sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("negative", ["", "blurry"])
 def test_one_picture_equals_the_stock_pipeline(sdxl: Path, negative: str) -> None:
     bundle = load(sdxl, "cpu")
-    kit = Kit.of(bundle)
-    ours = Drawing(
+    models = Models.of(bundle)
+    ours = Sample(
         size=(64, 64),
-        text=kit.texts.encode(["a red shoe on a plinth, snow"])[0],
-        negative=kit.texts.negative(negative),
-        images=adapter_inputs(bundle, kit.images.encode([picture(role) for role in range(3)])),
-        no_images=adapter_inputs(bundle, [kit.images.nothing()] * 3),
+        text=models.texts.encode(["a red shoe on a plinth, snow"])[0],
+        negative=models.texts.negative(negative),
+        images=adapter_inputs(bundle, models.images.encode([picture(role) for role in range(3)])),
+        no_images=adapter_inputs(bundle, [models.images.nothing()] * 3),
         masks=torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(1)),
         seed=5,
         steps=3,

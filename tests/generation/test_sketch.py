@@ -7,8 +7,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from generation.face_spec import FaceSpec
-from generation.sketch import Sketch, SketchConfig, Value, completed, load_sketch, save_sketch, sketch
+from brief.face_spec import FaceSpec
+from generation.painters.stable_diffusion.portrait_prior import (
+    Sketch,
+    SketchConfig,
+    Value,
+    completed,
+    load_sketch,
+    save_sketch,
+    sketch,
+)
 
 FIELDS: dict[str, list[Value]] = {
     "hair_colour": ["black", "blonde"],

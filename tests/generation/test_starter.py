@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from generation.brief import Persona
-from generation.face_spec import FaceSpec
+from brief.face_spec import FaceSpec
+from brief.types import Persona
 from generation.studio import Studio
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_the_shipped_bundle_draws_different_people() -> None:
-    rows = [json.loads(line) for line in (ROOT / "catalog/sample/personas.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (ROOT / "examples/catalog/personas.jsonl").read_text().splitlines()]
     people = {row["name"]: Persona(row["name"], FaceSpec.from_mapping(row["face"]), row["seed"]) for row in rows}
     studio = Studio.open(ROOT / "bundles" / "starter", "cpu")
     assert not studio.bundle.card.stand_in

@@ -14,10 +14,10 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from storage.catalog import Catalog
-from storage.migrate import migrate
-from storage.object_settings import ObjectSettings
-from storage.objects import Objects
+from storage.bucket.objects import Objects
+from storage.bucket.settings import ObjectSettings
+from storage.catalog.catalog import Catalog
+from storage.catalog.migrate import migrate
 from tests.conftest import S3Bucket
 
 PLUGINS = Path(__file__).parents[2] / "plugins"

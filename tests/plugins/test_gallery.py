@@ -10,10 +10,10 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from generation.brief import Asset, Verdict
-from storage import object_keys
-from storage.catalog import Catalog
-from storage.objects import Objects
+from brief.types import Asset, Verdict
+from storage.bucket import keys as object_keys
+from storage.bucket.objects import Objects
+from storage.catalog.catalog import Catalog
 from tests.plugins.conftest import as_role, png
 from tests.storage.samples import planned, scored
 
@@ -199,10 +199,10 @@ def test_personas_are_shown_even_while_the_service_is_away(
 ) -> None:
     from gallery_web import stores
 
-    from generation.client import ServiceGone
+    from service.client import ServiceUnreachable
 
     def away() -> str:
-        raise ServiceGone("no generation service answers")
+        raise ServiceUnreachable("no generation service answers")
 
     planned(catalog)
     monkeypatch.setattr(stores, "bundle_fingerprint", away)

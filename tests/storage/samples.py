@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from generation.brief import Campaign, Environment, Framing, ImageRef, Persona, Product, Scorecard, Shot, Take, Verdict
-from generation.face_spec import FaceSpec
-from generation.plan import BundleFacts, Plan, plan
-from generation.recipe import take
-from storage.catalog import Catalog
-from storage.tables import ShotState
+from brief.face_spec import FaceSpec
+from brief.plan import BundleFacts, Plan, plan
+from brief.recipe import take
+from brief.types import Campaign, Environment, Framing, ImageRef, Persona, Product, Scorecard, Shot, Take, Verdict
+from storage.catalog.catalog import Catalog
+from storage.catalog.tables import ShotState
 
 BUNDLE = BundleFacts(fingerprint="f" * 32, width=128, height=128)
 

@@ -10,15 +10,15 @@ import pytest
 from sqlalchemy import event, select, text, update
 from sqlalchemy.orm import Session
 
-from generation.brief import Asset, Framing, Verdict
-from generation.plan import Plan
-from generation.recipe import take
-from storage.catalog import Catalog
-from storage.catalog_errors import RowMissing
-from storage.engine import make_engine
-from storage.migrate import migrate
-from storage.records import Progress
-from storage.tables import ProductRow, ShotState, TakeRow
+from brief.plan import Plan
+from brief.recipe import take
+from brief.types import Asset, Framing, Verdict
+from storage.catalog.catalog import Catalog
+from storage.catalog.engine import make_engine
+from storage.catalog.errors import RowMissing
+from storage.catalog.migrate import migrate
+from storage.catalog.records import Progress
+from storage.catalog.tables import ProductRow, ShotState, TakeRow
 from tests.storage.samples import campaign, environment, persona, plan_of, planned, product, ref, scored
 
 

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from generation.brief import Framing, Rendition
-from generation.face_spec import FaceSpec
+from brief.face_spec import FaceSpec
+from brief.types import Framing, Rendition
 from storage.__main__ import main
-from storage.catalog import Catalog
-from storage.import_catalog import NothingToImport, import_catalog
-from storage.import_lines import BadRow, Line, read_lines
-from storage.object_errors import ObjectRefused
-from storage.objects import Objects
+from storage.bucket.errors import ObjectRefused
+from storage.bucket.objects import Objects
+from storage.catalog.catalog import Catalog
+from storage.importing.import_catalog import NothingToImport, import_catalog
+from storage.importing.lines import BadRow, Line, read_lines
 from tests.storage.pictures import encoded, plain
 
 MUG = {"sku": "MUG-1", "title": "red mug", "category": "mug", "packshot": "images/mug.png"}

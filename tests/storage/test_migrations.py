@@ -12,11 +12,11 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from storage.catalog import Catalog
-from storage.catalog_errors import CatalogGone, SchemaMissing
-from storage.engine import CatalogUrlError, make_engine
-from storage.migrate import latest_revision, migrate, migration_config, schema_revision
-from storage.tables import Base
+from storage.catalog.catalog import Catalog
+from storage.catalog.engine import CatalogUrlError, make_engine
+from storage.catalog.errors import CatalogUnreachable, SchemaMissing
+from storage.catalog.migrate import latest_revision, migrate, migration_config, schema_revision
+from storage.catalog.tables import Base
 
 
 def test_migrations_make_the_tables_that_the_code_expects(catalog: Catalog) -> None:
@@ -65,7 +65,7 @@ def test_a_database_without_tables_says_what_to_run(database_url: str) -> None:
 
 def test_a_database_that_is_gone_is_named_without_its_password() -> None:
     catalog = Catalog.at("postgresql+psycopg://lookbook:hidden@127.0.0.1:1/catalog")
-    with pytest.raises(CatalogGone, match=r"127\.0\.0\.1:1/catalog does not answer") as error:
+    with pytest.raises(CatalogUnreachable, match=r"127\.0\.0\.1:1/catalog does not answer") as error:
         catalog.products()
     assert "hidden" not in str(error.value)
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generation.plan import plan
-from generation.recipe import take
-from storage import object_keys
+from brief.plan import plan
+from brief.recipe import take
+from storage.bucket import keys as object_keys
 from tests.storage.samples import BUNDLE, campaign, environment, persona, product
 
 

@@ -14,9 +14,9 @@ import pytest
 from botocore.config import Config
 
 from embedded.ports import free_port
-from storage.object_errors import ObjectDiffers, ObjectMissing, ObjectRefused, ObjectStoreGone
-from storage.object_settings import ObjectSettings, ObjectSettingsError
-from storage.objects import Objects
+from storage.bucket.errors import ObjectDiffers, ObjectMissing, ObjectRefused, ObjectStoreUnreachable
+from storage.bucket.objects import Objects
+from storage.bucket.settings import ObjectSettings, ObjectSettingsError
 
 KEY = "catalog/packshots/mug.png"
 
@@ -104,7 +104,7 @@ def test_the_server_refuses_bytes_that_were_damaged_on_their_way(objects: Object
 
 
 def test_keys_are_listed_over_pages_and_deleted_by_folder(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storage.objects.KEYS_PER_PAGE", 3)
+    monkeypatch.setattr("storage.bucket.objects.KEYS_PER_PAGE", 3)
     keys = [f"takes/a/{n}.png" for n in range(8)]
     for key in [*keys, "takes/ab/kept.png"]:
         objects.put(key, b"x", "image/png")
@@ -148,7 +148,7 @@ def test_a_missing_bucket_is_said_plainly(settings: ObjectSettings) -> None:
 def test_a_server_that_is_gone_is_said_within_the_deadline(settings: ObjectSettings) -> None:
     nowhere = f"http://127.0.0.1:{free_port(19000)}"
     objects = Objects(replace(settings, endpoint=nowhere, deadline=0.5))
-    with pytest.raises(ObjectStoreGone, match=rf"writing 'a\.png'.*{nowhere}.*check that the server runs"):
+    with pytest.raises(ObjectStoreUnreachable, match=rf"writing 'a\.png'.*{nowhere}.*check that the server runs"):
         objects.put("a.png", b"x", "image/png")
 
 

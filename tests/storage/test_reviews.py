@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from generation.brief import Asset, Verdict
-from storage.catalog import Catalog
-from storage.catalog_errors import AlreadyDecided, RowMissing
-from storage.gallery import ShotFilter
-from storage.tables import Decision, ShotState
+from brief.types import Asset, Verdict
+from storage.catalog.catalog import Catalog
+from storage.catalog.errors import AlreadyDecided, RowMissing
+from storage.catalog.gallery import ShotFilter
+from storage.catalog.tables import Decision, ShotState
 from tests.storage.samples import planned, ref, scored
 
 

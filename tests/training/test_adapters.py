@@ -7,7 +7,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
-from generation.bundle_card import ROLES
+from generation.bundle.card import ROLES
 from training.adapter_files import attach, from_files, make_adapters, to_files
 from training.sizes import TINY
 from training.text2image import make_unet

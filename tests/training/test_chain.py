@@ -14,9 +14,9 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from generation.bundle import load
-from generation.bundle_card import ROLES
-from generation.kit import Kit
+from generation.bundle.card import ROLES
+from generation.bundle.load import load
+from generation.models import Models
 from training import casting
 from training.__main__ import main
 from training.world import pool, render
@@ -54,11 +54,11 @@ def test_every_stage_left_a_checkpoint_and_a_curve(bundle: Path) -> None:
 
 
 def test_lookbook_loads_it_with_its_scorers(bundle: Path) -> None:
-    kit = Kit.of(load(bundle, "cpu"))
-    assert kit.face_reader is not None
-    assert set(kit.face_reader.config.accuracy) == set(kit.face_reader.config.fields)
-    assert kit.text_projection is not None
-    assert kit.bundle.card.stand_in is False
+    models = Models.of(load(bundle, "cpu"))
+    assert models.face_reader is not None
+    assert set(models.face_reader.config.accuracy) == set(models.face_reader.config.fields)
+    assert models.text_projection is not None
+    assert models.bundle.card.stand_in is False
 
 
 def test_stock_diffusers_loads_and_runs_it(bundle: Path) -> None:

@@ -11,10 +11,10 @@ import torch
 from diffusers import StableDiffusionPipeline
 from PIL import Image
 
-from generation.bundle import load
-from generation.bundle_card import ROLES
-from generation.kit import Kit
-from generation.plan import BundleFacts
+from brief.plan import BundleFacts
+from generation.bundle.card import ROLES
+from generation.bundle.load import load
+from generation.models import Models
 from training.evaluate import measures
 from training.evaluate.cast import Cast, draw_cast, plan_shots
 from training.evaluate.draw import draw_all_portraits, draw_shots, materials_of
@@ -24,18 +24,18 @@ PEOPLE, PRODUCTS, SHOTS = 6, 12, 24
 
 
 @pytest.fixture(scope="module")
-def kit() -> Kit:
-    return Kit.of(load(BUNDLE, "cpu"))
+def models() -> Models:
+    return Models.of(load(BUNDLE, "cpu"))
 
 
 @pytest.fixture(scope="module")
-def cast(kit: Kit) -> Cast:
-    return draw_cast(PEOPLE, PRODUCTS, seed=11, size=kit.bundle.card.width)
+def cast(models: Models) -> Cast:
+    return draw_cast(PEOPLE, PRODUCTS, seed=11, size=models.bundle.card.width)
 
 
 @pytest.fixture(scope="module")
-def portraits(kit: Kit, cast: Cast) -> Mapping[str, Image.Image]:
-    return draw_all_portraits(kit, cast.personas)
+def portraits(models: Models, cast: Cast) -> Mapping[str, Image.Image]:
+    return draw_all_portraits(models, cast.personas)
 
 
 def test_stock_diffusers_draws_with_its_adapters(cast: Cast) -> None:
@@ -53,23 +53,23 @@ def test_stock_diffusers_draws_with_its_adapters(cast: Cast) -> None:
     assert drawn[0].tobytes() != drawn[1].tobytes()
 
 
-def test_faces_show_what_was_chosen(kit: Kit, cast: Cast, portraits: Mapping[str, Image.Image]) -> None:
-    assert kit.face_reader is not None
-    found = measures.measure_features(kit.face_reader, cast.personas, portraits, cast.rendered)
+def test_faces_show_what_was_chosen(models: Models, cast: Cast, portraits: Mapping[str, Image.Image]) -> None:
+    assert models.face_reader is not None
+    found = measures.measure_features(models.face_reader, cast.personas, portraits, cast.rendered)
     assert found.ratio >= 0.8
     # Features asked of the wrong people are found less often: the reader does not say yes to everybody.
     names = list(cast.personas)
     others = dict(zip(names, [portraits[name] for name in [*names[1:], names[0]]], strict=True))
-    wrong = measures.measure_features(kit.face_reader, cast.personas, others, cast.rendered)
+    wrong = measures.measure_features(models.face_reader, cast.personas, others, cast.rendered)
     assert wrong.generated < found.generated - 0.1
 
 
-def test_shots_keep_person_product_and_place(kit: Kit, cast: Cast, portraits: dict[str, Image.Image]) -> None:
-    card = kit.bundle.card
+def test_shots_keep_person_product_and_place(models: Models, cast: Cast, portraits: dict[str, Image.Image]) -> None:
+    card = models.bundle.card
     shots = plan_shots(cast, BundleFacts(card.fingerprint, card.width, card.height), SHOTS, seed=11)
-    materials = materials_of(kit, shots, cast, portraits)
-    pictures = draw_shots(kit, materials, paste=True, label="shots")
-    assert kit.face_reader is not None
-    assert measures.identity_auc(kit.face_reader, materials, pictures) >= 0.85
-    assert measures.product_retrieval(kit, materials, pictures, cast) >= 0.9
-    assert measures.place_accuracy(kit, materials, pictures, cast) >= 0.9
+    materials = materials_of(models, shots, cast, portraits)
+    pictures = draw_shots(models, materials, paste=True, label="shots")
+    assert models.face_reader is not None
+    assert measures.identity_auc(models.face_reader, materials, pictures) >= 0.85
+    assert measures.product_retrieval(models, materials, pictures, cast) >= 0.9
+    assert measures.place_accuracy(models, materials, pictures, cast) >= 0.9

@@ -11,14 +11,13 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from generation.brief import Shot
-from generation.bundle import load
-from generation.bundle_card import Threshold, read_card
-from generation.bundle_toml import write_card
-from generation.kit import Kit
-from generation.latents import decode_latents, encode_images, to_tensor
-from generation.material import Material
-from generation.plan import BundleFacts
+from brief.plan import BundleFacts
+from brief.types import Shot
+from generation.bundle.card import Threshold, read_card, write_card
+from generation.bundle.load import load
+from generation.models import Models
+from generation.painters.stable_diffusion.latents import decode_latents, encode_images, to_tensor
+from generation.scene.material import Material
 from generation.score.scorecard import measure
 from training.device import find_device
 from training.evaluate import measures
@@ -40,8 +39,8 @@ _HIGHEST = (0.9, 0.75)
 def main() -> None:
     asked = _arguments()
     device = find_device(asked.threads)
-    kit = Kit.of(load(asked.bundle, device.torch))
-    card = kit.bundle.card
+    models = Models.of(load(asked.bundle, device.torch))
+    card = models.bundle.card
     cast = draw_cast(asked.personas, asked.products, asked.seed, card.width)
     shots = plan_shots(cast, BundleFacts(card.fingerprint, card.width, card.height), asked.shots, asked.seed)
     report = Report(
@@ -53,25 +52,25 @@ def main() -> None:
         portrait_seeds=[persona.seed for persona in cast.personas.values()],
         shot_seeds=[shot.seed for shot in shots],
     )
-    portraits = draw_all_portraits(kit, cast.personas)
-    _judge_portraits(kit, cast, portraits, report)
-    materials = materials_of(kit, shots, cast, portraits)
-    pictures = draw_shots(kit, materials, paste=True, label="shots")
-    report.shipped = _judge_shots(kit, materials, pictures, cast)
-    _calibrate(kit, materials, pictures, report)
-    report.drawn = _unpasted(kit, shots, cast, portraits, DRAWN, "drawn")
+    portraits = draw_all_portraits(models, cast.personas)
+    _judge_portraits(models, cast, portraits, report)
+    materials = materials_of(models, shots, cast, portraits)
+    pictures = draw_shots(models, materials, paste=True, label="shots")
+    report.shipped = _judge_shots(models, materials, pictures, cast)
+    _calibrate(models, materials, pictures, report)
+    report.drawn = _unpasted(models, shots, cast, portraits, DRAWN, "drawn")
     some = wordless(shots[: asked.ablation])
     for case, changes in _ABLATIONS.items() if some else ():
-        report.ablation[case] = _unpasted(kit, some, cast, portraits, {**ANCHORS_OFF, **changes}, case)
+        report.ablation[case] = _unpasted(models, some, cast, portraits, {**ANCHORS_OFF, **changes}, case)
     report.adapters_only = dict(report.ablation.get("all adapters", {}))
-    report.seconds_per_shot = _seconds_per_shot(kit, shots[0], cast, portraits)
+    report.seconds_per_shot = _seconds_per_shot(models, shots[0], cast, portraits)
     report.psnr_db = _psnr(
-        kit, [*cast.rendered.values(), *(cast.images[row.photo.sha256] for row in cast.places.values())]
+        models, [*cast.rendered.values(), *(cast.images[row.photo.sha256] for row in cast.places.values())]
     )
     report.save(asked.out / "metrics.json")
     draw_portrait_sheet(cast, portraits, asked.out)
     if asked.sheets:
-        draw_sheets(kit, cast, portraits, shots, asked.out)
+        draw_sheets(models, cast, portraits, shots, asked.out)
     if asked.calibrate:
         _keep_thresholds(asked.bundle, report)
     (asked.out / "table.md").write_text(report.table() + "\n", encoding="utf-8")
@@ -93,10 +92,10 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _judge_portraits(kit: Kit, cast: Cast, portraits: dict[str, Image.Image], report: Report) -> None:
-    if kit.face_reader is None:
+def _judge_portraits(models: Models, cast: Cast, portraits: dict[str, Image.Image], report: Report) -> None:
+    if models.face_reader is None:
         raise SystemExit("this bundle has no face reader, so nothing can be said about its faces")
-    found = measures.measure_features(kit.face_reader, cast.personas, portraits, cast.rendered)
+    found = measures.measure_features(models.face_reader, cast.personas, portraits, cast.rendered)
     report.features = {
         "generated": found.generated,
         "rendered": found.rendered,
@@ -106,20 +105,20 @@ def _judge_portraits(kit: Kit, cast: Cast, portraits: dict[str, Image.Image], re
 
 
 def _judge_shots(
-    kit: Kit, materials: Sequence[Material], pictures: Sequence[Image.Image], cast: Cast
+    models: Models, materials: Sequence[Material], pictures: Sequence[Image.Image], cast: Cast
 ) -> dict[str, float]:
-    if kit.face_reader is None:
+    if models.face_reader is None:
         raise SystemExit("this bundle has no face reader, so nothing can be said about its faces")
     return {
-        "identity_auc": measures.identity_auc(kit.face_reader, materials, pictures),
-        "identity_to_portrait": measures.identity_to_portrait(kit.face_reader, materials, pictures),
-        "product_top1": measures.product_retrieval(kit, materials, pictures, cast),
-        "place_top1": measures.place_accuracy(kit, materials, pictures, cast),
+        "identity_auc": measures.identity_auc(models.face_reader, materials, pictures),
+        "identity_to_portrait": measures.identity_to_portrait(models.face_reader, materials, pictures),
+        "product_top1": measures.product_retrieval(models, materials, pictures, cast),
+        "place_top1": measures.place_accuracy(models, materials, pictures, cast),
     }
 
 
 def _unpasted(
-    kit: Kit,
+    models: Models,
     shots: Sequence[Shot],
     cast: Cast,
     portraits: dict[str, Image.Image],
@@ -127,15 +126,15 @@ def _unpasted(
     label: str,
 ) -> dict[str, float]:
     """The same measures where no original's pixels are put back, under ``changes`` of the recipe."""
-    materials = materials_of(kit, shots, cast, portraits, changes)
-    return _judge_shots(kit, materials, draw_shots(kit, materials, paste=False, label=label), cast)
+    materials = materials_of(models, shots, cast, portraits, changes)
+    return _judge_shots(models, materials, draw_shots(models, materials, paste=False, label=label), cast)
 
 
-def _calibrate(kit: Kit, materials: Sequence[Material], pictures: Sequence[Image.Image], report: Report) -> None:
+def _calibrate(models: Models, materials: Sequence[Material], pictures: Sequence[Image.Image], report: Report) -> None:
     """Cuts per dimension from what the bundle itself draws: its weakest pictures are looked at or taken again."""
     found: dict[str, list[float]] = {}
     for material, picture in zip(materials, pictures, strict=True):
-        for name, value in measure(kit, material, picture)[0].items():
+        for name, value in measure(models, material, picture)[0].items():
             found.setdefault(name, []).append(value)
     for name, values in found.items():
         accept, review = torch.tensor(values).quantile(torch.tensor([_ACCEPT, _REVIEW])).tolist()
@@ -151,19 +150,21 @@ def _keep_thresholds(folder: Path, report: Report) -> None:
     write_card(folder, replace(read_card(folder), thresholds=cuts))
 
 
-def _seconds_per_shot(kit: Kit, shot: Shot, cast: Cast, portraits: dict[str, Image.Image]) -> float:
+def _seconds_per_shot(models: Models, shot: Shot, cast: Cast, portraits: dict[str, Image.Image]) -> float:
     """One shot alone, nothing in the caches: encode, draw, decode. Nothing is kept, so that every step is run."""
-    fresh = Kit.of(kit.bundle)
+    fresh = Models.of(models.bundle)
     start = time.perf_counter()
     draw_shots(fresh, materials_of(fresh, [shot], cast, portraits, ANCHORS_OFF), paste=True, label="one shot")
     return time.perf_counter() - start
 
 
 @torch.inference_mode()
-def _psnr(kit: Kit, images: Sequence[Image.Image]) -> float:
+def _psnr(models: Models, images: Sequence[Image.Image]) -> float:
     found = []
     for image in images:
-        error = (decode_latents(kit.bundle, encode_images(kit.bundle, [image])).cpu() - to_tensor([image])).square()
+        error = (
+            decode_latents(models.bundle, encode_images(models.bundle, [image])).cpu() - to_tensor([image])
+        ).square()
         found.append(-10 * torch.log10(error.mean()))
     return float(torch.stack(found).mean())
 

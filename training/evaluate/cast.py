@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from generation.brief import Campaign, Environment, Framing, ImageRef, Persona, Product, Shot
-from generation.plan import BundleFacts, plan
+from brief.plan import BundleFacts, plan
+from brief.types import Campaign, Environment, Framing, ImageRef, Persona, Product, Shot
 from training.world import pool
 from training.world.personas import captioned
 from training.world.picture import packshot_rgba, render_scenes

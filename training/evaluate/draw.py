@@ -1,4 +1,4 @@
-"""Drawing the evaluation's pictures through Lookbook's own stages, in batches, with progress."""
+"""Sample the evaluation's pictures through Lookbook's own stages, in batches, with progress."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from dataclasses import replace
 from PIL import Image
 from tqdm import tqdm
 
-from generation.brief import Persona, Shot
-from generation.compose import Scene, draw_pictures, lay_out, to_drawings
+from brief.recipe import take
+from brief.types import Persona, Shot
+from generation.compose import Scene, draw_pictures, lay_out, to_samples
 from generation.face import draw_portraits
-from generation.inputs import TakeInputs
-from generation.kit import Kit
-from generation.material import Material, read_material
-from generation.originals import put_back
-from generation.recipe import take
+from generation.models import Models
+from generation.scene.collage import put_back
+from generation.scene.material import Material, TakeInputs, read_material
 from training.evaluate.cast import Cast
 
 ANCHORS_OFF = {"product_keep": 0.0, "environment_keep": 0.0, "face_keep": 0.0, "free_keep": 0.0}
@@ -25,13 +24,13 @@ DRAWN = {"product_keep": 0.9, "environment_keep": 0.9, "face_keep": 0.9, "free_k
 _BATCH = 8
 
 
-def draw_all_portraits(kit: Kit, personas: Mapping[str, Persona]) -> dict[str, Image.Image]:
+def draw_all_portraits(models: Models, personas: Mapping[str, Persona]) -> dict[str, Image.Image]:
     """A portrait per persona, by name."""
     found: dict[str, Image.Image] = {}
     names = list(personas)
     for start in tqdm(range(0, len(names), _BATCH), desc="portraits", unit="batch"):
         part = names[start : start + _BATCH]
-        drawn = draw_portraits(kit, [personas[name] for name in part])
+        drawn = draw_portraits(models, [personas[name] for name in part])
         found.update(zip(part, drawn, strict=True))
     return found
 
@@ -42,7 +41,7 @@ def wordless(shots: Sequence[Shot]) -> list[Shot]:
 
 
 def materials_of(
-    kit: Kit,
+    models: Models,
     shots: Sequence[Shot],
     cast: Cast,
     portraits: Mapping[str, Image.Image],
@@ -58,16 +57,16 @@ def materials_of(
             photo=cast.images[shot.environment.photo.sha256],
             portrait=portraits[shot.persona.name] if shot.persona else None,
         )
-        found.append(read_material(kit.bundle.card, inputs))
+        found.append(read_material(models.bundle.card, inputs))
     return found
 
 
-def draw_shots(kit: Kit, materials: Sequence[Material], *, paste: bool, label: str) -> list[Image.Image]:
+def draw_shots(models: Models, materials: Sequence[Material], *, paste: bool, label: str) -> list[Image.Image]:
     """The composed pictures; with ``paste`` what is kept to the end is put back, as in a real shot."""
     pictures: list[Image.Image] = []
     for start in tqdm(range(0, len(materials), _BATCH), desc=label, unit="batch"):
-        scenes = [lay_out(kit.bundle, material) for material in materials[start : start + _BATCH]]
-        drawn = draw_pictures(kit.bundle, to_drawings(kit, scenes))
+        scenes = [lay_out(models.bundle, material) for material in materials[start : start + _BATCH]]
+        drawn = draw_pictures(models.bundle, to_samples(models, scenes))
         pictures += [_finished(picture, scene, paste) for picture, scene in zip(drawn, scenes, strict=True)]
     return pictures
 

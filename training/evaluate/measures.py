@@ -10,14 +10,13 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from generation.brief import Persona
+from brief.types import Persona
 from generation.compose import lay_out
-from generation.cutout import cut_out, on_white
-from generation.figure import PORTRAIT_HEAD
-from generation.kit import Kit
-from generation.layout import Box
-from generation.material import Material
-from generation.scene import collage, regions, to_mask
+from generation.models import Models
+from generation.scene.collage import collage, regions, to_mask
+from generation.scene.cutout import PORTRAIT_HEAD, cut_out, on_white
+from generation.scene.layout import Box
+from generation.scene.material import Material
 from generation.score.face_reader import FaceReader, Reading, read_faces
 from generation.score.likeness import covered, crop_square
 from training.evaluate.cast import Cast
@@ -98,36 +97,38 @@ def identity_to_portrait(reader: FaceReader, materials: Sequence[Material], pict
     return _mean([float(one.identity @ two.identity) for one, two in zip(found, wanted, strict=True)])
 
 
-def _embedded(kit: Kit, images: Sequence[Image.Image]) -> Tensor:
-    return functional.normalize(torch.stack([found.pooled.float() for found in kit.images.encode(list(images))]), dim=1)
+def _embedded(models: Models, images: Sequence[Image.Image]) -> Tensor:
+    return functional.normalize(
+        torch.stack([found.pooled.float() for found in models.images.encode(list(images))]), dim=1
+    )
 
 
 def product_retrieval(
-    kit: Kit, materials: Sequence[Material], pictures: Sequence[Image.Image], cast: Cast, among: int = 50
+    models: Models, materials: Sequence[Material], pictures: Sequence[Image.Image], cast: Cast, among: int = 50
 ) -> float:
     """Top-1: the right packshot among ``among``, from the picture inside the product's outline."""
     rows = list(cast.products.values())[:among]
-    library = _embedded(kit, [on_white(cut_out(cast.images[row.packshot.sha256])) for row in rows])
+    library = _embedded(models, [on_white(cut_out(cast.images[row.packshot.sha256])) for row in rows])
     skus = [row.sku for row in rows]
     hits, shown = [], []
     for material, picture in zip(materials, pictures, strict=True):
         if material.inputs.shot.product.sku in skus:
-            shown.append(_cut(kit, material, picture))
+            shown.append(_cut(models, material, picture))
             hits.append(skus.index(material.inputs.shot.product.sku))
-    found = (_embedded(kit, shown) @ library.T).argmax(1)
+    found = (_embedded(models, shown) @ library.T).argmax(1)
     return float((found == torch.tensor(hits)).float().mean())
 
 
-def _cut(kit: Kit, material: Material, picture: Image.Image) -> Image.Image:
+def _cut(models: Models, material: Material, picture: Image.Image) -> Image.Image:
     """The picture inside the product's outline, on white, framed as a packshot."""
-    placed = lay_out(kit.bundle, material).product
+    placed = lay_out(models.bundle, material).product
     inside = picture.convert("RGBA")
     inside.putalpha(placed.getchannel("A"))
     box = placed.getchannel("A").getbbox()
     return on_white(inside.crop(box))
 
 
-def place_accuracy(kit: Kit, materials: Sequence[Material], pictures: Sequence[Image.Image], cast: Cast) -> float:
+def place_accuracy(models: Models, materials: Sequence[Material], pictures: Sequence[Image.Image], cast: Cast) -> float:
     """Top-1: the right place of all, from the background alone, compared with each place's photo covered alike."""
     names = list(cast.places)
     hits = []
@@ -140,6 +141,6 @@ def place_accuracy(kit: Kit, materials: Sequence[Material], pictures: Sequence[I
             covered(collage(cast.images[cast.places[name].photo.sha256], empty, material.layout), others)
             for name in names
         ]
-        vectors = _embedded(kit, [covered(picture, others), *photos])
+        vectors = _embedded(models, [covered(picture, others), *photos])
         hits.append(float(names[int((vectors[1:] @ vectors[0]).argmax())] == material.inputs.shot.environment.name))
     return _mean(hits)

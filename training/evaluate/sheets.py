@@ -7,10 +7,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from generation.brief import Campaign, Environment, Framing, Persona, Product, Shot
-from generation.kit import Kit
-from generation.plan import BundleFacts
-from generation.plan import plan as plan_campaign
+from brief.plan import BundleFacts
+from brief.plan import plan as plan_campaign
+from brief.types import Campaign, Environment, Framing, Persona, Product, Shot
+from generation.models import Models
 from training.evaluate.cast import Cast
 from training.evaluate.draw import ANCHORS_OFF, draw_shots, materials_of, wordless
 from training.sheets import save_images
@@ -19,16 +19,16 @@ _PEOPLE, _PLACES, _PRODUCTS = 8, 4, 8
 
 
 def draw_sheets(
-    kit: Kit, cast: Cast, portraits: Mapping[str, Image.Image], shots: Sequence[Shot], folder: Path
+    models: Models, cast: Cast, portraits: Mapping[str, Image.Image], shots: Sequence[Shot], folder: Path
 ) -> None:
     """Write people by places, products, ablation and the text-only baseline as PNG files."""
     people = list(cast.personas.values())[:_PEOPLE]
     products, places = list(cast.products.values()), list(cast.places.values())
-    many = _shots(kit, people, products[:1], places[1 : 1 + _PLACES], Framing.HELD)
-    _sheet(kit, many, cast, portraits, folder / "people-by-places.png", _PLACES)
-    things = _shots(kit, people[:1], products[:_PRODUCTS], places[1:2], Framing.PLINTH)
-    _sheet(kit, things, cast, portraits, folder / "products.png", _PRODUCTS)
-    _ablation_sheet(kit, shots[:4], cast, portraits, folder / "ablation.png")
+    many = _shots(models, people, products[:1], places[1 : 1 + _PLACES], Framing.HELD)
+    _sheet(models, many, cast, portraits, folder / "people-by-places.png", _PLACES)
+    things = _shots(models, people[:1], products[:_PRODUCTS], places[1:2], Framing.PLINTH)
+    _sheet(models, things, cast, portraits, folder / "products.png", _PRODUCTS)
+    _ablation_sheet(models, shots[:4], cast, portraits, folder / "ablation.png")
 
 
 def draw_portrait_sheet(cast: Cast, portraits: Mapping[str, Image.Image], folder: Path) -> None:
@@ -40,10 +40,14 @@ def draw_portrait_sheet(cast: Cast, portraits: Mapping[str, Image.Image], folder
 
 
 def _shots(
-    kit: Kit, people: Sequence[Persona], products: Sequence[Product], places: Sequence[Environment], framing: Framing
+    models: Models,
+    people: Sequence[Persona],
+    products: Sequence[Product],
+    places: Sequence[Environment],
+    framing: Framing,
 ) -> list[Shot]:
     """Every combination, in the order of people, products, places, all with the product on the same side."""
-    card = kit.bundle.card
+    card = models.bundle.card
     campaign = Campaign(
         name="sheet",
         title="Sheet",
@@ -63,15 +67,15 @@ def _shots(
 
 
 def _sheet(
-    kit: Kit, shots: Sequence[Shot], cast: Cast, portraits: Mapping[str, Image.Image], file: Path, columns: int
+    models: Models, shots: Sequence[Shot], cast: Cast, portraits: Mapping[str, Image.Image], file: Path, columns: int
 ) -> None:
-    materials = materials_of(kit, shots, cast, portraits)
+    materials = materials_of(models, shots, cast, portraits)
     labels = [f"{shot.persona.name if shot.persona else ''} {shot.environment.name}" for shot in shots]
-    save_images(draw_shots(kit, materials, paste=True, label=file.stem), columns, file, labels)
+    save_images(draw_shots(models, materials, paste=True, label=file.stem), columns, file, labels)
 
 
 def _ablation_sheet(
-    kit: Kit, shots: Sequence[Shot], cast: Cast, portraits: Mapping[str, Image.Image], file: Path
+    models: Models, shots: Sequence[Shot], cast: Cast, portraits: Mapping[str, Image.Image], file: Path
 ) -> None:
     """Per shot: as shipped; adapters alone, without words; each adapter off; words alone."""
     off = {name: {f"{name}_strength": 0.0} for name in ("face", "product", "environment")}
@@ -81,9 +85,9 @@ def _ablation_sheet(
         **{f"no {name}": (silent, {**ANCHORS_OFF, **changes}) for name, changes in off.items()},
         "words only": (shots, {**ANCHORS_OFF, **off["face"], **off["product"], **off["environment"]}),
     }
-    rows = [draw_shots(kit, materials_of(kit, shots, cast, portraits), paste=True, label="shipped")]
+    rows = [draw_shots(models, materials_of(models, shots, cast, portraits), paste=True, label="shipped")]
     for case, (told, changes) in cases.items():
-        rows.append(draw_shots(kit, materials_of(kit, told, cast, portraits, changes), paste=False, label=case))
+        rows.append(draw_shots(models, materials_of(models, told, cast, portraits, changes), paste=False, label=case))
     names = ["shipped", *cases]
     images = [row[at] for at in range(len(shots)) for row in rows]
     save_images(images, len(names), file, names * len(shots))

@@ -8,9 +8,9 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from generation.brief import Environment, Framing, ImageRef, Product
-from generation.face_spec import CHOICES, FaceSpec
-from generation.prompts import SKIN_TONES, describe_face, portrait_prompt, shot_prompt
+from brief.face_spec import CHOICES, FaceSpec
+from brief.prompts import SKIN_TONES, describe_face, portrait_prompt, shot_prompt
+from brief.types import Environment, Framing, ImageRef, Product
 from training.world.personas import captioned
 from training.world.places import DESCRIPTIONS
 from training.world.products import COLOURS, KINDS, MATERIALS, PATTERNS, SECOND_COLOURS, WorldProduct

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from generation.face_spec import CHOICES
+from brief.face_spec import CHOICES
 from training.world import palette
 from training.world.kernels import params as p
 from training.world.palette import Rgb

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from generation.face_spec import CHOICES, FaceSpec
+from brief.face_spec import CHOICES, FaceSpec
 from training.world.splits import Split, digest_number, next_seed, split_of
 
 IDENTITY_SIZE = 16

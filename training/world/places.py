@@ -30,7 +30,7 @@ DESCRIPTIONS: dict[str, str] = {
     "loft": "in a brick loft",
     "night": "under a starry sky",
 }
-"""Names in the order of :mod:`training.world.kernels.floors`, with :attr:`generation.brief.Environment.description`."""
+"""Names in the order of :mod:`training.world.kernels.floors`, with :attr:`brief.types.Environment.description`."""
 
 NAMES = tuple(DESCRIPTIONS)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from generation.face_spec import CHOICES
+from brief.face_spec import CHOICES
 from training.world.personas import WorldPersona, draw_persona
 from training.world.places import NAMES, WorldPlace
 from training.world.products import WorldProduct, draw_product

@@ -40,7 +40,7 @@ class WorldProduct:
 
     @property
     def title(self) -> str:
-        """As :attr:`generation.brief.Product.title`: "glossy red and white striped mug", "matte teal lamp"."""
+        """As :attr:`brief.types.Product.title`: "glossy red and white striped mug", "matte teal lamp"."""
         if self.pattern == "plain":
             return f"{self.material} {self.colour} {self.kind}"
         return f"{self.material} {self.colour} and {self.second} {self.pattern} {self.kind}"

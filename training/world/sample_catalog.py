@@ -1,4 +1,4 @@
-"""Write the sample catalog: ``python -m training.world.sample_catalog [catalog/sample]``.
+"""Write the sample catalog: ``python -m training.world.sample_catalog [examples/catalog]``.
 
 Twelve products with packshots, six environments with photos, four personas without portraits (those are synthesised),
 and one campaign that uses them all. Writing again gives the same rows and pictures.
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from generation.brief import Framing
-from generation.face_spec import FaceSpec
+from brief.face_spec import FaceSpec
+from brief.types import Framing
 from training.world.picture import packshot_rgba, render_scenes
 from training.world.places import WorldPlace
 from training.world.products import WorldProduct
@@ -167,7 +167,7 @@ def write_catalog(folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, nargs="?", default=Path("catalog/sample"))
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("examples/catalog"))
     write_catalog(parser.parse_args().folder)
 
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from generation.brief import Framing
+from brief.types import Framing
 from training.world import palette
 from training.world.figure import set_colour, set_person
 from training.world.kernels import params as p
@@ -41,7 +41,7 @@ class View(StrEnum):
 
 
 PACKSHOT_FILL = 0.8
-"""Share of the picture's edge that a packshot's product fills, as in :func:`generation.cutout.on_white`."""
+"""Share of the picture's edge that a packshot's product fills, as in :func:`generation.scene.cutout.on_white`."""
 SHOTS = (View.HELD, View.PLINTH, View.CLOSE_UP, View.STILL)
 POSES: dict[str, tuple[float, float]] = {
     "front": (-0.14, 0.14),

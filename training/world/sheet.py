@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from generation.face_spec import CHOICES, FaceSpec
+from brief.face_spec import CHOICES, FaceSpec
 from training.world import pool
 from training.world.personas import persona_from_face
 from training.world.picture import render_scenes

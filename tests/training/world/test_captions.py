@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generation.prompts import portrait_prompt
+from brief.prompts import portrait_prompt
 from training.world import pool
 from training.world.captions import all_words, caption, flip_caption, words
 from training.world.personas import captioned

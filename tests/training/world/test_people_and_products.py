@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generation.face_spec import FaceSpec
+from brief.face_spec import FaceSpec
 from training.world.personas import IDENTITY_SIZE, captioned, complete_face, draw_persona, persona_from_face
 from training.world.products import KINDS, draw_product, product_split
 from training.world.splits import split_of

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from generation.face_spec import CHOICES, FaceSpec
+from brief.face_spec import CHOICES, FaceSpec
 from training.world import pool
 from training.world.kernels import params as p
 from training.world.personas import persona_from_face

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from storage.import_catalog import CHECKS, catalog_files
-from storage.import_lines import BadRow, read_lines
+from storage.importing.import_catalog import CHECKS, catalog_files
+from storage.importing.lines import BadRow, read_lines
 from training.world.sample_catalog import CAMPAIGN, EDGE, ENVIRONMENTS, MARGIN, PERSONAS, PRODUCTS, product_rows
 
-SAMPLE = Path(__file__).parents[3] / "catalog" / "sample"
+SAMPLE = Path(__file__).parents[3] / "examples" / "catalog"
 
 
 @pytest.mark.parametrize("kind", ["products", "environments", "personas", "campaigns"])

@@ -1,0 +1,1 @@
+"""Bundles of models: their card, where their files come from, loading, and miniatures for tests."""

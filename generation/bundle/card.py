@@ -1,0 +1,173 @@
+"""``bundle.toml``: what a bundle says of itself, its fingerprint, and the check of its files. Standard library only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from brief.recipe import Recipe, digest, recipe_on
+
+ROLES = ("face", "product", "environment")
+"""The three IP-Adapters, in the order in which every list of this package holds them."""
+
+FAMILIES = ("sd15", "sdxl")
+"""Model families that can be loaded: Stable Diffusion 1.x and Stable Diffusion XL."""
+
+UNLISTED = ("bundle.toml", "README.md")
+"""Files that ``[sha256]`` does not cover."""
+
+
+class BundleError(RuntimeError):
+    """A bundle that cannot be used; names the folder or file, what is wrong and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """Cuts of one dimension: at or above ``accept`` it is good, from ``review`` a person decides."""
+
+    accept: float
+    review: float
+
+
+@dataclass(frozen=True, slots=True)
+class BundleCard:
+    """The contents of ``bundle.toml``.
+
+    Attributes:
+        width, height: the models' own picture size in pixels.
+        adapters, scorers: role to path, relative to the bundle (or to the hub repository of ``source``).
+        recipe: numbers of :class:`brief.recipe.Recipe` that suit these models.
+        sha256: path to hex digest of every file but ``bundle.toml`` and ``README.md``.
+        source: hub repositories, for a bundle that holds no weights itself (:mod:`generation.bundle.hub`).
+        stand_in: the weights are random; pictures show nothing and must be labelled so.
+    """
+
+    name: str
+    family: str
+    licence: str
+    commercial: bool
+    width: int
+    height: int
+    stand_in: bool = False
+    adapters: Mapping[str, str] = field(default_factory=dict)
+    scorers: Mapping[str, str] = field(default_factory=dict)
+    recipe: Mapping[str, float] = field(default_factory=dict)
+    thresholds: Mapping[str, Threshold] = field(default_factory=dict)
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    source: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest over all of the bundle that decides pixels: name, files or hub revisions, and recipe numbers."""
+        parts: list[Any] = ["bundle", self.name, self.sha256, {k: float(v) for k, v in self.recipe.items()}]
+        return digest([*parts, self.source] if self.source else parts)
+
+    def recipe_for(self, preset: str, changes: Mapping[str, float] | None = None) -> Recipe:
+        """The bundle's own numbers, then what the preset sets apart from the defaults, then a take's ``changes``.
+
+        Raises:
+            ValueError: an unknown preset or an unknown number in ``changes``.
+        """
+        return recipe_on(self.recipe, preset, changes)
+
+
+def read_card(folder: Path) -> BundleCard:
+    """Read and check ``bundle.toml`` of ``folder``.
+
+    Raises:
+        BundleError: the file is missing or not TOML, a field is missing or unknown, a path leaves the bundle.
+    """
+    file = folder / "bundle.toml"
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BundleError(f"{folder} is not a bundle: it has no bundle.toml; set LOOKBOOK_BUNDLE to one") from None
+    except tomllib.TOMLDecodeError as error:
+        raise BundleError(f"{file}: {error}") from None
+    try:
+        thresholds = {name: Threshold(**threshold) for name, threshold in values.pop("thresholds", {}).items()}
+        card = BundleCard(thresholds=thresholds, **values)
+        Recipe().changed(card.recipe)
+    except (TypeError, ValueError) as error:
+        raise BundleError(f"{file}: {error}") from None
+    _check_card(card, file)
+    return card
+
+
+def _check_card(card: BundleCard, file: Path) -> None:
+    if card.family not in FAMILIES:
+        raise BundleError(f"{file}: family {card.family!r} is unknown; there are {', '.join(FAMILIES)}")
+    if sorted(card.adapters) != sorted(ROLES):
+        raise BundleError(f"{file}: [adapters] must name exactly {', '.join(ROLES)}")
+    for path in (*card.sha256, *card.adapters.values(), *card.scorers.values()):
+        pure = PurePosixPath(path)
+        if pure.is_absolute() or ".." in pure.parts:
+            raise BundleError(f"{file}: {path!r} leads out of the bundle")
+
+
+def hash_file(file: Path) -> str:
+    """SHA-256 of a file's bytes, as hex."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def hash_files(folder: Path) -> dict[str, str]:
+    """``[sha256]`` for a folder: every file but hidden ones, ``bundle.toml`` and ``README.md``."""
+    return {path: hash_file(folder / path) for path in sorted(_files(folder))}
+
+
+def _files(folder: Path) -> set[str]:
+    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return {
+        path.as_posix()
+        for path in found
+        if path.as_posix() not in UNLISTED and not any(part.startswith(".") for part in path.parts)
+    }
+
+
+def verify(folder: Path, card: BundleCard) -> None:
+    """Check every file of the bundle against ``[sha256]``.
+
+    Raises:
+        BundleError: a file is missing, altered, or lies in the bundle without being listed; names it.
+    """
+    files = _files(folder)
+    for path, wanted in card.sha256.items():
+        if path not in files:
+            raise BundleError(f"{folder / path} is missing, though bundle.toml lists it; get the bundle again")
+        if hash_file(folder / path) != wanted:
+            raise BundleError(f"{folder / path} is not the file that bundle.toml lists; get the bundle again")
+    if not card.source and files - set(card.sha256):
+        extra = min(files - set(card.sha256))
+        raise BundleError(f"{folder / extra} is not listed in bundle.toml's [sha256]; remove it or list it")
+
+
+_TABLES = ("source", "adapters", "scorers", "recipe", "thresholds", "sha256")
+
+
+def write_card(folder: Path, card: BundleCard) -> None:
+    """Write ``card`` as ``folder/bundle.toml``; :func:`generation.bundle.card.read_card` reads it back equal."""
+    values = asdict(card)
+    lines = [f"{name} = {_value(value)}" for name, value in values.items() if name not in _TABLES]
+    for table in _TABLES:
+        rows = values[table]
+        if table == "thresholds":
+            for dimension, thresholds in rows.items():
+                lines += ["", f"[thresholds.{_value(dimension)}]", *_rows(thresholds)]
+        elif rows:
+            lines += ["", f"[{table}]", *_rows(rows)]
+    (folder / "bundle.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _rows(rows: dict[str, object]) -> list[str]:
+    return [f"{_value(name)} = {_value(value)}" for name, value in rows.items()]
+
+
+def _value(value: object) -> str:
+    """TOML's strings, numbers and booleans are written as JSON writes them."""
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,181 @@
+"""Loading a bundle: standard diffusers components, an image encoder and the three IP-Adapters, verified.
+
+Everything that differs between models (latent channels, scale, prediction type, autoencoder class, picture size) is
+read from their configurations, so that a bundle is swapped by swapping a folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+from diffusers.models.embeddings import ImageProjection, IPAdapterFullImageProjection, IPAdapterPlusImageProjection
+from safetensors import safe_open
+from torch import nn
+from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
+
+from generation.bundle.card import ROLES, BundleCard, BundleError, read_card, verify
+from generation.bundle.hub import Sources, locate
+from generation.counts import Counts
+
+_PIPELINES = {"sd15": StableDiffusionPipeline, "sdxl": StableDiffusionXLPipeline}
+_RESAMPLER_LAYERS = 4
+
+
+@dataclass(eq=False, slots=True)
+class Bundle:
+    """Loaded models, ready to run, all on one device.
+
+    ``projections`` turns image features into attention tokens. It is held apart from the UNet, whose own slot passes
+    tokens through, so that tokens are projected once per picture and not once per denoising step. ``zero_negative``:
+    an empty negative prompt is all zeros, as the model was trained.
+    """
+
+    card: BundleCard
+    folder: Path
+    device: torch.device
+    dtype: torch.dtype
+    tokenizers: tuple[Any, ...]
+    text_encoders: tuple[Any, ...]
+    unet: Any
+    vae: Any
+    scheduler: Any
+    image_encoder: Any
+    image_processor: Any
+    projections: Any
+    zero_negative: bool
+    counts: Counts = field(default_factory=Counts)
+
+    @property
+    def latent_channels(self) -> int:
+        return int(self.vae.config.latent_channels)
+
+    @property
+    def scale_factor(self) -> int:
+        """Picture pixels per latent pixel, along one edge."""
+        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
+
+
+class _PassThrough(nn.Module):
+    """Stands where the UNet would project image features; they come projected already."""
+
+    def forward(self, tokens: list[torch.Tensor]) -> list[torch.Tensor]:
+        return tokens
+
+
+def load(
+    folder: Path | str,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+    *,
+    allow_non_commercial: bool = False,
+) -> Bundle:
+    """Verify and load the bundle in ``folder``.
+
+    Args:
+        device: default is the first CUDA device, else the CPU.
+        dtype: default is bfloat16 on CUDA (float16 where the card has none) and float32 on a CPU, where half
+            precision is many times slower.
+        allow_non_commercial: load models whose licence forbids commercial use.
+
+    Raises:
+        BundleError: a file is missing or altered (named), the licence is not commercial, an adapter does not fit.
+    """
+    folder = Path(folder)
+    card = read_card(folder)
+    if not card.commercial and not allow_non_commercial:
+        raise BundleError(
+            f"{folder}: the licence {card.licence!r} of bundle {card.name!r} is not marked as commercial; "
+            "choose another bundle or allow non-commercial models explicitly"
+        )
+    verify(folder, card)
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    kind = dtype or _default_dtype(where)
+    sources = locate(folder, card)
+    for role in ROLES:
+        _check_adapter(sources.adapters[role])
+    pipe = _load_pipeline(card, sources, kind)
+    return _take_apart(pipe.to(where), card, folder, where, kind)
+
+
+def _default_dtype(device: torch.device) -> torch.dtype:
+    if device.type != "cuda":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def _check_adapter(file: Path) -> None:
+    """Refuse what diffusers would load wrongly or only half, without a word."""
+    with safe_open(file, framework="pt") as tensors:
+        keys = set(tensors.keys())
+    if not any(key.startswith("ip_adapter.") for key in keys):
+        raise BundleError(f"{file} is not an IP-Adapter: it has no tensor named ip_adapter.*")
+    layers = {int(key.split(".")[2]) for key in keys if key.startswith("image_proj.layers.")}
+    if layers and len(layers) != _RESAMPLER_LAYERS:
+        raise BundleError(f"{file}: its resampler has {len(layers)} layers; only {_RESAMPLER_LAYERS} can be loaded")
+
+
+def _load_pipeline(card: BundleCard, sources: Sources, dtype: torch.dtype) -> Any:
+    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "local_files_only": True}
+    encoder = CLIPVisionModelWithProjection.from_pretrained(sources.image_encoder, **options)
+    if card.family == "sd15":
+        options.update(safety_checker=None, requires_safety_checker=False)
+    pipe = _PIPELINES[card.family].from_pretrained(
+        sources.base,
+        image_encoder=encoder,
+        feature_extractor=_image_processor(sources.image_encoder, encoder.config.image_size),
+        **options,
+    )
+    files = [sources.adapters[role] for role in ROLES]
+    try:
+        # All adapters in one call: a second call would replace the first.
+        pipe.load_ip_adapter(
+            [str(file.parent) for file in files],
+            subfolder="",
+            weight_name=[file.name for file in files],
+            image_encoder_folder=None,
+            local_files_only=True,
+        )
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise BundleError(f"the IP-Adapters of bundle {card.name!r} do not fit its UNet: {error}") from error
+    # Strength travels in the masks, per item and region, so that no request alters a shared module.
+    pipe.set_ip_adapter_scale([1.0] * len(ROLES))
+    return pipe
+
+
+def _image_processor(folder: Path, size: Any) -> Any:
+    if (folder / "preprocessor_config.json").exists():
+        return CLIPImageProcessorPil.from_pretrained(folder, local_files_only=True)
+    return CLIPImageProcessorPil(size=size, crop_size=size)
+
+
+def _take_apart(pipe: Any, card: BundleCard, folder: Path, device: torch.device, dtype: torch.dtype) -> Bundle:
+    two = card.family == "sdxl"
+    projections = pipe.unet.encoder_hid_proj
+    for role, layer in zip(ROLES, projections.image_projection_layers, strict=True):
+        if not isinstance(layer, ImageProjection | IPAdapterPlusImageProjection | IPAdapterFullImageProjection):
+            raise BundleError(f"the {role} adapter is of kind {type(layer).__name__}; plain, plus or full is needed")
+    pipe.unet.encoder_hid_proj = _PassThrough()
+    if dtype is torch.float16 and pipe.vae.config.force_upcast:
+        pipe.vae.to(torch.float32)
+    for module in (pipe.unet, pipe.vae, pipe.text_encoder, pipe.image_encoder, projections):
+        module.eval().requires_grad_(False)
+    return Bundle(
+        card=card,
+        folder=folder,
+        device=device,
+        dtype=dtype,
+        tokenizers=(pipe.tokenizer, pipe.tokenizer_2) if two else (pipe.tokenizer,),
+        text_encoders=(pipe.text_encoder, pipe.text_encoder_2) if two else (pipe.text_encoder,),
+        unet=pipe.unet,
+        vae=pipe.vae,
+        scheduler=pipe.scheduler,
+        image_encoder=pipe.image_encoder,
+        image_processor=pipe.feature_extractor,
+        projections=projections,
+        zero_negative=bool(pipe.config.get("force_zeros_for_empty_prompt")),
+        counts=Counts(loads=1),
+    )

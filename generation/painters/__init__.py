@@ -1,0 +1,1 @@
+"""Ways to paint: one folder per kind of model."""

@@ -1,0 +1,1 @@
+"""A run's use cases, the only place where storage and the generation service meet."""

@@ -1,0 +1,195 @@
+"""Publish a shot: master, renditions and manifest into the bucket, then its row into the catalog.
+
+The manifest is the last object and the row comes after it. So where a manifest is, its pictures are; where a row is,
+all is; and a crash anywhere leaves only objects that nobody refers to, which the next attempt takes over.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
+
+from brief.images import read_image
+from brief.types import Asset, ImageRef, Rendition, Shot, Take, Verdict
+from pipeline.provenance import BundleLabel, PublishedFile, manifest, read_manifest, xmp_packet
+from pipeline.run import Run
+from pipeline.stages import best_take
+from storage.bucket import keys as object_keys
+from storage.bucket.errors import ObjectDiffers, ObjectMissing
+from storage.bucket.objects import Objects
+from storage.catalog.catalog import Catalog
+from storage.catalog.records import TakeRecord
+from storage.catalog.tables import ShotState
+
+PNG_EFFORT = 3
+"""Of zlib: a tenth of the time of the highest for a few per cent of size."""
+XMP_IN_PNG = "XML:com.adobe.xmp"
+
+
+class NothingToPublish(ValueError):
+    """A take that was never refined or scored."""
+
+
+def publish(
+    shot: Shot,
+    record: TakeRecord,
+    renditions: Sequence[Rendition],
+    bundle: BundleLabel,
+    *,
+    objects: Objects,
+    catalog: Catalog,
+    run_id: str,
+) -> Asset:
+    """Publish one take of a shot. What was published for the shot before stays and is returned, whichever the take.
+
+    Args:
+        record: the take with its refined picture and its scorecard, as the catalog has it.
+        renditions: sizes of the shot's campaign.
+
+    Raises:
+        NothingToPublish: the take lacks its refined picture or its scorecard.
+        ObjectError: something about the bucket; nothing was recorded in the catalog.
+        CatalogError: something about the catalog; the objects are there and another attempt finds them.
+    """
+    before = _published_before(shot, objects)
+    asset, take = before or _write(shot, record, renditions, bundle, objects)
+    catalog.record_asset(asset, run_id, take)
+    return asset
+
+
+def _published_before(shot: Shot, objects: Objects) -> tuple[Asset, Take] | None:
+    key = object_keys.manifest(shot)
+    there = objects.head(key)
+    if there is None:
+        return None
+    ref = ImageRef(key, there.sha256 or objects.sha256(key))
+    return read_manifest(ref, objects.get(key, ref.sha256))
+
+
+def _write(
+    shot: Shot, record: TakeRecord, renditions: Sequence[Rendition], bundle: BundleLabel, objects: Objects
+) -> tuple[Asset, Take]:
+    if record.refined is None or record.scorecard is None:
+        lacks = "refined" if record.refined is None else "scored"
+        raise NothingToPublish(f"take {record.take.number} of shot {shot.key} was not {lacks}; run that stage first")
+    data = objects.get(record.refined.key, record.refined.sha256)
+    picture = read_image(data, f"refined take {record.take.number} of shot {shot.key}").convert("RGB")
+    mark = xmp_packet(shot, bundle)
+    master = _put(objects, object_keys.master(shot), encode_master(picture, mark), picture.size)
+    files = {}
+    for each in renditions:
+        key = object_keys.rendition(shot, each.name, each.format)
+        file = _put(objects, key, encode_rendition(picture, each, mark), (each.width, each.height))
+        files[each.name] = replace(file, enlarged=round(_enlarged(picture.size, each), 3))
+    key = object_keys.manifest(shot)
+    content = manifest(shot, record, bundle, master, files)
+    stored = objects.put(key, content, object_keys.content_type(key), keep_first=True)
+    # Another run may have been first; then its manifest counts, whose timings differ from ours.
+    return read_manifest(stored.ref, objects.get(key, stored.sha256) if stored.kept else content)
+
+
+def encode_master(picture: Image.Image, mark: bytes) -> bytes:
+    """Lossless PNG with the XMP packet ``mark``. Pillow has no ``xmp=`` for PNG, so it goes in as iTXt."""
+    info = PngInfo()
+    info.add_itxt(XMP_IN_PNG, mark.decode())
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", pnginfo=info, compress_level=PNG_EFFORT)
+    return buffer.getvalue()
+
+
+def encode_rendition(picture: Image.Image, wanted: Rendition, mark: bytes) -> bytes:
+    """WebP or JPEG of exactly the asked size: scaled to cover it, the longer side cropped about the middle."""
+    fitted = ImageOps.fit(picture, (wanted.width, wanted.height), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    if wanted.format == "jpeg":
+        fitted.save(buffer, "JPEG", quality=wanted.quality, optimize=True, progressive=True, xmp=mark)
+    else:
+        fitted.save(buffer, "WEBP", quality=wanted.quality, method=4, xmp=mark)
+    return buffer.getvalue()
+
+
+def _put(objects: Objects, key: str, data: bytes, size: tuple[int, int]) -> PublishedFile:
+    content_type = object_keys.content_type(key)
+    stored = objects.put(key, data, content_type)
+    return PublishedFile(stored.ref, content_type, *size, size=len(data))
+
+
+def _enlarged(master: tuple[int, int], wanted: Rendition) -> float:
+    return max(1.0, wanted.width / master[0], wanted.height / master[1])
+
+
+_LOG = logging.getLogger(__name__)
+_OWN_FAULT = (ObjectMissing, ObjectDiffers, NothingToPublish)
+"""What fails one shot; everything else about the bucket or the catalog is for the next attempt of the task."""
+
+
+def settle(run: Run, keys: Sequence[str]) -> dict[str, int]:
+    """Publish each shot whose best take is accepted, open a review where it is doubtful, turn down the rest.
+
+    A shot that cannot be published is recorded as failed, and the others go on. Returns the number per outcome.
+
+    Raises:
+        ObjectError, CatalogError, ServiceError: the bucket refuses or is gone, the database or the service is gone.
+    """
+    takes, label = run.catalog.takes(keys), bundle_label(run)
+    shots = run.catalog.shots(keys)
+    sizes = _renditions(run, shots)
+    outcomes: Counter[str] = Counter()
+    for shot in shots:
+        best = best_take(takes[shot.key])
+        outcome = ShotState.FAILED
+        if best is None or best.scorecard is None:
+            run.catalog.record_failure(shot.key, "publish", "no take of it was scored; run the campaign again")
+        elif best.scorecard.verdict is Verdict.ACCEPT:
+            outcome = _publish(run, shot, best, sizes[shot.campaign], label)
+        elif best.scorecard.verdict is Verdict.REJECT:
+            run.catalog.record_rejection(shot.key, best.scorecard.reasons)
+            outcome = ShotState.REJECTED
+        else:
+            run.catalog.open_review(shot.key, best.take.key, best.scorecard.reasons)
+            outcome = ShotState.REVIEW
+        outcomes[outcome.value] += 1
+        _LOG.info("%s in %s: %s", shot.product.sku, shot.environment.name, outcome.value)
+    return dict(outcomes)
+
+
+def publish_approved(run: Run) -> dict[str, int]:
+    """Publish what people approved since; errors as :func:`settle`."""
+    waiting = run.catalog.approved_unpublished()
+    if not waiting:
+        return {}
+    label = bundle_label(run)
+    sizes = _renditions(run, [review.shot for review in waiting])
+    outcomes: Counter[str] = Counter()
+    for review in waiting:
+        outcome = _publish(run, review.shot, review.take, sizes[review.shot.campaign], label)
+        outcomes[outcome.value] += 1
+        _LOG.info("%s, approved by %s: %s", review.shot.product.sku, review.decided_by, outcome.value)
+    return dict(outcomes)
+
+
+def bundle_label(run: Run) -> BundleLabel:
+    """The loaded bundle, as manifests name it."""
+    info = run.service.bundle()
+    return BundleLabel(info.name, info.fingerprint, info.licence, info.commercial, info.stand_in, info.recipe)
+
+
+def _publish(run: Run, shot: Shot, take: TakeRecord, renditions: Sequence[Rendition], label: BundleLabel) -> ShotState:
+    try:
+        publish(shot, take, renditions, label, objects=run.objects, catalog=run.catalog, run_id=run.run_id)
+    except _OWN_FAULT as error:
+        run.catalog.record_failure(shot.key, "publish", str(error))
+        _LOG.error("%s cannot be published: %s", shot.product.sku, error)
+        return ShotState.FAILED
+    return ShotState.PUBLISHED
+
+
+def _renditions(run: Run, shots: Sequence[Shot]) -> Mapping[str, Sequence[Rendition]]:
+    names = sorted({shot.campaign for shot in shots})
+    return {campaign.name: campaign.renditions for campaign in run.catalog.campaigns(names)}

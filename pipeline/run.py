@@ -1,0 +1,100 @@
+"""What an Airflow connection says, as the catalog, the bucket and the service need it; else the environment.
+
+| connection | type | holds |
+|---|---|---|
+| ``lookbook_catalog`` | postgres | the catalog's database |
+| ``lookbook_s3`` | aws | access key, secret key; extra: bucket, endpoint_url, region_name, addressing_style |
+| ``lookbook_service`` | http | the generation service; password: its token |
+
+Airflow itself is not imported: DAGs and plugins look the connections up, each in their own way.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from service.client import GenerationClient
+from storage.bucket.objects import Objects
+from storage.bucket.settings import ObjectSettings
+from storage.catalog.catalog import Catalog
+
+CATALOG, S3, SERVICE = "lookbook_catalog", "lookbook_s3", "lookbook_service"
+DATABASE_VARIABLE = "LOOKBOOK_DATABASE_URL"
+
+
+class AirflowConnection(Protocol):
+    """The fields of a connection that are read here."""
+
+    conn_type: str | None
+    host: str | None
+    schema: str | None
+    login: str | None
+    password: str | None
+    port: int | None
+
+    @property
+    def extra_dejson(self) -> dict[str, Any]: ...
+
+    def get_uri(self) -> str: ...
+
+
+def open_catalog(connection: AirflowConnection | None) -> Catalog:
+    """The catalog of a connection, or of ``LOOKBOOK_DATABASE_URL``.
+
+    Raises:
+        CatalogUrlError: neither names a database.
+    """
+    if connection is None:
+        return Catalog.at(os.environ.get(DATABASE_VARIABLE, ""))
+    # Airflow writes the scheme as libpq's older name, which SQLAlchemy does not know.
+    return Catalog.at(connection.get_uri().replace("postgres://", "postgresql://", 1))
+
+
+def open_objects(connection: AirflowConnection | None) -> Objects:
+    """The bucket of a connection, or of the ``LOOKBOOK_S3_*`` variables.
+
+    Raises:
+        ObjectSettingsError: neither names a bucket.
+    """
+    if connection is None:
+        return Objects.from_env()
+    extra = connection.extra_dejson
+    return Objects(
+        ObjectSettings(
+            bucket=extra.get("bucket") or connection.schema or "",
+            endpoint=extra.get("endpoint_url"),
+            access_key=connection.login,
+            secret_key=connection.password,
+            region=extra.get("region_name") or "us-east-1",
+            addressing=extra.get("addressing_style") or "path",
+        )
+    )
+
+
+def open_service(connection: AirflowConnection | None) -> GenerationClient:
+    """The generation service of a connection, or of the ``LOOKBOOK_SERVICE_*`` variables.
+
+    Raises:
+        ServiceError: neither says where it is.
+    """
+    if connection is None:
+        return GenerationClient.from_environment()
+    scheme = connection.schema or connection.conn_type or "http"
+    port = f":{connection.port}" if connection.port else ""
+    return GenerationClient(f"{scheme}://{connection.host}{port}", connection.password or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Opened connections, and the run on whose behalf they are used.
+
+    ``run_id`` is recorded with what is planned and published, and makes the ids of jobs: a task that is tried again
+    within its run finds its job again.
+    """
+
+    catalog: Catalog
+    objects: Objects
+    service: GenerationClient
+    run_id: str

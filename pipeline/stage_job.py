@@ -1,0 +1,129 @@
+"""One job at the generation service, followed to its end by a light process.
+
+The waiting is done here and not by an Airflow trigger: see ``benchmarks/deferral.md``.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
+
+from service.client import GenerationClient, JobUnknown, ServiceError, ServiceUnreachable
+from service.jobs import ItemResult, Job, JobState, Stage, job_id
+
+_LOG = logging.getLogger(__name__)
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
+"""Seconds between two looks at a job: short jobs are not kept waiting, long ones are not asked too often."""
+PATIENCE = 180.0
+"""Seconds for which a service that was there may be away, as while it restarts and loads its models."""
+
+
+class StageUnfinished(RuntimeError):
+    """Some items were not made, through no fault of theirs; the next attempt makes only these."""
+
+
+def run_stage(
+    service: GenerationClient,
+    run_id: str,
+    stage: Stage,
+    items: Mapping[str, Mapping[str, Any]],
+    record: Callable[[ItemResult], None],
+) -> None:
+    """Have ``items`` (by key) made, calling ``record`` for each as soon as it is made or has failed for good.
+
+    When this process is told to end (SIGTERM, a task's time limit), the job is cancelled.
+
+    Raises:
+        StageUnfinished: the bucket or the service let some items down, or somebody cancelled the job.
+        ServiceError: the service refuses, or is away for longer than :data:`PATIENCE`.
+    """
+    if not items:
+        return
+    job = job_id(run_id, stage, list(items))
+    with _ending_on_sigterm():
+        try:
+            _follow(service, job, stage, items, record)
+        except Exception:
+            raise  # the job may go on: the next attempt joins it
+        except BaseException:
+            with suppress(ServiceError):
+                service.cancel(job)
+            _LOG.warning("%s: told to end; cancelled job %s at %s", stage.value, job, service.url)
+            raise
+
+
+def _follow(
+    service: GenerationClient,
+    job: str,
+    stage: Stage,
+    items: Mapping[str, Mapping[str, Any]],
+    record: Callable[[ItemResult], None],
+) -> None:
+    waiting = dict(items)
+    transient: dict[str, str] = {}
+    now = service.submit(job, stage, list(items.values()))
+    _LOG.info("%s: job %s of %d items at %s", stage.value, job, len(items), service.url)
+    pause = FIRST_PAUSE
+    while True:
+        for result in now.results:
+            if result.transient:
+                transient[result.key] = str(result.error)
+            elif waiting.pop(result.key, None) is not None:
+                record(result)
+                _say(stage, result, len(items) - len(waiting), len(items))
+        if now.state.over:
+            break
+        time.sleep(pause)
+        pause = min(LONGEST_PAUSE, pause * 1.5)
+        now = _look(service, job, stage, items)
+    if waiting:
+        why = next(iter(transient.values()), None) or f"job {job} was cancelled" * (now.state is JobState.CANCELLED)
+        raise StageUnfinished(f"{stage.value}: {len(waiting)} of {len(items)} items are still to be made: {why}")
+
+
+def _look(service: GenerationClient, job: str, stage: Stage, items: Mapping[str, Mapping[str, Any]]) -> Job:
+    """The job as it stands; a service that restarts is waited for, and given the job again if it forgot it."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return service.job(job)
+        except JobUnknown:
+            _LOG.warning("%s: the service forgot job %s (a restart?); submitting it again", stage.value, job)
+            return service.submit(job, stage, list(items.values()))
+        except ServiceUnreachable as error:
+            if time.monotonic() > deadline:
+                raise
+            _LOG.warning("%s: %s; waiting for it", stage.value, error)
+            time.sleep(LONGEST_PAUSE)
+
+
+def _say(stage: Stage, result: ItemResult, done: int, total: int) -> None:
+    if result.error:
+        _LOG.error("%s %d/%d: %s failed: %s", stage.value, done, total, result.key, result.error)
+    elif result.kept:
+        _LOG.info("%s %d/%d: %s was there already", stage.value, done, total, result.object)
+    else:
+        _LOG.info("%s %d/%d: %s in %.1f s", stage.value, done, total, result.object, result.seconds)
+
+
+@contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM raise ``SystemExit`` meanwhile. Airflow's own handler calls a hook and lets the task go on, until
+    it is killed and cannot cancel anything any more."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(*_: object) -> NoReturn:
+    raise SystemExit("told to end by SIGTERM")

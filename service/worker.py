@@ -1,0 +1,121 @@
+"""The one thread that holds the models: loads the bundle, then takes jobs from the queue until it is closed."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from service.job_queue import JobQueue, Ticket
+from service.jobs import BundleInfo, ItemResult
+from service.settings import ServiceSettings
+from service.telemetry import Metrics
+from storage.bucket.objects import Objects
+
+if TYPE_CHECKING:
+    from generation.bundle.load import Bundle
+    from service.work import Work
+
+_LOG = logging.getLogger(__name__)
+
+
+class Readiness(StrEnum):
+    """Where the worker is."""
+
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether the service can work; ``reason`` in words where it cannot."""
+
+    state: Readiness
+    reason: str = ""
+
+
+class Worker:
+    """Loads the bundle of ``settings`` once and works on the jobs of ``queue``."""
+
+    def __init__(self, settings: ServiceSettings, queue: JobQueue, metrics: Metrics) -> None:
+        self.health = Health(Readiness.LOADING, f"loading the bundle in {settings.bundle}")
+        self.bundle: BundleInfo | None = None
+        self._settings = settings
+        self._queue = queue
+        self._metrics = metrics
+        self._thread = threading.Thread(target=self._run, name="studio", daemon=True)
+
+    def start(self) -> None:
+        """Begin to load, in the background."""
+        self._thread.start()
+
+    def stop(self, grace: float) -> None:
+        """Let the batch that is in flight finish, for at most ``grace`` seconds; objects are written whole or not at
+        all, so that nothing half-made stays if it does not."""
+        self._queue.close()
+        self._thread.join(grace)
+        if self._thread.is_alive():
+            _LOG.warning("the batch in flight is left undone after %.0f s; its items will be made again", grace)
+
+    def _run(self) -> None:
+        # The models' libraries are imported here, so that /health answers while they load.
+        from generation.studio import Studio
+        from service.bucket import Bucket
+        from service.work import Work
+
+        started = time.monotonic()
+        try:
+            studio = Studio.open(self._settings.bundle, batch=self._settings.batch)
+        except Exception as error:
+            self.health = Health(Readiness.FAILED, f"the bundle in {self._settings.bundle} cannot be loaded: {error}")
+            _LOG.exception("the bundle cannot be loaded; mend it or set LOOKBOOK_BUNDLE, and start again")
+            return
+        self.bundle = bundle_info(studio.bundle)
+        self._metrics.watch(studio.counts)
+        self.health = Health(Readiness.READY)
+        seconds = round(time.monotonic() - started, 1)
+        _LOG.info("ready", extra={"bundle": self.bundle.name, "device": str(studio.bundle.device), "seconds": seconds})
+        work = Work(
+            studio, Bucket(Objects(self._settings.objects), studio.bundle.card), self._settings.batch, self._metrics
+        )
+        while ticket := self._queue.next():
+            self._work_on(ticket, work)
+        work.close()
+        self.health = Health(Readiness.STOPPED, "shutting down")
+
+    def _work_on(self, ticket: Ticket, work: Work) -> None:
+        started = time.monotonic()
+        try:
+            work.run(ticket, self._queue)
+        except Exception as error:
+            _LOG.exception("job %s met a fault of the service itself", ticket.id)
+            answered = {result.key for result in ticket.results}
+            for item in ticket.items:
+                if item.key not in answered:
+                    fault = f"the generation service failed ({type(error).__name__}: {error}); see its log"
+                    self._queue.add(ticket, ItemResult(item.key, error=fault, transient=True))
+        job = self._queue.finish(ticket)
+        self._metrics.job(job)
+        said = {"job": job.id, "stage": job.stage.value, "items": job.total, "done": job.done}
+        _LOG.info("job %s", job.state.value, extra={**said, "seconds": round(time.monotonic() - started, 2)})
+
+
+def bundle_info(bundle: Bundle) -> BundleInfo:
+    """What callers are told of the loaded bundle."""
+    card = bundle.card
+    return BundleInfo(
+        name=card.name,
+        fingerprint=card.fingerprint,
+        width=card.width,
+        height=card.height,
+        licence=card.licence,
+        commercial=card.commercial,
+        stand_in=card.stand_in,
+        thresholds={name: asdict(threshold) for name, threshold in card.thresholds.items()},
+        recipe=dict(card.recipe),
+    )

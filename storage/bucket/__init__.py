@@ -1,0 +1,1 @@
+"""The bucket: S3-compatible storage of images and manifests."""

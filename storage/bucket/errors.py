@@ -1,0 +1,70 @@
+"""What can go wrong with the bucket, said so that the person who must act knows what to do."""
+
+from __future__ import annotations
+
+from botocore.exceptions import ClientError
+
+MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
+EXISTS = frozenset({"PreconditionFailed", "412"})
+DAMAGED = frozenset({"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch"})
+PASSING = frozenset(
+    {
+        "ConditionalRequestConflict",
+        "InternalError",
+        "OperationAborted",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "SlowDown",
+        "500",
+        "502",
+        "503",
+        "504",
+    }
+)
+"""Error codes that another attempt may cure."""
+
+_REMEDIES = {
+    "NoSuchBucket": "create the bucket, or correct its name in the settings",
+    "InvalidAccessKeyId": "check the access key in the settings",
+    "SignatureDoesNotMatch": "check the secret key in the settings (and the clock of this machine)",
+    "AccessDenied": "check the secret key, and that its owner may read, write and list in this bucket",
+    "RequestTimeTooSkewed": "set the clock of this machine",
+    "EntityTooLarge": "the server takes only smaller objects; raise its limit",
+    "QuotaExceeded": "make room in the bucket, or raise its quota",
+}
+
+
+class ObjectError(Exception):
+    """Something about the bucket; the message says which object, which bucket and what to do."""
+
+
+class ObjectMissing(ObjectError):
+    """There is no such object."""
+
+
+class ObjectRefused(ObjectError):
+    """The server answered and said no; retrying is of no use until somebody changes something."""
+
+
+class ObjectDiffers(ObjectError):
+    """The object's bytes are not the expected ones."""
+
+
+class ObjectStoreUnreachable(ObjectError):
+    """The server did not answer, or only with transient errors, until the deadline."""
+
+
+def code_of(error: ClientError) -> str:
+    """The server's error code ("AccessDenied"), or the HTTP status as text where there is no body (HEAD)."""
+    details = error.response.get("Error", {})
+    return str(details.get("Code") or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", "?"))
+
+
+def refusal(error: ClientError, doing: str, where: str) -> ObjectRefused:
+    """The error for a server that says no. ``doing`` is what was tried, ``where`` names bucket and endpoint."""
+    code = code_of(error)
+    said = str(error.response.get("Error", {}).get("Message") or code)
+    remedy = _REMEDIES.get(code) or _REMEDIES["AccessDenied" if code == "403" else "NoSuchBucket"]
+    if code not in _REMEDIES and code not in {"403", "404"}:
+        remedy = "see the server's own log"
+    return ObjectRefused(f"{doing}: {where} refuses it ({code}: {said}); {remedy}")

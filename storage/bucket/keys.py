@@ -1,0 +1,104 @@
+"""Where things lie in the bucket: pure functions from what something is to its object key.
+
+Published keys carry names a person knows (campaign, SKU); all others carry only digests.
+"""
+
+from __future__ import annotations
+
+import re
+
+from brief.types import Shot, Take
+
+EXTENSIONS = {
+    "BMP": ".bmp",
+    "GIF": ".gif",
+    "JPEG": ".jpg",
+    "PNG": ".png",
+    "TIFF": ".tif",
+    "WEBP": ".webp",
+}
+"""File extension of each image format that a catalog may hold, by Pillow's name of the format."""
+
+CONTENT_TYPES = {
+    ".bmp": "image/bmp",
+    ".gif": "image/gif",
+    ".jpg": "image/jpeg",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".tif": "image/tiff",
+    ".webp": "image/webp",
+}
+
+
+def content_type(key: str) -> str:
+    """MIME type of an object, by the extension of its key."""
+    return CONTENT_TYPES["." + key.rpartition(".")[2]]
+
+
+def packshot(sha256: str, extension: str) -> str:
+    """A product's packshot as the team delivered it; ``extension`` includes the dot."""
+    return f"catalog/packshots/{sha256}{extension}"
+
+
+def photo(sha256: str, extension: str) -> str:
+    """An environment's reference photo as the team delivered it."""
+    return f"catalog/photos/{sha256}{extension}"
+
+
+def brought_portrait(sha256: str, extension: str) -> str:
+    """A persona's portrait that the team brought instead of having it synthesised."""
+    return f"catalog/portraits/{sha256}{extension}"
+
+
+def portrait(portrait_key: str) -> str:
+    """A synthesised portrait, by its digest (:func:`brief.recipe.portrait_key`)."""
+    return f"portraits/{portrait_key}.png"
+
+
+def takes_of(shot_key: str) -> str:
+    """Prefix of all that the takes of one shot left."""
+    return f"takes/{shot_key}/"
+
+
+def composed(take: Take) -> str:
+    """A take as the denoising loop left it."""
+    return f"{takes_of(take.shot_key)}{take.key}/composed.png"
+
+
+def refined(take: Take) -> str:
+    """A take after refinement."""
+    return f"{takes_of(take.shot_key)}{take.key}/refined.png"
+
+
+def scorecard(take: Take) -> str:
+    """A take's scorecard as JSON."""
+    return f"{takes_of(take.shot_key)}{take.key}/scorecard.json"
+
+
+def published(shot: Shot) -> str:
+    """Prefix of a published shot. Two SKUs that look alike once made safe stay apart by the shot's key."""
+    return f"published/{safe_name(shot.campaign)}/{safe_name(shot.product.sku)}/{shot.key}/"
+
+
+def master(shot: Shot) -> str:
+    """The published picture in full size."""
+    return f"{published(shot)}master.png"
+
+
+def rendition(shot: Shot, name: str, image_format: str) -> str:
+    """A published size; ``image_format`` is "webp" or "jpeg"."""
+    extension = ".jpg" if image_format == "jpeg" else f".{image_format}"
+    return f"{published(shot)}{safe_name(name)}{extension}"
+
+
+def manifest(shot: Shot) -> str:
+    """The published picture's history as JSON; written last, so that where it is, the rest is."""
+    return f"{published(shot)}manifest.json"
+
+
+def safe_name(name: str) -> str:
+    """A person's name for something as one part of an object key: ASCII letters, digits, ``._-``, no leading dot.
+
+    S3 servers disagree about slashes, percent signs and dot segments, so nothing of that kind gets through.
+    """
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip(".") or "-"

@@ -1,0 +1,221 @@
+"""The bucket: bytes in and out of any S3-compatible server, each checked by its SHA-256.
+
+Objects are written once. A put asks for ``If-None-Match: *``; that an object is there already is success if it holds
+the same bytes, so every write can be repeated after any crash. The server verifies ``ChecksumSHA256`` on write, and
+the bytes are verified again on read.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from brief.types import ImageRef
+from storage.bucket.connection import Connection
+from storage.bucket.errors import DAMAGED, EXISTS, MISSING, ObjectDiffers, ObjectMissing, code_of, refusal
+from storage.bucket.settings import ObjectSettings
+
+KEYS_PER_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object after a put; ``kept`` tells that one was there before, whose SHA-256 this is."""
+
+    key: str
+    sha256: str
+    kept: bool
+
+    @property
+    def ref(self) -> ImageRef:
+        return ImageRef(self.key, self.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFacts:
+    """What the server says of an object; ``size`` in bytes, ``sha256`` in hex (``None``: written by others)."""
+
+    key: str
+    sha256: str | None
+    size: int
+    content_type: str
+    modified: datetime
+
+
+class Objects:
+    """The objects of one bucket. Threads may share one; after a fork each process makes its own connection.
+
+    Every method raises ``ObjectRefused`` when the server says no and ``ObjectStoreUnreachable`` when it does not answer
+    within ``settings.deadline`` seconds.
+    """
+
+    def __init__(self, settings: ObjectSettings) -> None:
+        self.settings = settings
+        self._connection = Connection(settings)
+
+    @classmethod
+    def from_env(cls) -> Objects:
+        """With :meth:`ObjectSettings.from_env`."""
+        return cls(ObjectSettings.from_env())
+
+    def put(self, key: str, data: bytes, content_type: str, *, keep_first: bool = False) -> Stored:
+        """Write an object, once.
+
+        Args:
+            keep_first: an object that is there with other bytes stays and is returned, instead of an error. For
+                outputs whose key says all that matters, such as a take that two runs made at the same time.
+
+        Raises:
+            ObjectDiffers: the key holds other bytes (never with ``keep_first``), or the server received others.
+        """
+        sha256 = hashlib.sha256(data).hexdigest()
+        request = {
+            "Key": key,
+            "Body": data,
+            "ContentType": content_type,
+            "ChecksumSHA256": base64.b64encode(bytes.fromhex(sha256)).decode(),
+            "IfNoneMatch": "*",
+            "Metadata": {"sha256": sha256},
+            "CacheControl": "public, max-age=31536000, immutable",
+        }
+        try:
+            self._call("put_object", f"writing {key!r}", **request)
+        except ClientError as error:
+            if code_of(error) in DAMAGED:
+                raise ObjectDiffers(f"writing {key!r}: the bytes were damaged on their way; try again") from error
+            if code_of(error) not in EXISTS:
+                raise refusal(error, f"writing {key!r}", self.settings.where) from error
+        else:
+            return Stored(key, sha256, kept=False)
+        there = self.sha256(key)
+        if there != sha256 and not keep_first:
+            raise ObjectDiffers(
+                f"{key!r} in {self.settings.where} holds other bytes (SHA-256 {there[:12]}, not {sha256[:12]}) and is "
+                "never overwritten; find out who wrote it, and delete it if it is wrong"
+            )
+        return Stored(key, there, kept=True)
+
+    def get(self, key: str, sha256: str | None = None) -> bytes:
+        """An object's bytes, verified against ``sha256`` (hex), or else against what the server holds of it.
+
+        Raises:
+            ObjectMissing: there is no such object.
+            ObjectDiffers: the bytes are not the expected ones.
+        """
+        doing = f"reading {key!r}"
+
+        def read(client: Any) -> tuple[bytes, str | None]:
+            answer = client.get_object(Bucket=self.settings.bucket, Key=key, ChecksumMode="ENABLED")
+            return answer["Body"].read(), _sha256_of(answer)
+
+        try:
+            data, stored = self._connection.attempt(read, doing)
+        except ClientError as error:
+            raise self._missing_or_refused(error, key, doing) from error
+        expected = sha256 or stored
+        found = hashlib.sha256(data).hexdigest()
+        if expected and found != expected:
+            raise ObjectDiffers(
+                f"{key!r} in {self.settings.where} has SHA-256 {found[:12]}, expected {expected[:12]}; "
+                "restore the object from where it came from, or delete it so that it is made again"
+            )
+        return data
+
+    def head(self, key: str) -> ObjectFacts | None:
+        """What the server knows of an object, or ``None`` where there is none."""
+        try:
+            answer = self._call("head_object", f"looking for {key!r}", Key=key, ChecksumMode="ENABLED")
+        except ClientError as error:
+            if code_of(error) in MISSING:
+                return None
+            raise refusal(error, f"looking for {key!r}", self.settings.where) from error
+        return ObjectFacts(
+            key, _sha256_of(answer), answer["ContentLength"], answer.get("ContentType", ""), answer["LastModified"]
+        )
+
+    def exists(self, key: str) -> bool:
+        """Whether there is such an object."""
+        return self.head(key) is not None
+
+    def sha256(self, key: str) -> str:
+        """SHA-256 (hex) of an object, read and computed where the server does not know it.
+
+        Raises:
+            ObjectMissing: there is no such object.
+        """
+        facts = self.head(key)
+        return facts.sha256 if facts and facts.sha256 else hashlib.sha256(self.get(key)).hexdigest()
+
+    def url(self, key: str, seconds: int = 3600) -> str:
+        """A presigned URL by which anybody may read the object for so many seconds."""
+        request = {"Bucket": self.settings.bucket, "Key": key}
+        return str(self._connection.client().generate_presigned_url("get_object", Params=request, ExpiresIn=seconds))
+
+    def list_keys(self, prefix: str) -> Iterator[str]:
+        """Keys that begin with ``prefix``, in the server's order (by UTF-8 bytes), page by page."""
+        after: dict[str, str] = {}
+        while True:
+            try:
+                page = self._call(
+                    "list_objects_v2", f"listing {prefix!r}", Prefix=prefix, MaxKeys=KEYS_PER_PAGE, **after
+                )
+            except ClientError as error:
+                raise refusal(error, f"listing {prefix!r}", self.settings.where) from error
+            yield from (entry["Key"] for entry in page.get("Contents", []))
+            if not page.get("IsTruncated"):
+                return
+            after = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def delete_prefix(self, prefix: str) -> int:
+        """Delete all objects whose key begins with ``prefix``; returns how many. For clean-up of takes.
+
+        Raises:
+            ValueError: the prefix is empty or does not end with a slash, so that no typing error empties the bucket.
+        """
+        if not prefix.rstrip("/") or not prefix.endswith("/"):
+            raise ValueError(f"will not delete all that begins with {prefix!r}; name a folder, ending with a slash")
+        keys = list(self.list_keys(prefix))
+        for key in keys:
+            try:
+                self._call("delete_object", f"deleting {key!r}", Key=key)
+            except ClientError as error:
+                raise refusal(error, f"deleting {key!r}", self.settings.where) from error
+        return len(keys)
+
+    def ensure_bucket(self) -> bool:
+        """Make the bucket if it is not there; returns whether it was made."""
+        doing = "making the bucket"
+        try:
+            self._call("create_bucket", doing)
+        except ClientError as error:
+            if code_of(error) in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
+                return False
+            raise refusal(error, doing, self.settings.where) from error
+        return True
+
+    def _missing_or_refused(self, error: ClientError, key: str, doing: str) -> Exception:
+        if code_of(error) not in MISSING:
+            return refusal(error, doing, self.settings.where)
+        return ObjectMissing(
+            f"{key!r} is not in {self.settings.where}; import or make it again, or correct the row that names it"
+        )
+
+    def _call(self, operation: str, doing: str, **request: Any) -> Any:
+        """One boto3 operation on the bucket; ``ClientError`` is left to the caller, who knows what it means."""
+        bucket = self.settings.bucket
+        return self._connection.attempt(lambda client: getattr(client, operation)(Bucket=bucket, **request), doing)
+
+
+def _sha256_of(answer: dict[str, Any]) -> str | None:
+    """The object's SHA-256 in hex: the server's own checksum, else what the put noted in the metadata."""
+    checksum = answer.get("ChecksumSHA256")
+    if checksum and "-" not in checksum:
+        return base64.b64decode(checksum).hex()
+    noted: str | None = answer.get("Metadata", {}).get("sha256")
+    return noted

@@ -1,0 +1,1 @@
+"""The catalog database: products, environments, personas, campaigns, shots, takes, publications, reviews."""

@@ -1,0 +1,53 @@
+"""What can go wrong with the catalog, said so that the person who must act knows what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
+
+
+class CatalogError(Exception):
+    """Something about the catalog; the message says which row or database and what to do."""
+
+
+class CatalogUnreachable(CatalogError):
+    """The database does not answer."""
+
+
+class SchemaMissing(CatalogError):
+    """The database has no tables, or those of another version."""
+
+
+class RowMissing(CatalogError):
+    """There is no row of that name or key."""
+
+
+class AlreadyDecided(CatalogError):
+    """A review was answered before; says by whom."""
+
+
+@contextmanager
+def naming_the_database(engine: Engine) -> Iterator[None]:
+    """Turn the driver's errors into ones that name the database (without its password) and a remedy."""
+    try:
+        yield
+    except DBAPIError as error:
+        where = engine.url.render_as_string(hide_password=True)
+        said = str(error.orig).strip().partition("\n")[0]
+        if _table_is_missing(error):
+            raise SchemaMissing(f"{where} has no up-to-date schema ({said}); run: python -m storage migrate") from error
+        if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
+            raise CatalogUnreachable(
+                f"the catalog's database {where} does not answer ({said}); check that it runs, that this machine "
+                "reaches it, and the user and password of LOOKBOOK_DATABASE_URL"
+            ) from error
+        raise
+
+
+def _table_is_missing(error: DBAPIError) -> bool:
+    if isinstance(error, ProgrammingError):
+        return getattr(error.orig, "sqlstate", None) in {"42P01", "42703"}
+    return isinstance(error, OperationalError) and str(error.orig).startswith(("no such table", "no such column"))

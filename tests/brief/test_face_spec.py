@@ -1,0 +1,62 @@
+"""The casting sheet refuses what is not on it, naming the field and what is allowed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from brief.face_spec import CHOICES, FIELD_TYPES, MAX_NOTES, FaceSpec, FaceSpecError
+
+ADAPTER = TypeAdapter(FaceSpec)
+FACES = st.builds(
+    FaceSpec,
+    **{name: st.none() | st.sampled_from(allowed) for name, allowed in CHOICES.items()},
+    skin_tone=st.none() | st.integers(1, 10),
+    freckles=st.none() | st.booleans(),
+    moles=st.none() | st.booleans(),
+    notes=st.none() | st.text(min_size=1, max_size=MAX_NOTES),
+)
+
+
+@pytest.mark.parametrize("field", CHOICES)
+def test_a_closed_field_names_itself_and_what_is_allowed(field: str) -> None:
+    with pytest.raises(FaceSpecError, match=f"^{field}: 'martian' is not one of {CHOICES[field][0]}, "):
+        FaceSpec.from_mapping({field: "martian"})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"skin_tone": 0}, "skin_tone: 0 is not a whole number from 1 to 10"),
+        ({"skin_tone": 11}, "skin_tone: 11"),
+        ({"skin_tone": True}, "skin_tone: True"),
+        ({"skin_tone": 2.5}, "skin_tone: 2.5"),
+        ({"freckles": "yes"}, "freckles: 'yes' is not true or false"),
+        ({"notes": "x" * (MAX_NOTES + 1)}, "notes: 301 characters, at most 300"),
+        ({"notes": 7}, "notes: 7 is not text"),
+        ({"hair_color": "red"}, "hair_color: no such feature; known are age_band, "),
+    ],
+)
+def test_what_is_not_allowed_is_named(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(FaceSpecError, match=message):
+        FaceSpec.from_mapping(values)
+
+
+def test_empty_text_counts_as_not_chosen() -> None:
+    assert FaceSpec.from_mapping({"lips": "", "brows": None, "nose": "broad"}) == FaceSpec(nose="broad")
+
+
+def test_every_field_is_on_the_sheet_for_forms() -> None:
+    assert set(CHOICES) < set(FIELD_TYPES)
+    assert set(FIELD_TYPES) - set(CHOICES) == {"skin_tone", "freckles", "moles", "notes"}
+
+
+@settings(deadline=None)
+@given(FACES)
+def test_a_face_survives_json_and_its_chosen_fields(face: FaceSpec) -> None:
+    assert ADAPTER.validate_json(ADAPTER.dump_json(face)) == face
+    assert FaceSpec.from_mapping(face.chosen()) == face

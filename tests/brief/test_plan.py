@@ -1,0 +1,133 @@
+"""Planning: the same rows give the same shots, a new row only its own, and what is wrong is named."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from brief.plan import Plan, PlanError, plan
+from brief.types import Campaign, Environment, Framing, Persona, Product, Rendition
+from tests.storage.samples import BUNDLE, campaign, environment, persona, product
+
+NAMES = st.lists(st.text("abcdefgh", min_size=1, max_size=3), min_size=1, max_size=3, unique=True)
+CAMPAIGNS = st.builds(
+    campaign,
+    environments=NAMES.map(tuple),
+    personas=NAMES.map(tuple),
+    framings=st.lists(st.sampled_from(Framing), min_size=1, unique=True).map(tuple),
+    shots_per_product=st.none() | st.integers(1, 4),
+    variants=st.integers(1, 2),
+    seed=st.integers(0, 5),
+)
+SKUS = st.lists(st.text("MNOPQ", min_size=1, max_size=3), min_size=1, max_size=4, unique=True)
+
+
+def planned(wanted: Campaign, skus: list[str], shuffle: random.Random | None = None) -> Plan:
+    products = {sku: product(sku) for sku in _shuffled(skus, shuffle)}
+    environments = {name: environment(name) for name in _shuffled(wanted.environments, shuffle)}
+    personas = {name: persona(name) for name in _shuffled(wanted.personas, shuffle)}
+    return plan(wanted, products, environments, personas, BUNDLE)
+
+
+def _shuffled(names: Sequence[str], shuffle: random.Random | None) -> list[str]:
+    return shuffle.sample(names, len(names)) if shuffle else list(names)
+
+
+def test_every_combination_is_planned_once() -> None:
+    wanted = campaign(
+        environments=("beach", "forest"), personas=("ana", "ben"), framings=(Framing.HELD, Framing.STILL), variants=2
+    )
+    shots = planned(wanted, ["A", "B"]).shots
+    assert len(shots) == 2 * 2 * (2 + 1) * 2
+    assert len({shot.key for shot in shots}) == len(shots)
+    assert all((shot.persona is None) == (shot.framing is Framing.STILL) for shot in shots)
+    assert all((shot.width, shot.height) == (128, 128) for shot in shots)
+
+
+def test_golden_shot() -> None:
+    (shot,) = planned(campaign(), ["MUG-1"]).shots
+    assert (shot.key, shot.seed) == ("981c283ebb2c9a44c386c8a8cabdbcdb", 4062989243)
+
+
+@settings(deadline=None, max_examples=30)
+@given(CAMPAIGNS, SKUS, st.randoms(use_true_random=False))
+def test_the_order_of_rows_does_not_matter(wanted: Campaign, skus: list[str], shuffle: random.Random) -> None:
+    assert planned(wanted, skus) == planned(wanted, skus, shuffle)
+
+
+@settings(deadline=None, max_examples=30)
+@given(CAMPAIGNS, SKUS)
+def test_a_new_product_leaves_the_others_shots_as_they_are(wanted: Campaign, skus: list[str]) -> None:
+    before = {shot.key for shot in planned(wanted, skus).shots}
+    after = planned(wanted, [*skus, "ZZZ"]).shots
+    assert before == {shot.key for shot in after if shot.product.sku != "ZZZ"}
+
+
+@settings(deadline=None, max_examples=30)
+@given(CAMPAIGNS, SKUS)
+def test_a_new_environment_keeps_every_old_combination(wanted: Campaign, skus: list[str]) -> None:
+    wider = campaign(**{**_fields(wanted), "environments": (*wanted.environments, "zzz")})
+    before = {shot.key for shot in planned(wanted, skus).shots}
+    after = planned(wider, skus).shots
+    if wanted.shots_per_product is None:
+        assert before == {shot.key for shot in after if shot.environment.name != "zzz"}
+    else:
+        # The number per product stays, so the new place takes turns from the old ones, and from nothing else.
+        per_product = wanted.shots_per_product * wanted.variants
+        assert len(after) <= per_product * len(skus)
+        assert len({shot.key for shot in after}) == len(after)
+
+
+@settings(deadline=None, max_examples=30)
+@given(CAMPAIGNS, SKUS, st.integers(1, 20))
+def test_the_budget_is_kept_and_what_it_leaves_out_is_counted(wanted: Campaign, skus: list[str], most: int) -> None:
+    everything = planned(wanted, skus).shots
+    limited = planned(campaign(**{**_fields(wanted), "max_shots": most}), skus)
+    assert limited.shots == everything[:most]
+    assert limited.left_out == max(0, len(everything) - most)
+
+
+def test_shots_per_product_are_spread_over_places() -> None:
+    places = ("a", "b", "c", "d")
+    shots = planned(campaign(environments=places, shots_per_product=4), ["MUG-1"]).shots
+    assert {shot.environment.name for shot in shots} == set(places)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"environments": ()}, "its list of environments is empty"),
+        ({"framings": ()}, "its list of framings is empty"),
+        ({"personas": ()}, "its framings show a person, but its list of personas is empty"),
+        ({"products": ("A", "GONE")}, "product 'GONE' is not in the catalog, which has A"),
+        ({"environments": ("moon",)}, "environment 'moon' is not in the catalog, which has beach"),
+        ({"personas": ("nobody",)}, "persona 'nobody' is not in the catalog, which has ana"),
+        ({"recipe": "secret"}, "recipe 'secret' is unknown; there are standard, draft"),
+        ({"variants": 0}, "variants is 0"),
+        ({"max_takes": 0}, "max_takes is 0"),
+        ({"shots_per_product": 0}, "shots_per_product is 0"),
+        ({"max_shots": -1}, "max_shots is -1"),
+        ({"width": 130}, "width is 130, it must be a multiple of 8"),
+        ({"thresholds": {"face": 80.0}}, "threshold 'face' is 80.0, it must lie between 0 and 1"),
+        ({"renditions": (Rendition("web", 10, 10), Rendition("web", 20, 20))}, "rendition 'web' is there twice"),
+        ({"renditions": (Rendition("../up", 10, 10),)}, "'../up' becomes a file name"),
+        ({"renditions": (Rendition("web", 10, 10, "gif"),)}, "format is 'gif', it must be webp or jpeg"),
+        ({"renditions": (Rendition("web", 0, 10),)}, "0 x 10 pixels"),
+        ({"renditions": (Rendition("web", 10, 10, "webp", 0),)}, "quality is 0"),
+    ],
+)
+def test_a_campaign_that_cannot_be_planned_says_what_is_wrong(change: dict[str, Any], message: str) -> None:
+    products: dict[str, Product] = {"A": product("A")}
+    environments: dict[str, Environment] = {"beach": environment()}
+    personas: dict[str, Persona] = {"ana": persona()}
+    with pytest.raises(PlanError, match=f"^campaign 'autumn': .*{message}"):
+        plan(campaign(**change), products, environments, personas, BUNDLE)
+
+
+def _fields(wanted: Campaign) -> dict[str, Any]:
+    return {name: getattr(wanted, name) for name in Campaign.__dataclass_fields__}

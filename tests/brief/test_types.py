@@ -1,0 +1,37 @@
+"""The domain's types go through JSON unchanged, since the service, Airflow and the catalog pass them on."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from brief.plan import plan
+from brief.recipe import take
+from brief.types import Framing, Scorecard, Shot, Take, Verdict
+from tests.storage.samples import BUNDLE, campaign, environment, persona, product
+
+
+def shots() -> tuple[Shot, ...]:
+    wanted = campaign(framings=(Framing.HELD, Framing.STILL))
+    return plan(wanted, {"MUG-1": product()}, {"beach": environment()}, {"ana": persona()}, BUNDLE).shots
+
+
+def test_shots_takes_and_scorecards_survive_json() -> None:
+    for shot in shots():
+        adapter = TypeAdapter(Shot)
+        assert adapter.validate_json(adapter.dump_json(shot)) == shot
+    made = take("a" * 32, 7, 2, {"steps": 12.0})
+    assert TypeAdapter(Take).validate_json(TypeAdapter(Take).dump_json(made)) == made
+    card = Scorecard({"face": 0.5}, Verdict.RETAKE, ("the face is small",))
+    assert TypeAdapter(Scorecard).validate_json(TypeAdapter(Scorecard).dump_json(card)) == card
+
+
+def test_a_face_that_is_not_allowed_is_refused_on_the_way_in() -> None:
+    values = TypeAdapter(Shot).dump_python(shots()[0], mode="json")
+    values["persona"]["face"]["age_band"] = "ancient"
+    with pytest.raises(ValidationError, match="'ancient' is not one of young adult"):
+        TypeAdapter(Shot).validate_python(values)
+
+
+def test_only_a_still_shows_nobody() -> None:
+    assert [framing for framing in Framing if not framing.has_person] == [Framing.STILL]

@@ -1,0 +1,45 @@
+"""Cutting shots into shards."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brief.plan import plan
+from brief.types import Shot
+from pipeline.plan import MOST_SHARDS, cut
+from tests.storage.samples import BUNDLE, campaign, environment, persona, product
+
+
+def shots(count: int) -> list[Shot]:
+    products = {f"MUG-{number}": product(f"MUG-{number}", title=f"mug {number}") for number in range(count)}
+    return list(plan(campaign(), products, {"beach": environment()}, {"ana": persona()}, BUNDLE).shots)
+
+
+MANY = shots(60)
+
+
+@given(st.integers(0, 60), st.integers(1, 20), st.integers(1, 12))
+def test_every_shot_is_in_one_shard_and_there_are_never_too_many(count: int, size: int, most: int) -> None:
+    parts = list(cut(MANY[:count], size, most))
+    assert [key for part in parts for key in part.keys] == [shot.key for shot in MANY[:count]]
+    assert len(parts) <= most
+    if count <= size * most:
+        assert all(len(part.keys) <= size for part in parts)
+
+
+def test_a_shard_is_named_after_its_products() -> None:
+    (one,) = cut(MANY[:1], 8)
+    assert one.name == f"{MANY[0].product.sku} (1 shot)"
+    (many,) = cut(MANY[:5], 8)
+    assert many.name.endswith("and 2 more (5 shots)")
+
+
+def test_airflow_maps_over_no_more_than_it_can() -> None:
+    assert MOST_SHARDS == 1024
+
+
+def test_a_shard_holds_something() -> None:
+    with pytest.raises(ValueError, match="shard_size is 0"):
+        list(cut(MANY, 0))

@@ -1,0 +1,263 @@
+"""A shard's way through all stages, with the real service on a stand-in bundle, a real bucket and a catalog."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageDraw
+from sqlalchemy import update
+
+from brief.recipe import take
+from brief.types import ImageRef, Scorecard, Verdict
+from embedded.seaweedfs import SeaweedServer
+from generation.bundle.miniature import build
+from pipeline.casting import cast
+from pipeline.plan import RunUnfinished, plan_run, summarise
+from pipeline.publish import publish_approved, settle
+from pipeline.run import Run
+from pipeline.stages import best_take, compose, face, refine, retake, score
+from pipeline.upkeep import clear_takes
+from service.client import GenerationClient
+from storage.bucket import keys as object_keys
+from storage.bucket.objects import Objects
+from storage.bucket.settings import ObjectSettings
+from storage.catalog.catalog import Catalog
+from storage.catalog.errors import RowMissing
+from storage.catalog.shots import Reprocess
+from storage.catalog.tables import ShotRow, ShotState
+from tests.running_service import running_service
+from tests.storage.samples import campaign, environment, persona, product
+
+DOUBTFUL = {"taste": 0.5}
+"""A cut for what nothing measures: every take goes before a person."""
+
+
+@pytest.fixture(scope="module")
+def settings(s3_server: SeaweedServer) -> ObjectSettings:
+    chosen = ObjectSettings("shard", s3_server.endpoint, s3_server.access_key, s3_server.secret_key)
+    Objects(chosen).ensure_bucket()
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, settings: ObjectSettings) -> Iterator[GenerationClient]:
+    bundle = build(tmp_path_factory.mktemp("bundles") / "miniature")
+    with running_service(bundle, settings, batch=4) as client:
+        yield client
+
+
+@pytest.fixture
+def run(sqlite_url: str, settings: ObjectSettings, service: GenerationClient, request: Any) -> Iterator[Run]:
+    from storage.catalog.migrate import migrate
+
+    catalog = Catalog.at(sqlite_url)
+    migrate(catalog.engine)
+    yield Run(catalog, Objects(settings), service, f"run of {request.node.name}")
+    catalog.engine.dispose()
+
+
+def image(run: Run, name: str, colour: tuple[int, int, int]) -> ImageRef:
+    picture = Image.new("RGBA", (60, 80), (255, 255, 255, 0))
+    ImageDraw.Draw(picture).rectangle((15, 10, 45, 70), fill=(*colour, 255))
+    data = io.BytesIO()
+    (picture if name.startswith("pack") else picture.convert("RGB")).save(data, "PNG")
+    return run.objects.put(f"catalog/{name}.png", data.getvalue(), "image/png").ref
+
+
+def planned(run: Run, *bad: str, **brief: Any) -> list[str]:
+    """Keys of a campaign over two mugs; the packshots of ``bad`` ones are not in the bucket."""
+    wanted = campaign(**{"thresholds": DOUBTFUL, **brief})
+    run.catalog.save_products(
+        product(
+            sku,
+            packshot=ImageRef("catalog/lost.png", "0" * 64) if sku in bad else image(run, f"pack-{sku}", (9, 9, 9)),
+        )
+        for sku in ("MUG-1", "MUG-2")
+    )
+    run.catalog.save_environments([environment("beach", photo=image(run, "beach", (40, 90, 200)))])
+    run.catalog.save_personas([persona("ana")])
+    run.catalog.save_campaigns([wanted])
+    return keys_of(run)
+
+
+def keys_of(run: Run, reprocess: Reprocess = Reprocess.MISSING) -> list[str]:
+    return [key for shard in plan_run(run, None, reprocess, 8).shards for key in shard.keys]
+
+
+def shoot(run: Run, keys: list[str]) -> dict[str, int]:
+    for stage in (face, compose, refine, score, retake):
+        keys = stage(run, keys)
+    return settle(run, keys)
+
+
+def items_made(run: Run) -> float:
+    """Pictures, portraits and scorecards that the service made up to now."""
+    text = run.service._http.get("/metrics").text
+    lines = (line for line in text.splitlines() if line.startswith("lookbook_items_total") and 'outcome="made"' in line)
+    return sum(float(line.split()[-1]) for line in lines)
+
+
+def test_a_bad_row_fails_with_its_reason_and_the_others_are_put_before_a_person_and_published(run: Run) -> None:
+    keys = planned(run, "MUG-2", prompt="one")
+    assert shoot(run, keys) == {"review": 1}
+    assert summarise(run, keys, {}) == {"review": 1, "failed": 1}
+    (failed,) = (run.catalog.history(key).record for key in keys if run.catalog.states([key])[key] == "failed")
+    assert failed.shot.product.sku == "MUG-2"
+    assert "catalog/lost.png" in (failed.reason or "")
+    (review,) = run.catalog.reviews()
+    run.catalog.decide(review.id, "approve", "ann")
+    assert publish_approved(run) == {"published": 1}
+    assert publish_approved(run) == {}
+    assert run.objects.exists(object_keys.manifest(review.shot))
+
+
+def test_a_second_run_over_an_unchanged_catalog_makes_nothing(run: Run) -> None:
+    shoot(run, planned(run, prompt="two"))
+    made = items_made(run)
+    assert keys_of(run) == []
+    assert summarise(run, [], {}) == {}
+    assert items_made(run) == made
+
+
+def test_a_repeated_stage_makes_only_what_is_missing(run: Run) -> None:
+    keys = planned(run, prompt="three")
+    compose(run, face(run, keys)[:1])
+    made = items_made(run)
+    assert compose(run, face(run, keys)) == keys
+    assert items_made(run) == made + 1
+    assert compose(run, keys) == keys
+    assert items_made(run) == made + 1
+
+
+def test_a_catalog_that_was_lost_takes_over_what_the_bucket_has(run: Run, tmp_path: Path) -> None:
+    from storage.catalog.migrate import migrate
+
+    keys = planned(run, prompt="four")
+    outcome = shoot(run, keys)
+    made = items_made(run)
+    anew = Catalog.at(f"sqlite:///{tmp_path / 'anew.sqlite'}")
+    migrate(anew.engine)
+    again = replace(run, catalog=anew, run_id="another run")
+    assert shoot(again, planned(again, prompt="four")) == outcome
+    assert items_made(run) == made
+    anew.engine.dispose()
+
+
+def test_a_failed_row_that_was_mended_is_made_on_request(run: Run) -> None:
+    keys = planned(run, "MUG-1", "MUG-2", prompt="five")
+    assert shoot(run, keys) == {}
+    assert keys_of(run) == []
+    assert sorted(keys_of(run, Reprocess.FAILED)) == sorted(keys)
+
+
+def test_a_take_that_is_not_good_enough_is_followed_by_others_with_changes(run: Run) -> None:
+    keys = planned(run, prompt="six", max_takes=2)
+    for key in scored(run, keys):
+        takes = run.catalog.takes([key])[key]
+        assert [each.take.number for each in takes] == [1, 2]
+        assert len({each.take.seed for each in takes}) == 2
+        assert "steps" in takes[1].take.changes
+        assert all(each.refined is not None for each in takes)
+
+
+def scored(run: Run, keys: list[str]) -> list[str]:
+    """Through the stages, with first takes so soft that they ask for another one."""
+    refined = refine(run, compose(run, face(run, keys)))
+    for key in refined:
+        soft = Scorecard({"sharpness": 0.1}, Verdict.RETAKE, ("sharpness 0.10 is below 0.75: the picture is soft",))
+        run.catalog.record_scorecard(run.catalog.takes([key])[key][-1].take.key, soft)
+    return retake(run, refined)
+
+
+def test_a_rejected_shot_gets_a_new_take_on_request(run: Run) -> None:
+    keys = planned(run, prompt="seven")
+    shoot(run, keys)
+    for review in run.catalog.reviews():
+        run.catalog.decide(review.id, "reject", "ann", "face is wrong")
+    assert keys_of(run) == []
+    again = keys_of(run, Reprocess.REJECTED)
+    assert sorted(again) == sorted(keys)
+    shoot(replace(run, run_id="another run"), again)
+    assert {each.take.take.number for each in run.catalog.reviews()} == {2}
+
+
+def test_a_summary_fails_while_shots_are_unfinished(run: Run) -> None:
+    keys = planned(run, prompt="eight")
+    compose(run, face(run, keys))
+    with pytest.raises(RunUnfinished, match="2 of 2 shots are unfinished"):
+        summarise(run, keys, {})
+
+
+def test_a_dry_run_changes_nothing(run: Run) -> None:
+    planned(run, prompt="nine")
+    run.catalog.save_campaigns([campaign("spring", prompt="nine")])
+    before = run.catalog.totals()
+    assert plan_run(run, ["spring"], Reprocess.MISSING, 8, dry_run=True).shards == []
+    assert run.catalog.totals() == before
+
+
+def test_a_campaign_that_cannot_be_planned_leaves_the_others(run: Run) -> None:
+    planned(run, prompt="ten")
+    run.catalog.save_campaigns([campaign("broken", environments=("moon",))])
+    outcome = plan_run(run, None, Reprocess.MISSING, 8)
+    assert list(outcome.problems) == ["broken"]
+    assert "'moon' is not in the catalog" in outcome.problems["broken"]
+    assert [len(shard.keys) for shard in outcome.shards] == [2]
+    with pytest.raises(RowMissing, match="summer"):
+        plan_run(run, ["summer"], Reprocess.MISSING, 8)
+
+
+def test_superseded_takes_are_cleared_and_published_pictures_stay(run: Run) -> None:
+    keys = planned(run, prompt="eleven")
+    shoot(run, keys)
+    for review in run.catalog.reviews():
+        run.catalog.decide(review.id, "approve", "ann")
+    publish_approved(run)
+    run.catalog.save_campaigns([campaign(prompt="twelve")])
+    keys_of(run)
+    assert clear_takes(run, 30) == 0
+    with run.catalog.engine.begin() as connection:
+        past = datetime.now(UTC) - timedelta(days=31)
+        connection.execute(update(ShotRow).where(ShotRow.key.in_(keys)).values(updated_at=past))
+    assert clear_takes(run, 30) == len(keys)
+    assert clear_takes(run, 30) == 0
+    for shot in run.catalog.shots(keys):
+        assert list(run.objects.list_keys(object_keys.takes_of(shot.key))) == []
+        assert run.objects.exists(object_keys.master(shot))
+
+
+def test_casting_draws_portraits_without_shots(run: Run) -> None:
+    run.catalog.save_personas([persona("cleo", seed=99), persona("dan", seed=98)])
+    made = cast(run, ["cleo"])
+    assert list(made) == ["cleo"]
+    assert run.objects.exists(made["cleo"])
+    assert sorted(cast(run, [])) == ["cleo", "dan"]
+    with pytest.raises(RowMissing, match="'eve' is not in the catalog, which has cleo, dan"):
+        cast(run, ["eve"])
+
+
+def test_the_best_take_has_the_best_verdict_then_the_highest_mean(run: Run) -> None:
+    from storage.catalog.records import TakeRecord
+
+    def record(number: int, verdict: Verdict, value: float) -> TakeRecord:
+        return TakeRecord(take("a" * 32, 1, number), None, None, Scorecard({"product": value}, verdict), {})
+
+    takes = [record(1, Verdict.REJECT, 0.9), record(2, Verdict.REVIEW, 0.5), record(3, Verdict.REVIEW, 0.6)]
+    best = best_take(takes)
+    assert best is not None
+    assert best.take.number == 3
+    assert best_take([TakeRecord(takes[0].take, None, None, None, {})]) is None
+
+
+def test_a_superseded_shot_is_left_alone(run: Run) -> None:
+    keys = planned(run, prompt="thirteen")
+    run.catalog.save_campaigns([campaign(prompt="fourteen")])
+    keys_of(run)
+    shoot(run, keys)
+    assert set(run.catalog.states(keys).values()) == {ShotState.SUPERSEDED}
