@@ -32,4 +32,4 @@ COPY bundles bundles
 ENV LOOKBOOK_BUNDLE=/opt/lookbook/bundles/starter HF_HOME=/models
 RUN install -d -o lookbook -g lookbook /models
 USER lookbook
-CMD ["uvicorn", "service.app:create_app", "--factory", "--host", "0.0.0.0", "--port", "8500", "--no-access-log"]
+CMD ["uvicorn", "service.app:create_app", "--factory", "--host", "0.0.0.0", "--port", "8500", "--no-access-log", "--limit-concurrency", "256"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from brief.prompts import shot_prompt
 from brief.recipe import RECIPES, digest, key_of, portrait_key, seed_of
-from brief.types import Campaign, Environment, Framing, Persona, Product, Shot
+from brief.types import BundleInfo, Campaign, Environment, Framing, Persona, Product, Shot
 
 MAX_SIZE = 4096
 """Longest edge of a composed picture in pixels."""
@@ -33,21 +33,12 @@ class Plan:
     left_out: int
 
 
-@dataclass(frozen=True, slots=True)
-class BundleFacts:
-    """What planning must know of the loaded bundle: its fingerprint and its own picture size."""
-
-    fingerprint: str
-    width: int
-    height: int
-
-
 def plan(
     campaign: Campaign,
     products: Mapping[str, Product],
     environments: Mapping[str, Environment],
     personas: Mapping[str, Persona],
-    bundle: BundleFacts,
+    bundle: BundleInfo,
 ) -> Plan:
     """Make the shots of ``campaign`` from the catalog's rows, keyed by SKU or name.
 
@@ -180,7 +171,7 @@ def _shot(
     persona: Persona | None,
     framing: Framing,
     variant: int,
-    bundle: BundleFacts,
+    bundle: BundleInfo,
 ) -> Shot:
     prompt = shot_prompt(product, environment, persona.face if persona else None, framing, campaign.prompt)
     who = persona.name if persona else None

@@ -184,3 +184,36 @@ class Asset:
     master: ImageRef
     renditions: Mapping[str, ImageRef]
     manifest: ImageRef
+
+
+@dataclass(frozen=True, slots=True)
+class BundleInfo:
+    """A bundle of models, as the plan, the service and a manifest speak of it.
+
+    Attributes:
+        width, height: the models' own picture size in pixels.
+        stand_in: the weights are random.
+        thresholds: per dimension of the scorecard, its ``accept`` and ``review``.
+        recipe: the numbers by which the bundle departs from the named presets.
+    """
+
+    name: str
+    fingerprint: str
+    width: int
+    height: int
+    licence: str
+    commercial: bool
+    stand_in: bool
+    thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    recipe: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MadeBy:
+    """Who made an output, as the generation service says with it: models, version of the recipes, versions of the
+    software by package name, and the device (``cpu``, ``cuda: NVIDIA L4``)."""
+
+    bundle: BundleInfo
+    recipe_version: int
+    software: Mapping[str, str]
+    device: str

@@ -55,7 +55,7 @@ def parts(home: Home) -> tuple[Part, ...]:
     )
     s3 = Part("s3", home.s3.command(), home.s3.environment(), home.s3.endpoint, home.s3.answers)
     command = [sys.executable, "-m", "uvicorn", "service.app:create_app", "--factory"]
-    listen = ["--host", "127.0.0.1", "--port", str(home.ports.service), "--no-access-log"]
+    listen = ["--host", "127.0.0.1", "--port", str(home.ports.service), "--no-access-log", "--limit-concurrency", "256"]
     service_environment = {
         **lookbook_environment(home),
         "LOOKBOOK_BUNDLE": str(home.bundle),

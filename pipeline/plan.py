@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from brief.plan import BundleFacts, PlanError, plan
+from brief.plan import PlanError, plan
 from brief.types import Campaign, Shot
 from pipeline.run import Run
 from storage.catalog.shots import UNFINISHED, Reprocess
@@ -54,10 +54,9 @@ def plan_run(
         RowMissing: a campaign that the catalog does not have.
     """
     products, environments = run.catalog.products(), run.catalog.environments()
-    personas, info = run.catalog.personas(), run.service.bundle()
-    bundle = BundleFacts(info.fingerprint, info.width, info.height)
-    if info.stand_in:
-        _LOG.warning("the bundle %r has random weights: its pictures show nothing", info.name)
+    personas, bundle = run.catalog.personas(), run.service.bundle()
+    if bundle.stand_in:
+        _LOG.warning("the bundle %r has random weights: its pictures show nothing", bundle.name)
     shots: list[Shot] = []
     problems: dict[str, str] = {}
     chosen = run.catalog.campaigns(campaigns)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 
-from service.items import ItemRefused, read_items
+from service.access import AccessCheck
+from service.items import JobRequest
 from service.job_queue import JobDiffers, JobQueue, QueueFull
 from service.jobs import Job, Stage
 from service.settings import ServiceSettings, ServiceSettingsError
@@ -25,22 +23,7 @@ from storage.bucket.settings import ObjectSettingsError
 
 GRACE_SECONDS = 25.0
 """How long a batch in flight may take to finish at shutdown."""
-MAX_ITEMS = 1024
 RETRY_AFTER_SECONDS = 5
-
-
-class JobRequest(BaseModel):
-    """The body of a submission."""
-
-    model_config = ConfigDict(extra="forbid")
-    id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")
-    stage: Stage
-    items: list[dict[str, Any]] = Field(min_length=1, max_length=MAX_ITEMS)
-
-    def digest(self) -> str:
-        """Identifies what is asked."""
-        text = json.dumps([self.stage.value, self.items], sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def create_app(settings: ServiceSettings | None = None) -> FastAPI:
@@ -65,23 +48,28 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         await run_in_threadpool(worker.stop, GRACE_SECONDS)
 
     app = FastAPI(title="Lookbook generation service", lifespan=lifespan, openapi_url=None)
-    app.state.queue, app.state.metrics, app.state.worker, app.state.token = queue, metrics, worker, chosen.token
-    app.add_api_route("/health", health, methods=["GET"])
-    app.include_router(_guarded())
+    app.state.queue, app.state.metrics, app.state.worker = queue, metrics, worker
+    app.add_middleware(AccessCheck, token=chosen.token)
+    app.add_exception_handler(RequestValidationError, _unprocessable)
+    app.include_router(_routes())
     return app
 
 
-_bearer = HTTPBearer(auto_error=False)
+async def _unprocessable(_request: Request, error: Exception) -> Response:
+    """The first thing that is wrong with a body, with the path to it."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101  # the only type it is registered for
+    first: dict[str, Any] = error.errors()[0]
+    # Behind "body" stands the stage, by which the kind of items was chosen.
+    path = ".".join(str(part) for part in first["loc"][2:])
+    message = str(first["msg"]).removeprefix("Value error, ")
+    if first.get("type") == "union_tag_invalid":
+        message = f"stage {first['ctx']['tag']!r} is unknown; there are {', '.join(repr(str(each)) for each in Stage)}"
+    return JSONResponse({"detail": f"{path}: {message}" if path else message}, 422)
 
 
-def _check_token(request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> None:
-    expected: str = request.app.state.token
-    if given is None or not secrets.compare_digest(given.credentials.encode(), expected.encode()):
-        raise HTTPException(401, "the bearer token is missing or wrong", {"WWW-Authenticate": "Bearer"})
-
-
-def _guarded() -> APIRouter:
-    router = APIRouter(dependencies=[Depends(_check_token)])
+def _routes() -> APIRouter:
+    router = APIRouter()
+    router.add_api_route("/health", health, methods=["GET"])
     router.add_api_route("/v1/jobs", submit, methods=["POST"], status_code=202)
     router.add_api_route("/v1/jobs/{job}", read, methods=["GET"])
     router.add_api_route("/v1/jobs/{job}", cancel, methods=["DELETE"])
@@ -106,10 +94,7 @@ def submit(body: JobRequest, request: Request) -> dict[str, Any]:
     if worker.health.state in {Readiness.FAILED, Readiness.STOPPED}:
         raise HTTPException(503, worker.health.reason)
     try:
-        items = read_items(body.stage, body.items)
-        return asdict(queue.submit(body.id, body.stage, items, body.digest()))
-    except ItemRefused as error:
-        raise HTTPException(422, str(error)) from error
+        return asdict(queue.submit(body.id, body.stage, body.items, body.digest()))
     except JobDiffers as error:
         raise HTTPException(409, f"job {body.id!r} was submitted with other items; choose another id") from error
     except QueueFull as error:

@@ -10,15 +10,19 @@ from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
-from brief.types import Shot, Take
+from pydantic import TypeAdapter, ValidationError
+
+from brief.types import MadeBy, Shot, Take
 from generation.bundle.card import BundleCard
 from generation.scene.material import Result, TakeInputs
 from generation.score.verdict import judge, thresholds_for
 from service.items import FaceItem, Item, TakeItem
 from service.jobs import ItemResult, Stage
 from storage.bucket import keys as object_keys
-from storage.bucket.objects import Objects
+from storage.bucket.objects import ObjectFacts, Objects
 
+_MADE_BY = "made-by"
+_MAKER = TypeAdapter(MadeBy)
 _REMEMBERED = 16
 """Packshots, photos and portraits that are kept in memory: the items of a shard share many of them."""
 
@@ -26,9 +30,11 @@ _REMEMBERED = 16
 class Bucket:
     """The objects that stages read and write."""
 
-    def __init__(self, objects: Objects, bundle: BundleCard) -> None:
+    def __init__(self, objects: Objects, bundle: BundleCard, made_by: MadeBy) -> None:
         self._objects = objects
         self._bundle = bundle
+        self._made_by = made_by
+        self._notes = {_MADE_BY: _MAKER.dump_json(made_by, ensure_ascii=True).decode()}
         self._input = lru_cache(maxsize=_REMEMBERED)(objects.get)
 
     def kept(self, stage: Stage, item: Item) -> ItemResult | None:
@@ -41,10 +47,12 @@ class Bucket:
         if facts is None:
             return None
         if stage is not Stage.SCORE:
-            return ItemResult(item.key, key, facts.sha256 or self._objects.sha256(key), kept=True)
+            sha256 = facts.sha256 or self._objects.sha256(key)
+            return ItemResult(item.key, key, sha256, kept=True, made_by=_noted(facts))
         data = self._objects.get(key)
         card = self._judged_again(json.loads(data), item)
-        return ItemResult(item.key, key, hashlib.sha256(data).hexdigest(), kept=True, scorecard=card)
+        sha256 = hashlib.sha256(data).hexdigest()
+        return ItemResult(item.key, key, sha256, kept=True, scorecard=card, made_by=_noted(facts))
 
     def fetch(self, stage: Stage, item: TakeItem) -> TakeInputs:
         """The images that a stage needs, as files' bytes, each verified by its SHA-256.
@@ -73,8 +81,9 @@ class Bucket:
             data = json.dumps(card, sort_keys=True, ensure_ascii=False, indent=1).encode()
         else:
             data = _png(result)
-        stored = self._objects.put(key, data, object_keys.content_type(key), keep_first=True)
-        return ItemResult(item.key, key, stored.sha256, result.seconds, stored.kept, scorecard=card)
+        stored = self._objects.put(key, data, object_keys.content_type(key), keep_first=True, notes=self._notes)
+        made_by = self._made_by
+        return ItemResult(item.key, key, stored.sha256, result.seconds, stored.kept, scorecard=card, made_by=made_by)
 
     def _judged_again(self, card: Mapping[str, Any], item: Item) -> dict[str, Any]:
         """A scorecard from the bucket with the verdict of today's thresholds: they are not part of a shot's key, so
@@ -93,6 +102,14 @@ class Bucket:
         if shot.persona.portrait is not None:
             return self._input(shot.persona.portrait.key, shot.persona.portrait.sha256)
         return self._input(object_keys.portrait(shot.portrait_key))
+
+
+def _noted(facts: ObjectFacts) -> MadeBy | None:
+    """Who made an object, as its metadata says; ``None`` where they do not."""
+    try:
+        return _MAKER.validate_json(facts.notes.get(_MADE_BY, ""))
+    except ValidationError:
+        return None
 
 
 def _output(stage: Stage, item: Item) -> str:

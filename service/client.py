@@ -14,7 +14,8 @@ from typing import Any, Self
 
 import httpx
 
-from service.jobs import BundleInfo, Job, Stage
+from brief.types import BundleInfo
+from service.jobs import Job, Stage
 
 URL_VARIABLE = "LOOKBOOK_SERVICE_URL"
 TOKEN_VARIABLE = "LOOKBOOK_SERVICE_TOKEN"  # noqa: S105  # the name of a variable, not a token

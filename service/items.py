@@ -1,23 +1,22 @@
-"""The items of a job: read from JSON, and checked against their keys before anything is made."""
+"""A submission to the service, and its items: checked as JSON, and against their keys before anything is made."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Literal, Self
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from brief.recipe import RECIPES, key_of, portrait_key, take
 from brief.types import Persona, Shot, Take
 from service.jobs import Stage
 
+MAX_ITEMS = 1024
 _KEY = re.compile(r"[0-9a-f]{32}")
-
-
-class ItemRefused(ValueError):
-    """Items that are not what the stage takes; says which and what is wrong with it."""
 
 
 class PlannedElsewhere(ValueError):
@@ -59,31 +58,49 @@ class TakeItem:
 
 
 Item = FaceItem | TakeItem
-_FACES = TypeAdapter(list[FaceItem])
-_TAKES = TypeAdapter(list[TakeItem])
 
 
-def read_items(stage: Stage, values: Sequence[dict[str, Any]]) -> list[Item]:
-    """Items from the JSON of a request.
+class _Job(BaseModel):
+    """What every submission says: an id of the caller's choice, a stage, and items, each with a key of its own."""
 
-    Raises:
-        ItemRefused: a field is missing or of the wrong kind, a key is not a digest, two items have the same key.
-    """
-    reader: TypeAdapter[Any] = _FACES if stage is Stage.FACE else _TAKES
-    try:
-        items: list[Item] = reader.validate_python(list(values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ItemRefused(f"items.{where}: {first['msg']} (stage {stage.value!r})") from error
-    keys = [item.key for item in items]
-    for key in (*keys, *(item.shot.key for item in items if isinstance(item, TakeItem))):
-        # Keys become names of objects, so nothing but a digest gets through.
-        if not _KEY.fullmatch(key):
-            raise ItemRefused(f"items: key {key!r} is not a digest of 32 hex characters")
-    if len(set(keys)) != len(keys):
-        raise ItemRefused("items: two of them have the same key")
-    return items
+    model_config = ConfigDict(extra="forbid")
+    id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")
+    stage: Stage
+    items: Sequence[Item]
+
+    @model_validator(mode="after")
+    def _keys_are_digests_and_differ(self) -> Self:
+        keys = [item.key for item in self.items]
+        for key in (*keys, *(item.shot.key for item in self.items if isinstance(item, TakeItem))):
+            # Keys become names of objects, so nothing but a digest gets through.
+            if not _KEY.fullmatch(key):
+                raise ValueError(f"items: key {key!r} is not a digest of 32 hex characters")
+        if len(set(keys)) != len(keys):
+            raise ValueError("items: two of them have the same key")
+        return self
+
+    def digest(self) -> str:
+        """Identifies what is asked, whatever the id."""
+        text = json.dumps(self.model_dump(mode="json", exclude={"id"}), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+class FaceJob(_Job):
+    """Portraits that are wanted."""
+
+    stage: Literal[Stage.FACE]
+    items: list[FaceItem] = Field(min_length=1, max_length=MAX_ITEMS)
+
+
+class TakesJob(_Job):
+    """Takes that a stage shall work on."""
+
+    stage: Literal[Stage.COMPOSE, Stage.REFINE, Stage.SCORE]
+    items: list[TakeItem] = Field(min_length=1, max_length=MAX_ITEMS)
+
+
+JobRequest = Annotated[FaceJob | TakesJob, Field(discriminator="stage")]
+"""The body of a submission."""
 
 
 def check_key(item: Item, bundle: str) -> None:

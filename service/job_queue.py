@@ -23,7 +23,7 @@ class JobDiffers(Exception):
 
 
 @dataclass(slots=True)
-class Ticket:
+class QueuedJob:
     """A job inside the service. Only :class:`JobQueue` changes it, under its lock."""
 
     id: str
@@ -50,8 +50,8 @@ class JobQueue:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._tickets: OrderedDict[str, Ticket] = OrderedDict()
-        self._waiting: deque[Ticket] = deque()
+        self._jobs: OrderedDict[str, QueuedJob] = OrderedDict()
+        self._waiting: deque[QueuedJob] = deque()
         self._changed = threading.Condition()
         self._closed = False
 
@@ -67,7 +67,7 @@ class JobQueue:
             QueueFull: too many jobs wait.
         """
         with self._changed:
-            known = self._tickets.get(job)
+            known = self._jobs.get(job)
             if known is not None and known.body != body:
                 raise JobDiffers
             if known is not None and not known.unfinished:
@@ -75,58 +75,58 @@ class JobQueue:
                 return known.answer()
             if len(self._waiting) >= self.size:
                 raise QueueFull
-            ticket = Ticket(job, stage, items, body)
-            self._tickets[job] = ticket
-            self._tickets.move_to_end(job)
-            self._waiting.append(ticket)
+            queued = QueuedJob(job, stage, items, body)
+            self._jobs[job] = queued
+            self._jobs.move_to_end(job)
+            self._waiting.append(queued)
             self._forget()
             self._changed.notify()
-            return ticket.answer()
+            return queued.answer()
 
     def get(self, job: str) -> Job | None:
         """The job as it stands, or ``None``."""
         with self._changed:
-            ticket = self._tickets.get(job)
-            return ticket.answer() if ticket else None
+            queued = self._jobs.get(job)
+            return queued.answer() if queued else None
 
     def cancel(self, job: str) -> Job | None:
         """End a job: a waiting one at once, a running one after its batch. One that is over stays as it is."""
         with self._changed:
-            ticket = self._tickets.get(job)
-            if ticket is None:
+            queued = self._jobs.get(job)
+            if queued is None:
                 return None
-            if ticket.state is JobState.QUEUED:
-                self._waiting.remove(ticket)
-                ticket.state = JobState.CANCELLED
-            ticket.cancelled = True
-            return ticket.answer()
+            if queued.state is JobState.QUEUED:
+                self._waiting.remove(queued)
+                queued.state = JobState.CANCELLED
+            queued.cancelled = True
+            return queued.answer()
 
-    def next(self) -> Ticket | None:
+    def next(self) -> QueuedJob | None:
         """Wait for a job and mark it running; ``None`` once the queue is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             if self._closed:
                 return None
-            ticket = self._waiting.popleft()
-            ticket.state = JobState.RUNNING
-            return ticket
+            queued = self._waiting.popleft()
+            queued.state = JobState.RUNNING
+            return queued
 
-    def add(self, ticket: Ticket, result: ItemResult) -> None:
+    def add(self, queued: QueuedJob, result: ItemResult) -> None:
         """Note what became of one item."""
         with self._changed:
-            ticket.results.append(result)
+            queued.results.append(result)
 
-    def goes_on(self, ticket: Ticket) -> bool:
+    def goes_on(self, queued: QueuedJob) -> bool:
         """Whether the worker shall begin another batch of this job."""
         with self._changed:
-            return not (ticket.cancelled or self._closed)
+            return not (queued.cancelled or self._closed)
 
-    def finish(self, ticket: Ticket) -> Job:
+    def finish(self, queued: QueuedJob) -> Job:
         """Mark a running job as over."""
         with self._changed:
-            complete = len(ticket.results) == len(ticket.items)
-            ticket.state = JobState.DONE if complete else JobState.CANCELLED
-            return ticket.answer()
+            complete = len(queued.results) == len(queued.items)
+            queued.state = JobState.DONE if complete else JobState.CANCELLED
+            return queued.answer()
 
     def close(self) -> None:
         """Let the worker end after the batch that is in flight."""
@@ -141,6 +141,6 @@ class JobQueue:
             return len(self._waiting)
 
     def _forget(self) -> None:
-        over = [job for job, ticket in self._tickets.items() if ticket.state.over]
+        over = [job for job, queued in self._jobs.items() if queued.state.over]
         for job in over[: max(0, len(over) - REMEMBERED)]:
-            del self._tickets[job]
+            del self._jobs[job]

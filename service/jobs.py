@@ -1,6 +1,6 @@
 """What callers and the generation service say to each other: stages, jobs and what became of each item.
 
-Standard library only, so that Airflow's tasks can speak to the service without torch.
+No torch, so that Airflow's tasks can speak to the service.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from brief.recipe import digest
+from brief.types import MadeBy
 
 
 class Stage(StrEnum):
@@ -48,6 +51,7 @@ class ItemResult:
         error: why there is no output, in words a person can act on.
         transient: the error lies with the bucket or the machine, not with the item: trying again later can help.
         scorecard: of stage score, the JSON of :class:`brief.types.Scorecard`.
+        made_by: who made the object, also when it was kept; ``None`` if it failed, or nobody noted it.
     """
 
     key: str
@@ -58,6 +62,7 @@ class ItemResult:
     error: str | None = None
     transient: bool = False
     scorecard: Mapping[str, Any] | None = None
+    made_by: MadeBy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,30 +79,10 @@ class Job:
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Job:
         """Build from the service's answer."""
-        return cls(
-            id=body["id"],
-            stage=Stage(body["stage"]),
-            state=JobState(body["state"]),
-            total=int(body["total"]),
-            done=int(body["done"]),
-            results=tuple(ItemResult(**result) for result in body["results"]),
-        )
+        return _JOB.validate_python(body)
 
 
-@dataclass(frozen=True, slots=True)
-class BundleInfo:
-    """The bundle that the service has loaded; sizes in pixels, ``thresholds`` per dimension of the scorecard,
-    ``recipe`` the numbers by which it departs from the named presets."""
-
-    name: str
-    fingerprint: str
-    width: int
-    height: int
-    licence: str
-    commercial: bool
-    stand_in: bool
-    thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    recipe: Mapping[str, float] = field(default_factory=dict)
+_JOB = TypeAdapter(Job)
 
 
 def job_id(run: str, stage: Stage, keys: Sequence[str]) -> str:

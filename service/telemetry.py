@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from generation.counts import Counts
 from service.jobs import ItemResult, Job, Stage
@@ -30,15 +32,7 @@ class Metrics:
 
     def watch(self, counts: Counts) -> None:
         """Publish the counts of a loaded bundle."""
-        for name, what, read in (
-            ("lookbook_model_loads", "Bundles read from disk", lambda: counts.loads),
-            ("lookbook_text_cache_hits", "Prompts found encoded", lambda: counts.text_hits),
-            ("lookbook_image_cache_hits", "Images found encoded", lambda: counts.image_hits),
-            ("lookbook_text_forwards", "Calls of the text encoders", lambda: counts.text_forwards),
-            ("lookbook_image_forwards", "Calls of the image encoder", lambda: counts.image_forwards),
-            ("lookbook_unet_forwards", "Calls of the denoiser", lambda: counts.unet_forwards),
-        ):
-            Gauge(name, what, registry=self._registry).set_function(read)
+        self._registry.register(_CountsCollector(counts))
 
     def item(self, stage: Stage, result: ItemResult) -> None:
         """Count an item."""
@@ -57,6 +51,36 @@ class Metrics:
 
 
 _USUAL = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
+
+
+_COUNTED = (
+    ("lookbook_model_loads", "Bundles read from disk", "loads"),
+    ("lookbook_text_cache_hits", "Prompts found encoded", "text_hits"),
+    ("lookbook_image_cache_hits", "Images found encoded", "image_hits"),
+    ("lookbook_text_forwards", "Calls of the text encoders", "text_forwards"),
+    ("lookbook_image_forwards", "Calls of the image encoder", "image_forwards"),
+    ("lookbook_unet_forwards", "Calls of the denoiser", "unet_forwards"),
+)
+"""Name, meaning and field of :class:`generation.counts.Counts`; Prometheus adds ``_total`` to the name."""
+
+
+class _CountsCollector(Collector):
+    """Reads the counts of a bundle when Prometheus asks, as counters, so that ``rate()`` survives a restart."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        for name, what, field in _COUNTED:
+            yield CounterMetricFamily(name, what, value=getattr(self._counts, field))
+        pictures = CounterMetricFamily("lookbook_pictures", "Pictures made", labels=["stage"])
+        for stage, count in list(self._counts.images.items()):
+            pictures.add_metric([stage], count)
+        yield pictures
+        seconds = CounterMetricFamily("lookbook_stage_seconds", "Seconds that the models worked", labels=["stage"])
+        for stage, spent in list(self._counts.seconds.items()):
+            seconds.add_metric([stage], spent)
+        yield seconds
 
 
 class JsonLines(logging.Formatter):

@@ -14,7 +14,7 @@ from generation.scene.material import Result, TakeInputs
 from generation.studio import Studio
 from service.bucket import Bucket
 from service.items import FaceItem, Item, PlannedElsewhere, check_key
-from service.job_queue import JobQueue, Ticket
+from service.job_queue import JobQueue, QueuedJob
 from service.jobs import ItemResult, Stage
 from service.telemetry import Metrics
 from storage.bucket.errors import ObjectDiffers, ObjectError, ObjectMissing
@@ -41,18 +41,18 @@ class Work:
         self._metrics = metrics
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="bucket")
 
-    def run(self, ticket: Ticket, queue: JobQueue) -> None:
+    def run(self, queued: QueuedJob, queue: JobQueue) -> None:
         """Work through the items, noting each in ``queue`` as it is done; stops between batches when told to."""
-        chunks = [ticket.items[start : start + self._batch] for start in range(0, len(ticket.items), self._batch)]
+        chunks = [queued.items[start : start + self._batch] for start in range(0, len(queued.items), self._batch)]
         writing: list[Future[None]] = []
-        coming = self._ask_for(ticket.stage, chunks[0]) if chunks else []
+        coming = self._ask_for(queued.stage, chunks[0]) if chunks else []
         for chunk, after in zip(chunks, [*chunks[1:], []], strict=True):
-            if not queue.goes_on(ticket):
+            if not queue.goes_on(queued):
                 break
             fetched = [future.result() for future in coming]
-            coming = self._ask_for(ticket.stage, after)
-            for item, outcome in self._made(ticket.stage, chunk, fetched):
-                writing.append(self._pool.submit(self._finish, ticket, item, outcome, queue))
+            coming = self._ask_for(queued.stage, after)
+            for item, outcome in self._made(queued.stage, chunk, fetched):
+                writing.append(self._pool.submit(self._finish, queued, item, outcome, queue))
         for future in writing:
             future.result()
 
@@ -96,16 +96,16 @@ class Work:
             return self._studio.compose(takes)
         return self._studio.refine(takes) if stage is Stage.REFINE else self._studio.score(takes)
 
-    def _finish(self, ticket: Ticket, item: Item, outcome: ItemResult | Result, queue: JobQueue) -> None:
+    def _finish(self, queued: QueuedJob, item: Item, outcome: ItemResult | Result, queue: JobQueue) -> None:
         """Store what was made, and tell everybody."""
         if isinstance(outcome, Result):
             try:
-                outcome = self._bucket.store(ticket.stage, item, outcome)
+                outcome = self._bucket.store(queued.stage, item, outcome)
             except ObjectError as error:
                 outcome = _failed(item, error)
-        queue.add(ticket, outcome)
-        self._metrics.item(ticket.stage, outcome)
-        said = {"job": ticket.id, "stage": ticket.stage.value, "item": item.name, "key": item.key}
+        queue.add(queued, outcome)
+        self._metrics.item(queued.stage, outcome)
+        said = {"job": queued.id, "stage": queued.stage.value, "item": item.name, "key": item.key}
         if outcome.error:
             _LOG.warning("item failed: %s", outcome.error, extra=said)
         else:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
+import platform
 import threading
 import time
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import dataclass
 from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from service.job_queue import JobQueue, Ticket
-from service.jobs import BundleInfo, ItemResult
+from brief.recipe import RECIPE_VERSION
+from brief.types import BundleInfo, MadeBy
+from service.job_queue import JobQueue, QueuedJob
+from service.jobs import ItemResult
 from service.settings import ServiceSettings
 from service.telemetry import Metrics
 from storage.bucket.objects import Objects
@@ -75,47 +80,47 @@ class Worker:
             self.health = Health(Readiness.FAILED, f"the bundle in {self._settings.bundle} cannot be loaded: {error}")
             _LOG.exception("the bundle cannot be loaded; mend it or set LOOKBOOK_BUNDLE, and start again")
             return
-        self.bundle = bundle_info(studio.bundle)
+        self.bundle = studio.bundle.card.info
         self._metrics.watch(studio.counts)
         self.health = Health(Readiness.READY)
         seconds = round(time.monotonic() - started, 1)
         _LOG.info("ready", extra={"bundle": self.bundle.name, "device": str(studio.bundle.device), "seconds": seconds})
-        work = Work(
-            studio, Bucket(Objects(self._settings.objects), studio.bundle.card), self._settings.batch, self._metrics
-        )
-        while ticket := self._queue.next():
-            self._work_on(ticket, work)
+        bucket = Bucket(Objects(self._settings.objects), studio.bundle.card, made_by(studio.bundle))
+        work = Work(studio, bucket, self._settings.batch, self._metrics)
+        while queued := self._queue.next():
+            self._work_on(queued, work)
         work.close()
         self.health = Health(Readiness.STOPPED, "shutting down")
 
-    def _work_on(self, ticket: Ticket, work: Work) -> None:
+    def _work_on(self, queued: QueuedJob, work: Work) -> None:
         started = time.monotonic()
         try:
-            work.run(ticket, self._queue)
+            work.run(queued, self._queue)
         except Exception as error:
-            _LOG.exception("job %s met a fault of the service itself", ticket.id)
-            answered = {result.key for result in ticket.results}
-            for item in ticket.items:
+            _LOG.exception("job %s met a fault of the service itself", queued.id)
+            answered = {result.key for result in queued.results}
+            for item in queued.items:
                 if item.key not in answered:
                     fault = f"the generation service failed ({type(error).__name__}: {error}); see its log"
-                    self._queue.add(ticket, ItemResult(item.key, error=fault, transient=True))
-        job = self._queue.finish(ticket)
+                    self._queue.add(queued, ItemResult(item.key, error=fault, transient=True))
+        job = self._queue.finish(queued)
         self._metrics.job(job)
         said = {"job": job.id, "stage": job.stage.value, "items": job.total, "done": job.done}
         _LOG.info("job %s", job.state.value, extra={**said, "seconds": round(time.monotonic() - started, 2)})
 
 
-def bundle_info(bundle: Bundle) -> BundleInfo:
-    """What callers are told of the loaded bundle."""
-    card = bundle.card
-    return BundleInfo(
-        name=card.name,
-        fingerprint=card.fingerprint,
-        width=card.width,
-        height=card.height,
-        licence=card.licence,
-        commercial=card.commercial,
-        stand_in=card.stand_in,
-        thresholds={name: asdict(threshold) for name, threshold in card.thresholds.items()},
-        recipe=dict(card.recipe),
-    )
+_NAMED = ("lookbook", "torch", "diffusers", "transformers", "pillow")
+
+
+def made_by(bundle: Bundle) -> MadeBy:
+    """What this process notes with each output."""
+    import torch
+
+    software = {"python": platform.python_version()}
+    for name in _NAMED:
+        with suppress(PackageNotFoundError):
+            software[name] = version(name)
+    device = str(bundle.device)
+    if bundle.device.type == "cuda":
+        device += f": {torch.cuda.get_device_name(bundle.device)}"
+    return MadeBy(bundle.card.info, RECIPE_VERSION, software, device)

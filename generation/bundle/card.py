@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from brief.recipe import Recipe, digest, recipe_on
+from brief.types import BundleInfo
 
 ROLES = ("face", "product", "environment")
 """The three IP-Adapters, in the order in which every list of this package holds them."""
@@ -66,6 +67,21 @@ class BundleCard:
         """Digest over all of the bundle that decides pixels: name, files or hub revisions, and recipe numbers."""
         parts: list[Any] = ["bundle", self.name, self.sha256, {k: float(v) for k, v in self.recipe.items()}]
         return digest([*parts, self.source] if self.source else parts)
+
+    @property
+    def info(self) -> BundleInfo:
+        """What callers, the plan and manifests are told of the bundle."""
+        return BundleInfo(
+            name=self.name,
+            fingerprint=self.fingerprint,
+            width=self.width,
+            height=self.height,
+            licence=self.licence,
+            commercial=self.commercial,
+            stand_in=self.stand_in,
+            thresholds={name: asdict(threshold) for name, threshold in self.thresholds.items()},
+            recipe=dict(self.recipe),
+        )
 
     def recipe_for(self, preset: str, changes: Mapping[str, float] | None = None) -> Recipe:
         """The bundle's own numbers, then what the preset sets apart from the defaults, then a take's ``changes``.

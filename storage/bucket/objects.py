@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -39,13 +39,15 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class ObjectFacts:
-    """What the server says of an object; ``size`` in bytes, ``sha256`` in hex (``None``: written by others)."""
+    """What the server says of an object; ``size`` in bytes, ``sha256`` in hex (``None``: written by others),
+    ``notes`` what :meth:`Objects.put` was given to note."""
 
     key: str
     sha256: str | None
     size: int
     content_type: str
     modified: datetime
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 class Objects:
@@ -64,12 +66,21 @@ class Objects:
         """With :meth:`ObjectSettings.from_env`."""
         return cls(ObjectSettings.from_env())
 
-    def put(self, key: str, data: bytes, content_type: str, *, keep_first: bool = False) -> Stored:
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        content_type: str,
+        *,
+        keep_first: bool = False,
+        notes: Mapping[str, str] | None = None,
+    ) -> Stored:
         """Write an object, once.
 
         Args:
             keep_first: an object that is there with other bytes stays and is returned, instead of an error. For
                 outputs whose key says all that matters, such as a take that two runs made at the same time.
+            notes: kept beside the object as its metadata; ASCII, 2 KB in all.
 
         Raises:
             ObjectDiffers: the key holds other bytes (never with ``keep_first``), or the server received others.
@@ -81,7 +92,7 @@ class Objects:
             "ContentType": content_type,
             "ChecksumSHA256": base64.b64encode(bytes.fromhex(sha256)).decode(),
             "IfNoneMatch": "*",
-            "Metadata": {"sha256": sha256},
+            "Metadata": {**(notes or {}), "sha256": sha256},
             "CacheControl": "public, max-age=31536000, immutable",
         }
         try:
@@ -136,7 +147,12 @@ class Objects:
                 return None
             raise refusal(error, f"looking for {key!r}", self.settings.where) from error
         return ObjectFacts(
-            key, _sha256_of(answer), answer["ContentLength"], answer.get("ContentType", ""), answer["LastModified"]
+            key,
+            _sha256_of(answer),
+            answer["ContentLength"],
+            answer.get("ContentType", ""),
+            answer["LastModified"],
+            answer.get("Metadata", {}),
         )
 
     def exists(self, key: str) -> bool:

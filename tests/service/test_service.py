@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import time
 from collections.abc import Iterator
@@ -15,10 +16,11 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from brief.face_spec import FaceSpec
-from brief.plan import BundleFacts, plan
-from brief.recipe import portrait_key, take
+from brief.plan import plan
+from brief.recipe import RECIPE_VERSION, portrait_key, take
 from brief.types import Environment, Framing, ImageRef, Persona, Product, Shot
 from embedded.seaweedfs import SeaweedServer
+from service.access import MAX_BODY
 from service.app import create_app
 from service.client import GenerationClient, JobUnknown, ServiceError
 from service.jobs import ItemResult, Job, JobState, Stage
@@ -76,8 +78,7 @@ def shots(objects: Objects, service: GenerationClient, packshot: Image.Image, pr
         for number, name in enumerate(wanted.environments)
     }
     people = {"ana": Persona("ana", FaceSpec(age_band="senior"), 7)}
-    facts = BundleFacts(info.fingerprint, info.width, info.height)
-    return list(plan(wanted, products, places, people, facts).shots)
+    return list(plan(wanted, products, places, people, info).shots)
 
 
 def first(shot: Shot) -> dict[str, Any]:
@@ -127,11 +128,11 @@ def test_what_exists_is_kept_and_the_models_stay_idle(
     (shot,) = shots(objects, service, packshot, "light 2")
     face = [{"portrait_key": shot.portrait_key, "persona": shot.persona}]
     (made,) = run(service, Stage.FACE, face, "once").values()
-    before, kept_before = metric(service, "lookbook_unet_forwards"), metric(service, KEPT_FACES)
+    before, kept_before = metric(service, "lookbook_unet_forwards_total"), metric(service, KEPT_FACES)
     (kept,) = run(service, Stage.FACE, face, "twice").values()
     assert (kept.kept, kept.sha256) == (True, made.sha256)
-    assert metric(service, "lookbook_unet_forwards") == before
-    assert metric(service, "lookbook_model_loads") == 1
+    assert metric(service, "lookbook_unet_forwards_total") == before
+    assert metric(service, "lookbook_model_loads_total") == 1
     assert metric(service, KEPT_FACES) == kept_before + 1
 
 
@@ -225,6 +226,62 @@ def test_nobody_gets_in_without_the_token(door: TestClient) -> None:
             assert door.get(path, headers=wrong).status_code == 401
         assert door.post("/v1/jobs", json=a_portrait("job"), headers=wrong).status_code == 401
     assert door.get("/openapi.json").status_code == 404
+
+
+def test_a_body_is_not_read_before_the_token_and_its_size_are_right(miniature: Path, settings: ObjectSettings) -> None:
+    app = create_app(ServiceSettings(miniature, TOKEN, settings, queue=1))
+    reads = 0
+
+    async def receive() -> dict[str, Any]:
+        nonlocal reads
+        reads += 1
+        return {"type": "http.request", "body": b"[" * 1_000_000, "more_body": True}
+
+    def posted(token: str, *headers: tuple[bytes, bytes]) -> int:
+        answers: list[Any] = []
+
+        async def send(message: Any) -> None:
+            answers.append(message)
+
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/v1/jobs",
+            "raw_path": b"/v1/jobs",
+            "query_string": b"",
+            "headers": [(b"authorization", f"Bearer {token}".encode()), *headers],
+        }
+        asyncio.run(app(scope, receive, send))
+        return int(answers[0]["status"])
+
+    assert (posted("wrong"), reads) == (401, 0)
+    assert (posted(TOKEN, (b"content-length", b"100000000")), reads) == (413, 0)
+    # Without a length, as in chunks, it is counted while it comes.
+    assert posted(TOKEN, (b"content-type", b"application/json")) == 413
+    assert reads <= MAX_BODY // 1_000_000 + 1
+
+
+def test_numbers_that_only_grow_are_counters(service: GenerationClient) -> None:
+    text = httpx.get(f"{service.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).text
+    kinds = dict(line.split()[2:4] for line in text.splitlines() if line.startswith("# TYPE"))
+    counters = {"model_loads", "text_forwards", "image_forwards", "unet_forwards", "text_cache_hits", "stage_seconds"}
+    assert {name: kinds[f"lookbook_{name}_total"] for name in counters} == dict.fromkeys(counters, "counter")
+    assert 'lookbook_stage_seconds_total{stage="face"}' in text
+
+
+def test_an_output_tells_who_made_it_also_when_it_was_kept(
+    service: GenerationClient, objects: Objects, packshot: Image.Image
+) -> None:
+    (shot,) = shots(objects, service, packshot, "light 9")
+    face = [{"portrait_key": shot.portrait_key, "persona": shot.persona}]
+    (made,) = run(service, Stage.FACE, face, "maker").values()
+    (kept,) = run(service, Stage.FACE, face, "maker-again").values()
+    assert made.made_by is not None
+    assert made.made_by.bundle == service.bundle()
+    assert made.made_by.recipe_version == RECIPE_VERSION
+    assert {"torch", "diffusers", "python"} <= set(made.made_by.software)
+    assert made.made_by.device == "cpu"
+    assert (kept.kept, kept.made_by) == (True, made.made_by)
 
 
 def test_health_is_open_and_says_what_is_missing(door: TestClient, service: GenerationClient) -> None:

@@ -6,13 +6,25 @@ import hashlib
 from typing import Any
 
 from brief.face_spec import FaceSpec
-from brief.plan import BundleFacts, Plan, plan
+from brief.plan import Plan, plan
 from brief.recipe import take
-from brief.types import Campaign, Environment, Framing, ImageRef, Persona, Product, Scorecard, Shot, Take, Verdict
+from brief.types import (
+    BundleInfo,
+    Campaign,
+    Environment,
+    Framing,
+    ImageRef,
+    Persona,
+    Product,
+    Scorecard,
+    Shot,
+    Take,
+    Verdict,
+)
 from storage.catalog.catalog import Catalog
 from storage.catalog.tables import ShotState
 
-BUNDLE = BundleFacts(fingerprint="f" * 32, width=128, height=128)
+BUNDLE = BundleInfo("starter", "f" * 32, 128, 128, "Apache-2.0", commercial=True, stand_in=True)
 
 
 def sha(text: str) -> str:

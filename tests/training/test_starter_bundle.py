@@ -11,7 +11,6 @@ import torch
 from diffusers import StableDiffusionPipeline
 from PIL import Image
 
-from brief.plan import BundleFacts
 from generation.bundle.card import ROLES
 from generation.bundle.load import load
 from generation.models import Models
@@ -66,7 +65,7 @@ def test_faces_show_what_was_chosen(models: Models, cast: Cast, portraits: Mappi
 
 def test_shots_keep_person_product_and_place(models: Models, cast: Cast, portraits: dict[str, Image.Image]) -> None:
     card = models.bundle.card
-    shots = plan_shots(cast, BundleFacts(card.fingerprint, card.width, card.height), SHOTS, seed=11)
+    shots = plan_shots(cast, card.info, SHOTS, seed=11)
     materials = materials_of(models, shots, cast, portraits)
     pictures = draw_shots(models, materials, paste=True, label="shots")
     assert models.face_reader is not None

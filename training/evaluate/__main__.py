@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from brief.plan import BundleFacts
 from brief.types import Shot
 from generation.bundle.card import Threshold, read_card, write_card
 from generation.bundle.load import load
@@ -42,7 +41,7 @@ def main() -> None:
     models = Models.of(load(asked.bundle, device.torch))
     card = models.bundle.card
     cast = draw_cast(asked.personas, asked.products, asked.seed, card.width)
-    shots = plan_shots(cast, BundleFacts(card.fingerprint, card.width, card.height), asked.shots, asked.seed)
+    shots = plan_shots(cast, card.info, asked.shots, asked.seed)
     report = Report(
         fingerprint=card.fingerprint,
         personas=asked.personas,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from brief.plan import BundleFacts, plan
-from brief.types import Campaign, Environment, Framing, ImageRef, Persona, Product, Shot
+from brief.plan import plan
+from brief.types import BundleInfo, Campaign, Environment, Framing, ImageRef, Persona, Product, Shot
 from training.world import pool
 from training.world.personas import captioned
 from training.world.picture import packshot_rgba, render_scenes
@@ -68,7 +68,7 @@ def _kept(image: Image.Image, images: dict[str, Image.Image]) -> ImageRef:
     return ImageRef(f"evaluation/{digest}.png", digest)
 
 
-def plan_shots(cast: Cast, facts: BundleFacts, count: int, seed: int) -> list[Shot]:
+def plan_shots(cast: Cast, bundle: BundleInfo, count: int, seed: int) -> list[Shot]:
     """``count`` shots of persons, spread over products, places, people and framings."""
     campaign = Campaign(
         name="evaluation",
@@ -80,5 +80,5 @@ def plan_shots(cast: Cast, facts: BundleFacts, count: int, seed: int) -> list[Sh
         shots_per_product=-(-count // len(cast.products)),
         seed=seed,
     )
-    shots = plan(campaign, cast.products, cast.places, cast.personas, facts).shots
+    shots = plan(campaign, cast.products, cast.places, cast.personas, bundle).shots
     return list(shots[:: max(1, len(shots) // count)][:count])

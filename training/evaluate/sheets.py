@@ -7,7 +7,6 @@ from pathlib import Path
 
 from PIL import Image
 
-from brief.plan import BundleFacts
 from brief.plan import plan as plan_campaign
 from brief.types import Campaign, Environment, Framing, Persona, Product, Shot
 from generation.models import Models
@@ -61,7 +60,7 @@ def _shots(
         {place.name: place for place in places},
         {person.name: person for person in people},
     )
-    found = plan_campaign(campaign, *rows, BundleFacts(card.fingerprint, card.width, card.height)).shots
+    found = plan_campaign(campaign, *rows, card.info).shots
     order = {person.name: number for number, person in enumerate(people)}
     return sorted(found, key=lambda shot: (order[shot.persona.name] if shot.persona else -1, shot.environment.name))
 
