@@ -45,6 +45,7 @@ class BundleCard:
         recipe: numbers of :class:`brief.recipe.Recipe` that suit these models.
         sha256: path to hex digest of every file but ``bundle.toml`` and ``README.md``.
         source: hub repositories, for a bundle that holds no weights itself (:mod:`generation.bundle.hub`).
+        scheduler: ``class`` and its numbers, in place of the repository's own (:mod:`generation.bundle.scheduler`).
         stand_in: the weights are random; pictures show nothing and must be labelled so.
     """
 
@@ -61,12 +62,20 @@ class BundleCard:
     thresholds: Mapping[str, Threshold] = field(default_factory=dict)
     sha256: Mapping[str, str] = field(default_factory=dict)
     source: Mapping[str, str] = field(default_factory=dict)
+    scheduler: Mapping[str, str | float | bool] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
-        """Digest over all of the bundle that decides pixels: name, files or hub revisions, and recipe numbers."""
+        """Digest over all of the bundle that decides pixels: name, files or hub revisions, recipe, scheduler.
+
+        What a bundle does not have is not in its digest, so that bundles from before it existed keep theirs.
+        """
         parts: list[Any] = ["bundle", self.name, self.sha256, {k: float(v) for k, v in self.recipe.items()}]
-        return digest([*parts, self.source] if self.source else parts)
+        if self.source:
+            parts.append(self.source)
+        if self.scheduler:
+            parts.append({"scheduler": self.scheduler})
+        return digest(parts)
 
     @property
     def info(self) -> BundleInfo:
@@ -163,7 +172,7 @@ def verify(folder: Path, card: BundleCard) -> None:
         raise BundleError(f"{folder / extra} is not listed in bundle.toml's [sha256]; remove it or list it")
 
 
-_TABLES = ("source", "adapters", "scorers", "recipe", "thresholds", "sha256")
+_TABLES = ("source", "scheduler", "adapters", "scorers", "recipe", "thresholds", "sha256")
 
 
 def write_card(folder: Path, card: BundleCard) -> None:

@@ -17,8 +17,10 @@ from safetensors import safe_open
 from torch import nn
 from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 
+from brief.recipe import RECIPES
 from generation.bundle.card import ROLES, BundleCard, BundleError, read_card, verify
 from generation.bundle.hub import Sources, locate
+from generation.bundle.scheduler import choose_scheduler
 from generation.counts import Counts
 
 _PIPELINES = {"sd15": StableDiffusionPipeline, "sdxl": StableDiffusionXLPipeline}
@@ -82,7 +84,8 @@ def load(
         allow_non_commercial: load models whose licence forbids commercial use.
 
     Raises:
-        BundleError: a file is missing or altered (named), the licence is not commercial, an adapter does not fit.
+        BundleError: a file is missing or altered (named), the licence is not commercial, an adapter does not fit, the
+            scheduler cannot be used (others are named).
     """
     folder = Path(folder)
     card = read_card(folder)
@@ -141,6 +144,8 @@ def _load_pipeline(card: BundleCard, sources: Sources, dtype: torch.dtype) -> An
         )
     except (RuntimeError, ValueError, KeyError) as error:
         raise BundleError(f"the IP-Adapters of bundle {card.name!r} do not fit its UNet: {error}") from error
+    steps = [card.recipe_for(preset).steps for preset in RECIPES]
+    pipe.scheduler = choose_scheduler(pipe.scheduler, card.scheduler, steps)
     # Strength travels in the masks, per item and region, so that no request alters a shared module.
     pipe.set_ip_adapter_scale([1.0] * len(ROLES))
     return pipe

@@ -46,7 +46,8 @@ def denoise(bundle: Bundle, samples: Sequence[Sample]) -> Tensor:
     if first.start == first.steps:
         return kept.reference
     timesteps = scheduler.timesteps[first.start :]
-    if first.start and hasattr(scheduler, "set_begin_index"):
+    # Told always: with Karras sigmas, neighbouring steps may share a timestep, and only the index tells them apart.
+    if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(first.start)
     latents = kept.put_back(scheduler, noise * scheduler.init_noise_sigma, timesteps[0], EPSILON)
     conditions = prepare(bundle, samples)
