@@ -1,4 +1,4 @@
-"""Stage 5: the three IP-Adapters (Ye et al., 2023, arXiv:2308.06721), with the UNet and both encoders frozen.
+"""Stage ``adapters``: three IP-Adapters (Ye et al., 2023, arXiv:2308.06721), the rest frozen.
 
 All three are trained at once, each acting in its own region only, as they are used. The reference is never the target's
 own picture: the same person in another pose and light, the packshot, the empty place.

@@ -1,4 +1,4 @@
-"""Stage 1: the autoencoder, 128x128 pixels to 16x16 latents of 16 channels and back."""
+"""Stage ``autoencoder``: 128x128 pixels to 16x16 latents of 16 channels and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stage 3: the image encoder, trained against the bundle's own text encoder and to know a person or product again.
+"""Stage ``clip``: the image encoder, against the bundle's own text encoder, to know a person or product again.
 
 The text encoder is locked, as in LiT (Zhai et al., 2022, arXiv:2111.07991): it already serves the UNet, and only a
 projection of its last token into the shared space is learnt.

@@ -1,4 +1,4 @@
-"""Stage 6: the bundle, float16 in the standard layout, every file with its SHA-256."""
+"""Stage ``export``: the bundle, float16 in the standard layout, every file with its SHA-256."""
 
 from __future__ import annotations
 

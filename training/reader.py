@@ -1,4 +1,4 @@
-"""Stage 2: the face reader, on crops of renderings."""
+"""Stage ``reader``: the face reader, on crops of renderings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stage 3: the portrait's first sketch, from features, bones and view to latents, by plain regression."""
+"""Stage ``sketch``: the portrait's first sketch, from features, bones and view to latents, by plain regression."""
 
 from __future__ import annotations
 

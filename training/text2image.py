@@ -1,4 +1,4 @@
-"""Stage 5: the text encoder and the UNet, words to pictures, on cached latents."""
+"""Stage ``text2image``: the text encoder and the UNet, words to pictures, on cached latents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stage 4: what words look like, before any noise: the text encoder and the UNet's own view of the whole sentence.
+"""Stage ``words``: what words look like before any noise: text encoder and the UNet's own view of the whole sentence.
 
 A UNet that meets an untrained text encoder learns to do without it, and takes long to look again. Here both learn first
 to tell the mean picture from its caption by plain regression, which costs no pass through the UNet: minutes on a CPU.

@@ -79,7 +79,7 @@ def test_a_face_that_is_kept_to_the_end_has_its_portraits_own_pixels(bundle: Bun
     assert np.array_equal(_pixels(made.image)[face], _pixels(figure)[face])
 
 
-def test_each_input_changes_its_drawnand_no_other(bundle: Bundle, packshot: Image.Image) -> None:
+def test_each_input_changes_its_own_picture_and_no_other(bundle: Bundle, packshot: Image.Image) -> None:
     studio = Studio(bundle)
     takes = [inputs(packshot, number) for number in range(3)]
     changed = [takes[0], replace(takes[1], portrait=picture(91, (64, 64))), takes[2]]
