@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def open_run() -> Run:
-    """The run of the run that the current task belongs to."""
+    """Opened connections, for the DAG run that the current task belongs to."""
     from pipeline import run as connections
     from pipeline.run import Run
 

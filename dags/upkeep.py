@@ -1,11 +1,11 @@
-"""Every quarter of an hour: publish what people approved. Once a night: clear what no plan wants any more."""
+"""Once a night: clear what no plan wants any more."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from airflow.sdk import Param, dag, task
+from airflow.sdk import CronTriggerTimetable, Param, dag, get_current_context, task
 from lookbook_run import open_run
 from shoot import DEFAULT_ARGS
 
@@ -17,35 +17,28 @@ PARAMS: dict[str, Any] = {
 
 
 @dag(
-    schedule="*/15 * * * *",
+    schedule=CronTriggerTimetable("30 4 * * *", timezone="UTC"),
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
     params=PARAMS,
-    render_template_as_native_obj=True,
     tags=["lookbook", "upkeep"],
-    description="Publish approved reviews, clear takes that no plan wants any more",
+    description="Nightly: clear takes that no plan wants any more",
 )
 def upkeep() -> None:
     """### Upkeep
-    `publish_approved` publishes the shots that a person approved under *Reviews*. `clear_takes` deletes the takes of
-    shots that were superseded more than *Days* ago; what was published is never deleted.
+    `clear_takes` deletes the takes of shots that were superseded more than *Days* ago; what was published is never
+    deleted.
     """
 
     @task
-    def publish_approved() -> dict[str, int]:
-        from pipeline.publish import publish_approved
-
-        return publish_approved(open_run())
-
-    @task
-    def clear_takes(days: int) -> int:
+    def clear_takes() -> int:
         from pipeline.upkeep import clear_takes
 
-        return clear_takes(open_run(), days)
+        return clear_takes(open_run(), get_current_context()["params"]["keep_days"])
 
-    publish_approved() >> clear_takes("{{ params.keep_days }}")  # type: ignore[arg-type]  # renders to a number
+    clear_takes()
 
 
 upkeep()

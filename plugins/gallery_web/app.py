@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from airflow.api_fastapi.app import get_auth_manager
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.middleware.base import RequestResponseEndpoint
 
 from gallery_web import images, pages, reviewing
-from gallery_web.access import check_may_look
+from gallery_web.access import check_may_look, check_own_page
 from gallery_web.render import page
 from storage.bucket.errors import ObjectError, ObjectMissing
 from storage.bucket.settings import ObjectSettingsError
@@ -30,8 +32,9 @@ def create_pages() -> FastAPI:
     """The application; every page asks Airflow who is there."""
     app = FastAPI(title="Lookbook gallery", openapi_url=None)
     for router in (pages.router, reviewing.router, images.router):
-        app.include_router(router, dependencies=[Depends(check_may_look)])
+        app.include_router(router, dependencies=[Depends(check_own_page), Depends(check_may_look)])
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+    app.middleware("http")(_no_sniffing)
     app.add_exception_handler(HTTPException, _say_http)
     app.add_exception_handler(RequestValidationError, _say_invalid)
     for kind in _STATUS:
@@ -39,19 +42,33 @@ def create_pages() -> FastAPI:
     return app
 
 
+async def _no_sniffing(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    """Browsers take every answer for what it says it is."""
+    response = await call_next(request)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    return response
+
+
 def _say(request: Request, error: Exception) -> Response:
     status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
-    return page(request, "error.html", status, code=status, message=str(error))
+    return page(request, "error.html", status, code=status, message=str(error), login="")
 
 
 def _say_http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    return page(request, "error.html", error.status_code, code=error.status_code, message=error.detail)
+    return page(
+        request, "error.html", error.status_code, code=error.status_code, message=error.detail, login=_login(request)
+    )
 
 
 def _say_invalid(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     said = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
-    return page(request, "error.html", 422, code=422, message=said)
+    return page(request, "error.html", 422, code=422, message=said, login="")
+
+
+def _login(request: Request) -> str:
+    """Airflow's log-in page, which leads back here."""
+    return str(get_auth_manager().get_url_login(next_url=str(request.url)))

@@ -17,6 +17,8 @@ PREFIXES = ("catalog/", "portraits/", "takes/", "published/")
 """What may be looked at; anything else in the bucket is not ours to show."""
 WIDTHS = (0, 160, 320, 640)
 """Widths of previews in pixels; 0 is the object as it is. Few, so that previews can be remembered."""
+MOST_TALL = 4
+"""Previews are at most so many times as tall as the width asked for; what is taller is shown narrower."""
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 
 router = APIRouter()
@@ -27,7 +29,9 @@ def image(key: str, width: Annotated[int, Query()] = 0) -> Response:
     """An object, or a preview of it; both may be kept for ever, since objects are never changed."""
     extension = "." + key.rpartition(".")[2]
     # Some S3 servers keep objects as files and would resolve dots.
-    inside = key.startswith(PREFIXES) and not {".", ".."} & set(key.split("/"))
+    inside = (
+        key.startswith(PREFIXES) and key.isprintable() and "\\" not in key and not {"", ".", ".."} & set(key.split("/"))
+    )
     if not inside or extension not in CONTENT_TYPES or width not in WIDTHS:
         raise HTTPException(404, f"{key!r} is not among the pictures")
     if width and extension != ".json":
@@ -41,11 +45,11 @@ def _preview(key: str, width: int) -> bytes:
         picture = read_image(stores.objects().get(key), key)
     except ImageRefused as error:
         raise HTTPException(422, str(error)) from error
-    if picture.width < width:
-        # Pictures of small models are shown enlarged, with their pixels as they are.
-        size, how = (width, round(picture.height * width / picture.width)), Image.Resampling.NEAREST
-    else:
-        size, how = (width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS
+    # Pictures of small models are shown enlarged, with their pixels as they are.
+    how = Image.Resampling.NEAREST if picture.width < width else Image.Resampling.LANCZOS
+    # A strip of 12000 x 1 would have no height, one of 1 x 12000 would fill the memory.
+    scale = min(width / picture.width, MOST_TALL * width / picture.height)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     data = io.BytesIO()
     picture.resize(size, how).save(data, "WEBP", quality=85)
     return data.getvalue()

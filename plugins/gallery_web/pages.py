@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from brief.prompts import describe_face
 from brief.recipe import portrait_key
 from brief.types import Persona
 from gallery_web import stores
+from gallery_web.asked import Name, Page, ShotKey, Text, known_key
 from gallery_web.render import page
 from service.client import ServiceError
 from storage.bucket import keys as object_keys
@@ -26,13 +27,13 @@ router = APIRouter()
 @router.get("/", name="sheet")
 def sheet(
     request: Request,
-    campaign: str = "",
+    campaign: Text = "",
     state: ShotState | Literal[""] = "",
-    sku: str = "",
-    environment: str = "",
-    persona: str = "",
-    run: str = "",
-    number: Annotated[int, Query(alias="page", ge=1)] = 1,
+    sku: Text = "",
+    environment: Text = "",
+    persona: Text = "",
+    run: Text = "",
+    number: Page = 1,
 ) -> Response:
     """The pictures, latest first, by campaign, state and more."""
     asked = {
@@ -67,15 +68,15 @@ def sheet(
 
 
 @router.get("/run/{dag_id}/{run_id}", name="run")
-def run(request: Request, dag_id: str, run_id: str) -> Response:
+def run(request: Request, dag_id: Name, run_id: Name) -> Response:
     """The pictures of one run; for the tab of a DAG run."""
     return sheet(request, run=run_id)
 
 
 @router.get("/shot/{key}", name="shot")
-def shot(request: Request, key: str) -> Response:
+def shot(request: Request, key: ShotKey) -> Response:
     """One shot: picture, words, seed, scores, every take, reviews, manifest."""
-    history = stores.catalog().history(key)
+    history = stores.catalog().history(known_key(key))
     asset = history.record.asset
     manifest = json.loads(stores.objects().get(asset.manifest.key, asset.manifest.sha256)) if asset else None
     return page(

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.airflow_assets import APPROVALS
+
 PROJECT = Path(__file__).parents[2]
 HEAVY = ("torch", "diffusers", "transformers", "boto3", "fastapi", "storage", "generation", "gallery_web")
 
@@ -22,8 +24,12 @@ started = time.perf_counter()
 folder = pathlib.Path(sys.argv[1])
 bag = BundleDagBag(str(folder), bundle_path=folder, bundle_name="dags-folder")
 seconds = time.perf_counter() - started
+def uris(timetable):
+    return [asset.uri for asset in getattr(getattr(timetable, "asset_condition", None), "objects", [])]
 def shown(dag):
-    return {"tags": list(dag.tags), "doc": dag.doc_md or "", "catchup": dag.catchup, "runs": dag.max_active_runs,
+    return {"tags": list(dag.tags), "doc": dag.doc_md or "", "catchup": dag.catchup,
+            "when": getattr(dag.timetable, "expression", ""), "assets": uris(dag.timetable),
+            "runs": dag.max_active_runs,
             "params": {name: dag.params.get_param(name).schema for name in dag.params},
             "tasks": {task.task_id: {"pool": task.pool, "retries": task.retries, "owner": task.owner,
                 "timeout": task.execution_timeout is not None, "after": sorted(task.downstream_task_ids),
@@ -64,11 +70,21 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def test_every_file_is_read_and_says_what_it_is(read: Any) -> None:
     assert read["errors"] == {}
-    assert sorted(read["dags"]) == ["campaign", "casting", "catalog", "upkeep"]
+    assert sorted(read["dags"]) == ["campaign", "casting", "catalog", "publish_approved", "upkeep"]
     for dag in read["dags"].values():
         assert "lookbook" in dag["tags"]
         assert dag["doc"].strip()
         assert not dag["catchup"]
+
+
+def test_clearing_is_nightly_and_apart_from_publishing(read: Any) -> None:
+    assert list(read["dags"]["upkeep"]["tasks"]) == ["clear_takes"]
+    assert read["dags"]["upkeep"]["when"] == "30 4 * * *"
+    assert list(read["dags"]["publish_approved"]["tasks"]) == ["publish"]
+
+
+def test_an_approval_starts_its_publication(read: Any) -> None:
+    assert read["dags"]["publish_approved"]["assets"] == [APPROVALS]
 
 
 def test_reading_imports_nothing_heavy(read: Any) -> None:

@@ -188,6 +188,31 @@ class TestReviews:
         assert answer.status_code == 403
         assert catalog.review(review).decision is None
 
+    @pytest.mark.parametrize(
+        ("origin", "status"),
+        [
+            ("http://testserver", 303),
+            ("http://blog.testserver", 403),
+            ("http://testserver:9777", 403),
+            ("https://evil.example", 403),
+            ("null", 403),
+        ],
+    )
+    def test_over_plain_http_the_origin_tells_another_site(
+        self, pages: TestClient, review: int, catalog: Catalog, origin: str, status: int
+    ) -> None:
+        answer = pages.post(f"/gallery/reviews/{review}", data={"decision": "approve"}, headers={"Origin": origin})
+        assert answer.status_code == status
+        assert (catalog.review(review).decision is None) is (status == 403)
+
+    def test_a_named_reviewer_decides_without_the_right_to_start_dags(
+        self, pages: TestClient, review: int, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW__LOOKBOOK__REVIEWERS", "somebody, the-viewer")
+        viewer = as_role("VIEWER")
+        assert pages.post(f"/gallery/reviews/{review}", data={"decision": "approve"}, headers=viewer).status_code == 303
+        assert catalog.review(review).decided_by == "the-viewer"
+
     @pytest.mark.parametrize("form", [{"decision": "maybe"}, {"decision": "reject", "reason": "mood"}, {}])
     def test_answers_that_are_none_are_refused(self, pages: TestClient, review: int, form: dict[str, str]) -> None:
         assert pages.post(f"/gallery/reviews/{review}", data=form).status_code == 422
@@ -211,3 +236,51 @@ def test_personas_are_shown_even_while_the_service_is_away(
     assert "senior" in html
     monkeypatch.setattr(stores, "bundle_fingerprint", lambda: "f" * 32)
     assert "/gallery/image/portraits/" in pages.get("/gallery/personas").text
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "?sku=%00",
+        "?campaign=a%00b",
+        "?page=99999999999999999999",
+        "shot/%00",
+        "shot/" + "a" * 5000,
+        "run/x/%00",
+        "run/%00/x",
+        "reviews?skip=1" + "0" * 30,
+        "reviews?skip=9223372036854775807",
+        "image/takes/a%00.png",
+        "image/takes/a%5Cb.png",
+        "image/takes//b.png",
+    ],
+)
+def test_no_address_is_a_server_error(pages: TestClient, published: str, address: str) -> None:
+    answer = pages.get(f"/gallery/{address}")
+    assert answer.status_code in {404, 422}
+    assert "<h1>" in answer.text
+
+
+@pytest.mark.parametrize("review", ["2147483648", "9" * 40, "0", "-1"])
+def test_a_review_that_cannot_be_is_refused(pages: TestClient, review: str) -> None:
+    assert pages.post(f"/gallery/reviews/{review}", data={"decision": "approve"}).status_code in {404, 422}
+
+
+@pytest.mark.parametrize("size", [(12000, 1), (1, 12000), (3, 3), (5000, 4000)])
+def test_every_shape_has_a_preview(pages: TestClient, objects: Objects, size: tuple[int, int]) -> None:
+    key = objects.put(f"catalog/packshots/{size[0]}x{size[1]}.png", png(size=size), "image/png").ref.key
+    preview = Image.open(io.BytesIO(pages.get(f"/gallery/image/{key}?width=160").content))
+    assert preview.width <= 160
+    assert preview.height <= 640
+
+
+def test_who_is_not_signed_in_is_led_to_the_log_in_and_back(pages: TestClient) -> None:
+    answer = pages.get("/gallery/?sku=MUG-1", headers=as_role(None))
+    assert answer.status_code == 401
+    (login,) = [link for link in links(answer.text).links if "/login" in link]
+    assert "sku%3DMUG-1" in login
+
+
+def test_every_answer_forbids_sniffing(pages: TestClient, published: str) -> None:
+    for way in ("/gallery/", "/gallery/nowhere", "/gallery/static/gallery.css"):
+        assert pages.get(way).headers["x-content-type-options"] == "nosniff"

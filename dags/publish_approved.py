@@ -1,0 +1,40 @@
+"""As soon as a person approves a picture: publish it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable, dag, task
+from lookbook_run import open_run
+from shoot import DEFAULT_ARGS
+
+from pipeline.airflow_assets import APPROVALS
+
+
+@dag(
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("10 * * * *", timezone="UTC"), assets=[Asset(name=APPROVALS, uri=APPROVALS)]
+    ),
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    tags=["lookbook", "review"],
+    description="At once when a person approves: publish the picture",
+)
+def publish_approved() -> None:
+    """### Publish approved
+    Publishes the shots that a person approved under *Reviews*. Each approval updates the asset `lookbook://catalog/approvals`,
+    which starts a run within seconds; once an hour a run looks for approvals whose event was lost.
+    """
+
+    @task
+    def publish() -> dict[str, int]:
+        from pipeline.publish import publish_approved
+
+        return publish_approved(open_run())
+
+    publish()
+
+
+publish_approved()

@@ -1,0 +1,34 @@
+"""Tells Airflow that something happened, so that the DAGs that wait for it start at once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from airflow.assets.manager import asset_manager
+from airflow.models.asset import AssetModel
+from airflow.utils.session import create_session
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+_LOG = logging.getLogger(__name__)
+
+
+def announce(uri: str, extra: Mapping[str, Any]) -> bool:
+    """Record an event of the asset ``uri``; returns whether Airflow took it.
+
+    A loss is only said in the log: what was decided stands in the catalog, and the waiting DAG looks there by itself
+    once an hour.
+    """
+    try:
+        with create_session() as session:
+            asset = session.scalar(select(AssetModel).where(AssetModel.uri == uri))
+            if asset is None:
+                _LOG.warning("Airflow does not know asset %s yet; its DAG will look for itself within the hour", uri)
+                return False
+            asset_manager.register_asset_change(asset=asset, extra=dict(extra), session=session)
+    except SQLAlchemyError as error:
+        _LOG.warning("Airflow took no event of asset %s (%s); its DAG will look for itself within the hour", uri, error)
+        return False
+    return True
