@@ -17,6 +17,9 @@ from storage.catalog.tables import ShotState
 _LOG = logging.getLogger(__name__)
 MOST_SHARDS = 1024
 """Airflow's ``max_map_length``: a task that returns more to map over fails."""
+LONGEST_SKU = 60
+"""Characters of a SKU in a shard's name: Airflow's ``rendered_map_index`` holds 250, and a longer name fails every
+task of its shard."""
 SHOWN = 50
 """Reasons that a summary spells out."""
 
@@ -95,8 +98,12 @@ def cut(shots: Sequence[Shot], size: int, most: int = MOST_SHARDS) -> Iterator[S
 def _name(shots: Sequence[Shot]) -> str:
     """The products in a shard: "MUG-1, MUG-2 (8 shots)"."""
     skus = list(dict.fromkeys(shot.product.sku for shot in shots))
-    shown = ", ".join(skus[:3]) + (f" and {len(skus) - 3} more" if len(skus) > 3 else "")
+    shown = ", ".join(_shortened(sku) for sku in skus[:3]) + (f" and {len(skus) - 3} more" if len(skus) > 3 else "")
     return f"{shown} ({len(shots)} shot{'s' if len(shots) != 1 else ''})"
+
+
+def _shortened(sku: str) -> str:
+    return sku if len(sku) <= LONGEST_SKU else sku[: LONGEST_SKU - 1] + "…"
 
 
 def summarise(run: Run, keys: Sequence[str], problems: Mapping[str, str]) -> dict[str, int]:

@@ -16,7 +16,7 @@ from xml.sax.saxutils import quoteattr
 
 from pydantic import TypeAdapter
 
-from brief.recipe import RECIPE_VERSION, RECIPES
+from brief.recipe import RECIPE_VERSION, recipe_on
 from brief.types import Asset, ImageRef, Shot, Take
 from storage.bucket import keys as object_keys
 from storage.catalog.records import TakeRecord
@@ -25,6 +25,10 @@ DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlg
 MANIFEST_VERSION = 1
 _NAMED = ("lookbook", "pillow", "torch", "diffusers", "transformers")
 _SHOT = TypeAdapter(Shot)
+
+
+class ManifestDamaged(ValueError):
+    """The manifest of a publication cannot be read; says which object and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ def manifest(
         "recipe": {
             "name": shot.recipe,
             "version": RECIPE_VERSION,
-            "numbers": asdict(RECIPES[shot.recipe].changed(bundle.recipe).changed(take.changes)),
+            "numbers": asdict(recipe_on(bundle.recipe, shot.recipe, take.changes)),
         },
         "bundle": asdict(bundle),
         "refined": asdict(record.refined) if record.refined else None,
@@ -104,7 +108,7 @@ def read_manifest(manifest_ref: ImageRef, data: bytes) -> tuple[Asset, Take]:
     """The asset that a manifest tells of, and the take that it was made from.
 
     Raises:
-        ValueError: the bytes are not a manifest.
+        ManifestDamaged: the bytes are not a manifest.
     """
     try:
         content = json.loads(data)
@@ -118,7 +122,10 @@ def read_manifest(manifest_ref: ImageRef, data: bytes) -> tuple[Asset, Take]:
         )
         return asset, take
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{manifest_ref.key!r} is not a manifest ({error!r}); delete it to publish again") from error
+        raise ManifestDamaged(
+            f"{manifest_ref.key!r} is not a manifest ({error!r}); delete it, then run the campaign with "
+            "everything (reprocess=all): the shot is published anew"
+        ) from error
 
 
 def _software() -> dict[str, Any]:

@@ -15,9 +15,9 @@ from dataclasses import replace
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from brief.images import read_image
+from brief.images import ImageRefused, read_image
 from brief.types import Asset, ImageRef, Rendition, Shot, Take, Verdict
-from pipeline.provenance import BundleLabel, PublishedFile, manifest, read_manifest, xmp_packet
+from pipeline.provenance import BundleLabel, ManifestDamaged, PublishedFile, manifest, read_manifest, xmp_packet
 from pipeline.run import Run
 from pipeline.stages import best_take
 from storage.bucket import keys as object_keys
@@ -54,6 +54,7 @@ def publish(
 
     Raises:
         NothingToPublish: the take lacks its refined picture or its scorecard.
+        ManifestDamaged: what was published before has a manifest that cannot be read.
         ObjectError: something about the bucket; nothing was recorded in the catalog.
         CatalogError: something about the catalog; the objects are there and another attempt finds them.
     """
@@ -125,7 +126,7 @@ def _enlarged(master: tuple[int, int], wanted: Rendition) -> float:
 
 
 _LOG = logging.getLogger(__name__)
-_OWN_FAULT = (ObjectMissing, ObjectDiffers, NothingToPublish)
+_OWN_FAULT = (ImageRefused, ManifestDamaged, NothingToPublish, ObjectDiffers, ObjectMissing)
 """What fails one shot; everything else about the bucket or the catalog is for the next attempt of the task."""
 
 

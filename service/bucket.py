@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import lru_cache
@@ -19,8 +20,10 @@ from generation.score.verdict import judge, thresholds_for
 from service.items import FaceItem, Item, TakeItem
 from service.jobs import ItemResult, Stage
 from storage.bucket import keys as object_keys
+from storage.bucket.errors import ObjectDiffers
 from storage.bucket.objects import ObjectFacts, Objects
 
+_LOG = logging.getLogger(__name__)
 _MADE_BY = "made-by"
 _MAKER = TypeAdapter(MadeBy)
 _REMEMBERED = 16
@@ -49,8 +52,13 @@ class Bucket:
         if stage is not Stage.SCORE:
             sha256 = facts.sha256 or self._objects.sha256(key)
             return ItemResult(item.key, key, sha256, kept=True, made_by=_noted(facts))
-        data = self._objects.get(key)
-        card = self._judged_again(json.loads(data), item)
+        try:
+            data = self._objects.get(key)
+            card = self._judged_again(json.loads(data), item)
+        except (ObjectDiffers, ValueError, LookupError, TypeError, AttributeError) as error:
+            _LOG.warning("%s: the scorecard %r is damaged (%s) and measured again", item.name, key, error)
+            self._objects.delete(key)
+            return None
         sha256 = hashlib.sha256(data).hexdigest()
         return ItemResult(item.key, key, sha256, kept=True, scorecard=card, made_by=_noted(facts))
 

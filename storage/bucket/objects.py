@@ -198,11 +198,15 @@ class Objects:
             raise ValueError(f"will not delete all that begins with {prefix!r}; name a folder, ending with a slash")
         keys = list(self.list_keys(prefix))
         for key in keys:
-            try:
-                self._call("delete_object", f"deleting {key!r}", Key=key)
-            except ClientError as error:
-                raise refusal(error, f"deleting {key!r}", self.settings.where) from error
+            self.delete(key)
         return len(keys)
+
+    def delete(self, key: str) -> None:
+        """Delete an object; one that is not there is none the less gone. For what is damaged and made again."""
+        try:
+            self._call("delete_object", f"deleting {key!r}", Key=key)
+        except ClientError as error:
+            raise refusal(error, f"deleting {key!r}", self.settings.where) from error
 
     def ensure_bucket(self) -> bool:
         """Make the bucket if it is not there; returns whether it was made."""

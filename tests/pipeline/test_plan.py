@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +36,14 @@ def test_a_shard_is_named_after_its_products() -> None:
     assert one.name == f"{MANY[0].product.sku} (1 shot)"
     (many,) = cut(MANY[:5], 8)
     assert many.name.endswith("and 2 more (5 shots)")
+
+
+@given(st.lists(st.text(min_size=1, max_size=400), min_size=1, max_size=12))
+def test_a_name_fits_into_airflows_column_however_long_the_skus_are(skus: list[str]) -> None:
+    long = [replace(shot, product=replace(shot.product, sku=sku)) for shot, sku in zip(MANY[:12], skus, strict=False)]
+    (shard,) = cut(long, 12)
+    assert len(shard.name) <= 250
+    assert shard.name.startswith(skus[0][:50])
 
 
 def test_airflow_maps_over_no_more_than_it_can() -> None:

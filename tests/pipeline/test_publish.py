@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import count
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from brief.recipe import RECIPES, recipe_on
 from brief.types import Asset, ImageRef, Rendition, Shot
-from pipeline.provenance import DIGITAL_SOURCE_TYPE, BundleLabel
+from pipeline.provenance import DIGITAL_SOURCE_TYPE, BundleLabel, ManifestDamaged
 from pipeline.publish import NothingToPublish, publish
 from storage.bucket import keys as object_keys
 from storage.bucket.errors import ObjectMissing
@@ -117,6 +118,25 @@ def test_a_catalog_set_up_anew_takes_over_what_its_bucket_holds(
     assert run((shot, record), anew, objects) == asset
     assert anew.history(shot.key).record.asset == asset
     anew.engine.dispose()
+
+
+@pytest.mark.parametrize("preset", RECIPES)
+def test_the_manifest_states_the_numbers_that_were_used(
+    ready: tuple[Shot, TakeRecord], catalog: Catalog, objects: Objects, preset: str
+) -> None:
+    shot, record = ready
+    changed = replace(record, take=replace(record.take, changes={"face_strength": 0.9}))
+    asset = run((replace(shot, recipe=preset), changed), catalog, objects)
+    content = json.loads(objects.get(asset.manifest.key))
+    assert content["recipe"]["numbers"] == asdict(recipe_on(LABEL.recipe, preset, {"face_strength": 0.9}))
+
+
+def test_a_damaged_manifest_says_what_to_do(ready: tuple[Shot, TakeRecord], catalog: Catalog, objects: Objects) -> None:
+    asset = run(ready, catalog, objects)
+    objects.delete(asset.manifest.key)
+    objects.put(asset.manifest.key, b'{"take": {', "application/json")
+    with pytest.raises(ManifestDamaged, match=r"manifest\.json' is not a manifest .*; delete it"):
+        run(ready, catalog, objects)
 
 
 class Stopped(BaseException):

@@ -117,6 +117,27 @@ def test_a_bad_row_fails_with_its_reason_and_the_others_are_put_before_a_person_
     assert run.objects.exists(object_keys.manifest(review.shot))
 
 
+def test_one_damaged_manifest_fails_its_shot_and_the_others_are_published(run: Run) -> None:
+    keys = planned(run, prompt="damaged manifest")
+    shoot(run, keys)
+    for review in run.catalog.reviews():
+        run.catalog.decide(review.id, "approve", "ann")
+    damaged, whole = run.catalog.shots(keys)
+    run.objects.put(object_keys.manifest(damaged), b"{}", "application/json")
+    assert publish_approved(run) == {"failed": 1, "published": 1}
+    assert "is not a manifest" in (run.catalog.history(damaged.key).record.reason or "")
+    assert run.objects.exists(object_keys.manifest(whole))
+
+
+def test_a_damaged_scorecard_is_measured_again(run: Run) -> None:
+    keys = planned(run, prompt="damaged scorecard")
+    refined = refine(run, compose(run, face(run, keys)))
+    (first, *_) = (run.catalog.takes([key])[key][0].take for key in refined)
+    run.objects.put(object_keys.scorecard(first), b'{"values": {"sharp', "application/json")
+    assert score(run, refined) == refined
+    assert all(record.scorecard for taken in run.catalog.takes(refined).values() for record in taken)
+
+
 def test_a_second_run_over_an_unchanged_catalog_makes_nothing(run: Run) -> None:
     shoot(run, planned(run, prompt="two"))
     made = items_made(run)
