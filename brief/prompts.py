@@ -7,7 +7,7 @@ and what it is asked can never drift apart.
 from __future__ import annotations
 
 from brief.face_spec import FaceSpec
-from brief.types import Environment, Framing, Product
+from brief.types import Environment, Framing, Product, Shot, Take
 
 SKIN_TONES = (
     "porcelain", "fair", "light", "beige", "olive", "tan", "bronze", "brown", "dark", "ebony",
@@ -106,3 +106,8 @@ def shot_prompt(
         }[framing]
         parts = [lead, environment.description, describe_face(face)]
     return ", ".join(part for part in (*parts, extra.strip()) if part)
+
+
+def take_prompt(shot: Shot, take: Take) -> str:
+    """The prompt of one take: its shot's, and the words that a person added for it."""
+    return ", ".join(part for part in (shot.prompt, take.words.strip()) if part)

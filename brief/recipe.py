@@ -178,8 +178,12 @@ def key_of(shot: Shot, bundle: str) -> str:
     )
 
 
-def take(shot: str, shot_seed: int, number: int, changes: Mapping[str, float] | None = None) -> Take:
-    """The ``number``-th take (from 1) of the shot with key ``shot``: the first uses the shot's own seed."""
+def take(shot: str, shot_seed: int, number: int, changes: Mapping[str, float] | None = None, words: str = "") -> Take:
+    """The ``number``-th take (from 1) of the shot with key ``shot``: the first uses the shot's own seed.
+
+    ``words`` are part of the key only where there are some.
+    """
     changes = dict(changes or {})
     seed = shot_seed if number == 1 else seed_of("take", shot_seed, number)
-    return Take(digest(["take", shot, number, seed, changes]), shot, number, seed, changes)
+    parts = ["take", shot, number, seed, changes, *([words] if words else [])]
+    return Take(digest(parts), shot, number, seed, changes, words)

@@ -157,13 +157,15 @@ class Shot:
 @dataclass(frozen=True, slots=True)
 class Take:
     """One attempt at a shot. ``number`` counts from 1; ``changes`` are targeted overrides of the recipe's numbers
-    (for instance ``{"product_strength": 0.9}``) that the scorecard of the take before asked for."""
+    (for instance ``{"product_strength": 0.9}``) that the scorecard of the take before asked for; ``words`` are what a
+    person who asked for the take added to the shot's prompt."""
 
     key: str
     shot_key: str
     number: int
     seed: int
     changes: Mapping[str, float] = field(default_factory=dict)
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)

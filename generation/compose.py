@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from brief.prompts import take_prompt
 from generation.bundle.load import Bundle
 from generation.models import Models
 from generation.painters.stable_diffusion.denoise import denoise
@@ -63,7 +64,8 @@ def size_step(bundle: Bundle) -> int:
 def to_samples(models: Models, scenes: Sequence[Scene]) -> list[Sample]:
     """Encode words and images of ``scenes``, all in one batch each."""
     bundle = models.bundle
-    texts = models.texts.encode([scene.material.inputs.shot.prompt for scene in scenes])
+    asked = [scene.material.inputs for scene in scenes]
+    texts = models.texts.encode([take_prompt(each.shot, each.take) for each in asked])
     found = iter(models.images.encode([image for scene in scenes for image in scene.shown if image is not None]))
     nothing = models.images.nothing()
     blank = adapter_inputs(bundle, [nothing] * 3)

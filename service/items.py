@@ -114,7 +114,7 @@ def check_key(item: Item, bundle: str) -> None:
     else:
         known = item.shot.recipe in RECIPES
         right = known and key_of(item.shot, bundle) == item.shot.key == item.take.shot_key
-        again = take(item.shot.key, item.shot.seed, item.take.number, item.take.changes)
+        again = take(item.shot.key, item.shot.seed, item.take.number, item.take.changes, item.take.words)
         right = right and again.key == item.take.key
     if not right:
         raise PlannedElsewhere(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from PIL import Image
 
+from brief.prompts import take_prompt
 from brief.types import Scorecard
 from generation.models import Models
 from generation.scene.collage import collage, regions, to_mask
@@ -42,11 +43,12 @@ def scorecard(models: Models, material: Material, picture: Image.Image) -> Score
 
 def measure(models: Models, material: Material, picture: Image.Image) -> tuple[dict[str, float], dict[str, str]]:
     """Every dimension of ``picture`` that can be measured, 0 to 1, and why the others cannot."""
+    shot, take = material.inputs.shot, material.inputs.take
     dimensions: dict[str, Callable[[], float]] = {
         "sharpness": lambda: sharpness(picture, max(models.bundle.card.width, models.bundle.card.height)),
         "exposure": lambda: exposure(picture),
         "product": lambda: product_similarity(picture, material.product(picture.size)),
-        "prompt": lambda: prompt_likeness(models, picture, material.inputs.shot.prompt),
+        "prompt": lambda: prompt_likeness(models, picture, take_prompt(shot, take)),
         "environment": lambda: _environment(models, material, picture),
         "identity": lambda: _identity(models, material, picture),
         "features": lambda: _features(models, material, picture),

@@ -231,6 +231,12 @@ class Catalog:
             return gallery.history(session, shot_key)
 
     @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """A transaction for the functions of this package: committed at the end, rolled back by an exception."""
+        with self._transaction() as session:
+            yield session
+
+    @contextmanager
     def _transaction(self) -> Iterator[Session]:
         with naming_the_database(self.engine), Session(self.engine) as session, session.begin():
             yield session

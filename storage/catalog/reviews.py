@@ -21,7 +21,7 @@ def open_review(session: Session, shot_key: str, take_key: str, reasons: Sequenc
     statement = insert_into(session, ReviewRow).values(values)
     session.execute(statement.on_conflict_do_nothing(index_elements=["take_key"]))
     row = session.scalars(select(ReviewRow).where(ReviewRow.take_key == take_key)).one()
-    turned_down = row.decision == Decision.REJECT
+    turned_down = row.decision in (Decision.REJECT, Decision.RETAKE)
     state = ShotState.REJECTED if turned_down else ShotState.REVIEW
     set_state(session, [shot_key], state, _answer(row) if turned_down else "; ".join(reasons))
     return row.id
@@ -37,7 +37,7 @@ def decide(session: Session, review_id: int, decision: Decision, who: str, note:
         if row is None:
             raise RowMissing(f"there is no review {review_id}; it may belong to another catalog")
         raise AlreadyDecided(f"review {review_id} was {_answer(row)} on {row.decided_at:%Y-%m-%d %H:%M} UTC")
-    state = ShotState.REJECTED if decision is Decision.REJECT else ShotState.REVIEW
+    state = ShotState.REVIEW if decision is Decision.APPROVE else ShotState.REJECTED
     set_state(session, [decided.shot_key], state, _answer(decided))
 
 
@@ -96,5 +96,6 @@ def _records(session: Session, query: Select[ReviewRow, ShotRow, TakeRow]) -> li
 
 
 def _answer(row: ReviewRow) -> str:
-    word = "approved" if row.decision == Decision.APPROVE else "rejected"
+    words = {Decision.APPROVE: "approved", Decision.REJECT: "rejected", Decision.RETAKE: "sent back"}
+    word = words[Decision(str(row.decision))]
     return f"{word} by {row.decided_by}" + (f": {row.note}" if row.note else "")

@@ -91,7 +91,7 @@ def scorecard_values(scorecard: Scorecard) -> dict[str, Any]:
 
 def take_of(row: TakeRow) -> TakeRecord:
     return TakeRecord(
-        take=Take(row.key, row.shot_key, row.number, row.seed, row.changes),
+        take=Take(row.key, row.shot_key, row.number, row.seed, row.changes, row.words),
         composed=_ref(row.composed_key, row.composed_sha256),
         refined=_ref(row.refined_key, row.refined_sha256),
         scorecard=_SCORECARD.validate_python(row.scorecard) if row.scorecard else None,

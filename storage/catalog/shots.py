@@ -71,7 +71,7 @@ def _revive(session: Session, keys: Collection[str]) -> None:
         query = query.where(ReviewRow.shot_key.in_(part), TakeRow.refined_key.is_not(None)).order_by(ReviewRow.id)
         answers |= dict(session.execute(query).all())
     reviewed = answers.keys() - published
-    rejected = {key for key in reviewed if answers[key] == Decision.REJECT}
+    rejected = {key for key in reviewed if answers[key] in (Decision.REJECT, Decision.RETAKE)}
     for chosen, state, reason in (
         (published, ShotState.PUBLISHED, None),
         (rejected, ShotState.REJECTED, "a review turned it down"),

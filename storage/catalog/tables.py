@@ -51,6 +51,8 @@ class Decision(StrEnum):
 
     APPROVE = "approve"
     REJECT = "reject"
+    RETAKE = "retake"
+    """Turned down, and another take asked for."""
 
 
 class Base(DeclarativeBase):
@@ -67,6 +69,18 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: Json, list[str]: Json, str: Text}  # noqa: RUF012
 
 
+class CampaignState(StrEnum):
+    """Whether runs over all campaigns take a campaign up."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    """Left out until it is active again; one that is asked for by name is made."""
+    ENDED = "ended"
+    """Nothing of it is made any more."""
+    ARCHIVED = "archived"
+    """Ended, and left out of lists."""
+
+
 class ProductRow(Base):
     __tablename__ = "product"
 
@@ -76,6 +90,8 @@ class ProductRow(Base):
     packshot_key: Mapped[str]
     packshot_sha256: Mapped[str] = mapped_column(String(64))
     attributes: Mapped[dict[str, Any]]
+    retired_at: Mapped[datetime | None]
+    """Since when nothing is made of it any more."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -87,6 +103,7 @@ class EnvironmentRow(Base):
     description: Mapped[str]
     photo_key: Mapped[str]
     photo_sha256: Mapped[str] = mapped_column(String(64))
+    retired_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -99,6 +116,7 @@ class PersonaRow(Base):
     seed: Mapped[int] = mapped_column(BigInteger)
     portrait_key: Mapped[str | None]
     portrait_sha256: Mapped[str | None] = mapped_column(String(64))
+    retired_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -111,6 +129,7 @@ class CampaignRow(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
     title: Mapped[str]
     brief: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(String(16), server_default=CampaignState.ACTIVE.value)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -119,7 +138,7 @@ class ShotRow(Base):
     """``spec`` is the whole :class:`brief.types.Shot`; the columns beside it are what is searched by."""
 
     __tablename__ = "shot"
-    __table_args__ = (Index(None, "campaign", "state"),)
+    __table_args__ = (Index(None, "campaign", "state"), Index(None, "updated_at", "key"))
 
     key: Mapped[str] = mapped_column(String(32), primary_key=True)
     campaign: Mapped[str] = mapped_column(ForeignKey("campaign.name"))
@@ -145,6 +164,8 @@ class TakeRow(Base):
     number: Mapped[int]
     seed: Mapped[int] = mapped_column(BigInteger)
     changes: Mapped[dict[str, Any]]
+    words: Mapped[str] = mapped_column(server_default="")
+    """What a person added to the shot's prompt for this take."""
     composed_key: Mapped[str | None]
     composed_sha256: Mapped[str | None] = mapped_column(String(64))
     refined_key: Mapped[str | None]
@@ -186,3 +207,57 @@ class ReviewRow(Base):
     decided_by: Mapped[str | None]
     note: Mapped[str | None]
     decided_at: Mapped[datetime | None]
+
+
+class RetakeRequestRow(Base):
+    """A take that a person asked for: it is shown to a person, whatever its scorecard says."""
+
+    __tablename__ = "retake_request"
+
+    take_key: Mapped[str] = mapped_column(ForeignKey("take.key"), primary_key=True)
+    shot_key: Mapped[str] = mapped_column(ForeignKey("shot.key"), index=True)
+    asked_by: Mapped[str]
+    asked_at: Mapped[datetime]
+    why: Mapped[str]
+
+
+class RunRow(Base):
+    """A DAG run that planned: what it was asked and what it found. Run ids are unique within a DAG only."""
+
+    __tablename__ = "run"
+
+    dag_id: Mapped[str] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = mapped_column(primary_key=True)
+    asked: Mapped[dict[str, Any]]
+    """The run's params and its data interval."""
+    found: Mapped[dict[str, Any]]
+    """What planning said: counts by campaign, problems by campaign."""
+    started_at: Mapped[datetime] = mapped_column(index=True)
+    ended_at: Mapped[datetime | None]
+
+
+class RunShotRow(Base):
+    """A shot that a run took up; several runs may share one."""
+
+    __tablename__ = "run_shot"
+
+    dag_id: Mapped[str] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = mapped_column(primary_key=True)
+    shot_key: Mapped[str] = mapped_column(ForeignKey("shot.key"), primary_key=True, index=True)
+
+
+class AuditRow(Base):
+    """Who did what, when and why. Rows are never changed."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index(None, "at", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    who: Mapped[str]
+    action: Mapped[str] = mapped_column(String(32))
+    shot_key: Mapped[str | None] = mapped_column(String(32), index=True)
+    campaign: Mapped[str | None]
+    sku: Mapped[str | None]
+    why: Mapped[str]
+    details: Mapped[dict[str, Any]]

@@ -71,6 +71,7 @@ def _row_for(session: Session, take: Take) -> TakeRow:
         "number": take.number,
         "seed": take.seed,
         "changes": dict(take.changes),
+        "words": take.words,
         "seconds": {},
         "created_at": now,
         "updated_at": now,

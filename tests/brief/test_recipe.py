@@ -107,3 +107,9 @@ def test_a_change_to_what_a_recipe_does_not_have_is_named() -> None:
     with pytest.raises(ValueError, match="a recipe has no 'strength'; it has steps, guidance"):
         RECIPES["standard"].changed({"strength": 1.0})
     assert RECIPES["standard"].changed({"steps": 12.0}).steps == 12
+
+
+def test_words_for_a_take_are_part_of_its_key_and_no_words_change_nothing() -> None:
+    plain, warm = take("aec7", 7, 2), take("aec7", 7, 2, words="warm light")
+    assert plain == take("aec7", 7, 2, words="")
+    assert (warm.key != plain.key, warm.seed) == (True, plain.seed)

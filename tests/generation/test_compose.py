@@ -90,6 +90,13 @@ def test_each_input_changes_its_own_picture_and_no_other(bundle: Bundle, packsho
     assert differs == [False, True, False]
 
 
+def test_the_words_of_a_take_change_its_picture(bundle: Bundle, packshot: Image.Image) -> None:
+    plain = inputs(packshot)
+    warm = replace(plain, take=replace(plain.take, key="warm", words="in warm evening light"))
+    first, second = (_pixels(made.image) for made in Studio(bundle).compose([plain, warm]) if made.image)
+    assert np.abs(first - second).max() > 2
+
+
 def test_an_unreadable_packshot_fails_alone(bundle: Bundle, packshot: Image.Image) -> None:
     takes = [inputs(packshot, 0), replace(inputs(packshot, 1), packshot=b"not an image"), inputs(packshot, 2)]
     made = {result.key: result for result in Studio(bundle).compose(takes)}

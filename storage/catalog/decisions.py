@@ -1,0 +1,218 @@
+"""What a person decides about a take: approve, turn down, ask for another, take it back, withdraw what was published.
+
+Each is one transaction together with its entry in the audit log.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from brief.recipe import RECIPES, take
+from brief.types import Shot, Take
+from storage.catalog import audit, reviews
+from storage.catalog.errors import AlreadyDecided, CatalogError, RowMissing
+from storage.catalog.rows import asset_of, shot_of
+from storage.catalog.shots import set_state
+from storage.catalog.tables import AssetRow, Decision, RetakeRequestRow, ReviewRow, ShotRow, ShotState, TakeRow
+from storage.catalog.upsert import in_parts
+
+UNDO = timedelta(minutes=30)
+"""For so long an answer can be taken back."""
+
+LIMITS: Mapping[str, tuple[float, float]] = {
+    "guidance": (1.0, 12.0),
+    "face_strength": (0.0, 1.5),
+    "product_strength": (0.0, 1.5),
+    "environment_strength": (0.0, 1.5),
+}
+"""What a person may steer, and between which numbers (see :class:`brief.recipe.Recipe`)."""
+
+
+class NotAllowed(CatalogError):
+    """A decision that cannot be taken as things stand; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """What the next take shall do otherwise: words added to the prompt, and numbers of the recipe."""
+
+    words: str = ""
+    changes: Mapping[str, float] = field(default_factory=dict)
+
+
+def decide(
+    session: Session, review_id: int, decision: Decision, who: str, why: str, steering: Steering | None = None
+) -> str:
+    """Answer a review; returns the shot's key. With :attr:`Decision.RETAKE` another take is asked for.
+
+    Raises:
+        NotAllowed: a rejection without a reason, or a steering that no recipe takes.
+        AlreadyDecided: somebody answered before.
+        RowMissing: there is no such review.
+    """
+    if decision is not Decision.APPROVE and not why.strip():
+        raise NotAllowed("say why, for those who come after and for the next take: choose a reason or write a note")
+    reviews.decide(session, review_id, decision, who, why.strip())
+    row = session.get_one(ReviewRow, review_id)
+    shot, judged = session.get_one(ShotRow, row.shot_key), session.get_one(TakeRow, row.take_key)
+    details = {"review": review_id, "take": judged.number}
+    audit.note(session, who, decision.value, shot=shot, why=why.strip(), details=details)
+    if decision is Decision.RETAKE:
+        _next_take(session, shot, who, why.strip(), steering or Steering())
+    return row.shot_key
+
+
+def ask_for_retake(session: Session, shot_key: str, who: str, why: str, steering: Steering | None = None) -> Take:
+    """Ask for another take of a shot that is not published, whatever became of its takes so far.
+
+    Raises:
+        NotAllowed: no reason, the shot is published or superseded, or a steering that no recipe takes.
+        AlreadyDecided: another take was asked for already and is not made yet.
+        RowMissing: there is no such shot.
+    """
+    shot = _locked(session, shot_key)
+    if not why.strip():
+        raise NotAllowed("say what the next take shall do better")
+    if shot.state == ShotState.PUBLISHED:
+        raise NotAllowed(f"shot {shot_key} is published; withdraw it first")
+    if shot.state == ShotState.SUPERSEDED:
+        raise NotAllowed(f"shot {shot_key} is superseded: no campaign wants it any more")
+    open_review = select(ReviewRow.id).where(ReviewRow.shot_key == shot_key, ReviewRow.decision.is_(None))
+    for review_id in session.scalars(open_review):
+        reviews.decide(session, review_id, Decision.RETAKE, who, why.strip())
+    audit.note(session, who, "retake", shot=shot, why=why.strip())
+    return _next_take(session, shot, who, why.strip(), steering or Steering())
+
+
+def asked_for(session: Session, shot_keys: Sequence[str]) -> set[str]:
+    """Keys of the takes of these shots that people asked for."""
+    found: set[str] = set()
+    for part in in_parts(shot_keys):
+        query = select(RetakeRequestRow.take_key).where(RetakeRequestRow.shot_key.in_(part))
+        found |= set(session.scalars(query))
+    return found
+
+
+def undo(session: Session, review_id: int, who: str, *, now: datetime | None = None) -> Shot | None:
+    """Take an answer back: the review waits again. Returns the shot whose published files must leave the bucket.
+
+    Raises:
+        NotAllowed: nothing was answered, it is longer than :data:`UNDO` ago, or the retake is being made.
+        RowMissing: there is no such review.
+    """
+    row = session.get(ReviewRow, review_id, with_for_update=True)
+    if row is None:
+        raise RowMissing(f"there is no review {review_id}; it may belong to another catalog")
+    if row.decision is None or row.decided_at is None:
+        raise NotAllowed(f"review {review_id} waits; there is nothing to take back")
+    if (now or datetime.now(UTC)) - row.decided_at > UNDO:
+        minutes = int(UNDO.total_seconds() // 60)
+        raise NotAllowed(f"too late: an answer can be taken back for {minutes} minutes; withdraw or ask for a retake")
+    shot = _locked(session, row.shot_key)
+    if row.decision == Decision.RETAKE:
+        _drop_retake(session, shot.key)
+    published = session.get(AssetRow, shot.key)
+    taken = row.decision
+    row.decision = row.decided_by = row.note = row.decided_at = None
+    if published is not None:
+        session.delete(published)
+    set_state(session, [shot.key], ShotState.REVIEW, "; ".join(row.reasons), unless=())
+    audit.note(session, who, "undo", shot=shot, details={"review": review_id, "decision": taken})
+    return shot_of(shot.spec) if published is not None else None
+
+
+def withdraw(session: Session, shot_key: str, who: str, why: str) -> None:
+    """Turn down what is published; its files must have left the bucket before.
+
+    Raises:
+        NotAllowed: no reason, or the shot is not published.
+        RowMissing: there is no such shot.
+    """
+    shot = _locked(session, shot_key)
+    published = session.get(AssetRow, shot_key)
+    if not why.strip():
+        raise NotAllowed("say why it is withdrawn")
+    if published is None:
+        raise NotAllowed(f"shot {shot_key} is not published")
+    asset = asset_of(published)
+    session.delete(published)
+    _turn_down(session, asset.take_key, shot_key, who, f"withdrawn: {why.strip()}")
+    set_state(session, [shot_key], ShotState.REJECTED, f"withdrawn by {who}: {why.strip()}", unless=())
+    files = {name: ref.key for name, ref in asset.renditions.items()}
+    details = {"master": asset.master.key, "manifest": asset.manifest.key, "renditions": files}
+    audit.note(session, who, "withdraw", shot=shot, why=why.strip(), details=details)
+
+
+def _locked(session: Session, shot_key: str) -> ShotRow:
+    row = session.get(ShotRow, shot_key, with_for_update=True)
+    if row is None:
+        raise RowMissing(f"shot {shot_key!r} is not in the catalog")
+    return row
+
+
+def _turn_down(session: Session, take_key: str, shot_key: str, who: str, why: str) -> None:
+    """Let the take count as rejected by a person, asked or not, so that it never wins again."""
+    row = session.scalar(select(ReviewRow).where(ReviewRow.take_key == take_key))
+    if row is None:
+        row = ReviewRow(shot_key=shot_key, take_key=take_key, reasons=[], opened_at=datetime.now(UTC))
+        session.add(row)
+    row.decision, row.decided_by, row.note, row.decided_at = Decision.REJECT, who, why, datetime.now(UTC)
+
+
+def _next_take(session: Session, shot: ShotRow, who: str, why: str, steering: Steering) -> Take:
+    latest = session.scalar(
+        select(TakeRow).where(TakeRow.shot_key == shot.key).order_by(TakeRow.number.desc()).limit(1)
+    )
+    if latest is not None and latest.composed_key is None and latest.key in asked_for(session, [shot.key]):
+        raise AlreadyDecided(f"take {latest.number} of shot {shot.key} was asked for already and is not made yet")
+    _check(steering, shot_of(shot.spec).recipe)
+    number = latest.number + 1 if latest else 1
+    changes = {**(latest.changes if latest else {}), **steering.changes}
+    new = take(shot.key, shot_of(shot.spec).seed, number, changes, steering.words.strip())
+    now = datetime.now(UTC)
+    session.add(
+        TakeRow(
+            key=new.key,
+            shot_key=shot.key,
+            number=number,
+            seed=new.seed,
+            changes=changes,
+            words=new.words,
+            seconds={},
+            created_at=now,
+            updated_at=now,
+        )
+    )
+    session.flush()
+    session.add(RetakeRequestRow(take_key=new.key, shot_key=shot.key, asked_by=who, asked_at=now, why=why))
+    set_state(session, [shot.key], ShotState.PLANNED, f"another take asked for by {who}: {why}", unless=())
+    return new
+
+
+def _check(steering: Steering, recipe: str) -> None:
+    try:
+        RECIPES[recipe].changed(steering.changes)
+    except ValueError as error:
+        raise NotAllowed(str(error)) from error
+    for name, value in steering.changes.items():
+        low, high = LIMITS.get(name, (0.0, math.inf))
+        if not low <= value <= high:
+            raise NotAllowed(f"{name} is {value:g}, it must be a number from {low:g} to {high:g}")
+
+
+def _drop_retake(session: Session, shot_key: str) -> None:
+    latest = session.scalar(
+        select(TakeRow).where(TakeRow.shot_key == shot_key).order_by(TakeRow.number.desc()).limit(1)
+    )
+    if latest is None or latest.key not in asked_for(session, [shot_key]):
+        return
+    if latest.composed_key is not None:
+        raise NotAllowed(f"take {latest.number} is being made; answer it when it waits for review")
+    session.execute(delete(RetakeRequestRow).where(RetakeRequestRow.take_key == latest.key))
+    session.delete(latest)
