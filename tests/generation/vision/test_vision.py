@@ -13,7 +13,7 @@ from PIL import Image, ImageEnhance, ImageOps
 from generation.vision.face_detector import Face
 from generation.vision.face_recogniser import aligned, likeness
 from generation.vision.graph import Graph
-from generation.vision.judges import FOLDER, Judges, JudgesError, read_cards, verify
+from generation.vision.models import FOLDER, VisionError, VisionModels, read_cards, verify
 
 HERE = Path(__file__).parent
 PICTURES = HERE / "pictures"
@@ -29,8 +29,8 @@ def golden() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def judges() -> Judges:
-    return Judges()
+def models() -> VisionModels:
+    return VisionModels()
 
 
 @pytest.fixture(scope="module")
@@ -72,32 +72,32 @@ def test_a_graph_gives_each_of_a_batch_what_it_gives_it_alone(astronaut: Image.I
 
 
 def test_the_recogniser_says_what_tensorflow_js_says(
-    golden: dict[str, np.ndarray], judges: Judges, astronaut: Image.Image
+    golden: dict[str, np.ndarray], models: VisionModels, astronaut: Image.Image
 ) -> None:
-    (descriptor,) = judges.recogniser.describe([astronaut.crop(FACE).resize((150, 150))])
+    (descriptor,) = models.recogniser.describe([astronaut.crop(FACE).resize((150, 150))])
     assert np.abs(descriptor.numpy() - golden["descriptor"]).max() < 1e-4
 
 
 def test_the_upscaler_says_what_ncnn_says(
-    golden: dict[str, np.ndarray], judges: Judges, astronaut: Image.Image
+    golden: dict[str, np.ndarray], models: VisionModels, astronaut: Image.Image
 ) -> None:
-    large = judges.upscaler.upscale(astronaut.crop(FACE).crop((0, 0, 24, 24)))
+    large = models.upscaler.upscale(astronaut.crop(FACE).crop((0, 0, 24, 24)))
     wanted = golden["upscaled"].clip(0, 1).transpose(1, 2, 0) * 255
     assert large.size == (96, 96)
     assert np.abs(np.asarray(large, dtype=np.float32) - wanted).max() < 1
 
 
-def test_upscaling_in_tiles_leaves_no_seam(judges: Judges, astronaut: Image.Image) -> None:
+def test_upscaling_in_tiles_leaves_no_seam(models: VisionModels, astronaut: Image.Image) -> None:
     wide = Image.new("RGB", (300, 20))
     wide.paste(astronaut.crop((0, 60, 256, 80)), (22, 0))
-    whole = np.asarray(judges.upscaler.upscale(wide), dtype=np.int16)
-    right = np.asarray(judges.upscaler.upscale(wide.crop((200, 0, 300, 20))), dtype=np.int16)
+    whole = np.asarray(models.upscaler.upscale(wide), dtype=np.int16)
+    right = np.asarray(models.upscaler.upscale(wide.crop((200, 0, 300, 20))), dtype=np.int16)
     assert np.abs(whole[:, 220 * 4 : 280 * 4] - right[:, 20 * 4 : 80 * 4]).max() <= 1
 
 
-def test_a_cup_stands_out_from_its_table(judges: Judges) -> None:
+def test_a_cup_stands_out_from_its_table(models: VisionModels) -> None:
     coffee = Image.open(PICTURES / "coffee.jpg")
-    alpha = judges.matting.alpha(coffee)
+    alpha = models.matting.alpha(coffee)
     assert alpha.shape == (coffee.height, coffee.width)
     assert (alpha.min(), alpha.max()) == (0, 1)
     middle = alpha[coffee.height // 3 : coffee.height * 2 // 3, coffee.width // 3 : coffee.width * 2 // 3]
@@ -106,8 +106,8 @@ def test_a_cup_stands_out_from_its_table(judges: Judges) -> None:
     assert border.mean() < 0.1
 
 
-def test_a_face_is_found_where_it_is(judges: Judges, astronaut: Image.Image) -> None:
-    face = only(judges.faces.detect(astronaut))
+def test_a_face_is_found_where_it_is(models: VisionModels, astronaut: Image.Image) -> None:
+    face = only(models.faces.detect(astronaut))
     assert face.score > 0.7
     assert abs(face.middle[0] - 113) < 6
     assert abs(face.middle[1] - 64) < 8
@@ -116,31 +116,31 @@ def test_a_face_is_found_where_it_is(judges: Judges, astronaut: Image.Image) -> 
 
 
 @pytest.mark.parametrize("name", ["coffee.jpg", "chelsea.jpg"])
-def test_no_face_is_found_in_other_things(judges: Judges, name: str) -> None:
-    assert judges.faces.detect(Image.open(PICTURES / name)) == []
+def test_no_face_is_found_in_other_things(models: VisionModels, name: str) -> None:
+    assert models.faces.detect(Image.open(PICTURES / name)) == []
 
 
-def test_two_faces_are_two_and_small_ones_are_found(judges: Judges, astronaut: Image.Image) -> None:
+def test_two_faces_are_two_and_small_ones_are_found(models: VisionModels, astronaut: Image.Image) -> None:
     pair = Image.new("RGB", (768, 512), (120, 140, 120))
     pair.paste(astronaut, (30, 100))
     pair.paste(ImageOps.mirror(astronaut).resize((140, 140)), (500, 200))
-    faces = judges.faces.detect(pair)
+    faces = models.faces.detect(pair)
     assert len(faces) == 2
     assert sorted(round(face.edge, -1) for face in faces) == [30, 50]
 
 
-def test_noise_and_flat_colour_hold_no_face(judges: Judges) -> None:
+def test_noise_and_flat_colour_hold_no_face(models: VisionModels) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
-    assert judges.faces.detect(Image.fromarray(noise)) == []
-    assert judges.faces.detect(Image.new("RGB", (200, 320), (130, 130, 130))) == []
+    assert models.faces.detect(Image.fromarray(noise)) == []
+    assert models.faces.detect(Image.new("RGB", (200, 320), (130, 130, 130))) == []
 
 
-def test_one_person_is_recognised_and_another_is_not(judges: Judges, astronaut: Image.Image) -> None:
+def test_one_person_is_recognised_and_another_is_not(models: VisionModels, astronaut: Image.Image) -> None:
     seen = [astronaut, ImageOps.mirror(astronaut), ImageEnhance.Brightness(astronaut).enhance(0.5)]
-    faces = [aligned(picture, only(judges.faces.detect(picture))) for picture in seen]
+    faces = [aligned(picture, only(models.faces.detect(picture))) for picture in seen]
     cat = Image.open(PICTURES / "chelsea.jpg")
     faces.append(aligned(cat, Face(1.0, (90, 40, 190, 140), ((115, 80), (165, 85)))))
-    first, mirrored, dark, other = judges.recogniser.describe(faces)
+    first, mirrored, dark, other = models.recogniser.describe(faces)
     assert likeness(first, mirrored) > 0.8
     assert likeness(first, dark) > 0.8
     assert likeness(first, other) < 0.4
@@ -157,8 +157,8 @@ def test_an_altered_file_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "judges"
     shutil.copytree(FOLDER, folder)
     (folder / "matting" / "graph.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(JudgesError, match=r"graph\.json is missing or not the file"):
-        Judges(folder)
+    with pytest.raises(VisionError, match=r"graph\.json is missing or not the file"):
+        VisionModels(folder)
 
 
 def test_an_operator_that_is_not_known_is_named(tmp_path: Path) -> None:

@@ -23,12 +23,12 @@ CARD = "judges.toml"
 _UNLISTED = (CARD, "README.md", "NOTICE", "LICENSES")
 
 
-class JudgesError(RuntimeError):
+class VisionError(RuntimeError):
     """The judges' folder cannot be used; names the file, what is wrong and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
-class JudgeCard:
+class ModelCard:
     """What is known of one model.
 
     Attributes:
@@ -51,41 +51,41 @@ class JudgeCard:
         return hashlib.sha256(repr(sorted(self.sha256.items())).encode()).hexdigest()[:32]
 
 
-def read_cards(folder: Path = FOLDER) -> dict[str, JudgeCard]:
+def read_cards(folder: Path = FOLDER) -> dict[str, ModelCard]:
     """The cards of all models by their use (``matting``, ``faces``, ``identity``, ``upscaling``).
 
     Raises:
-        JudgesError: the card is missing or cannot be read.
+        VisionError: the card is missing or cannot be read.
     """
     file = folder / CARD
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
-        return {use: JudgeCard(**card) for use, card in values.items()}
+        return {use: ModelCard(**card) for use, card in values.items()}
     except (OSError, TypeError, tomllib.TOMLDecodeError) as error:
-        raise JudgesError(f"{file} cannot be read: {error}; get the project's bundles/judges again") from error
+        raise VisionError(f"{file} cannot be read: {error}; get the project's bundles/judges again") from error
 
 
 def verify(folder: Path = FOLDER) -> None:
     """Check every file against its card.
 
     Raises:
-        JudgesError: a file is missing, altered or not listed; names it.
+        VisionError: a file is missing, altered or not listed; names it.
     """
     listed = {path: digest for card in read_cards(folder).values() for path, digest in card.sha256.items()}
     for path, digest in listed.items():
         file = folder / path
         if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != digest:
-            raise JudgesError(f"{file} is missing or not the file that {CARD} lists; get bundles/judges again")
+            raise VisionError(f"{file} is missing or not the file that {CARD} lists; get bundles/judges again")
     present = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
     for extra in sorted(path for path in present if path.as_posix() not in listed and path.parts[0] not in _UNLISTED):
-        raise JudgesError(f"{folder / extra} is not listed in {CARD}; remove it or list it")
+        raise VisionError(f"{folder / extra} is not listed in {CARD}; remove it or list it")
 
 
-class Judges:
+class VisionModels:
     """All models on one device, each loaded when it is first used.
 
     Raises:
-        JudgesError: a file is missing or altered.
+        VisionError: a file is missing or altered.
     """
 
     def __init__(self, folder: Path = FOLDER, device: str | torch.device = "cpu") -> None:
