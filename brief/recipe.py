@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -49,6 +49,21 @@ class Recipe:
     face_keep: float = 0.0
     free_keep: float = 0.0
     polish_strength: float = 0.2
+
+    @property
+    def strengths(self) -> Mapping[str, float]:
+        """Strength of each role's adapter."""
+        return {role: value for role, value in self._ending("_strength") if role != "polish"}
+
+    @property
+    def keeps(self) -> Mapping[str, float]:
+        """Fraction of the steps for which each part of the picture is put back: a role's region, or what is free."""
+        return dict(self._ending("_keep"))
+
+    def _ending(self, suffix: str) -> Iterator[tuple[str, float]]:
+        for field in fields(self):
+            if field.name.endswith(suffix):
+                yield field.name.removesuffix(suffix), getattr(self, field.name)
 
     def changed(self, changes: Mapping[str, float]) -> Recipe:
         """This recipe with a take's targeted changes.

@@ -1,48 +1,56 @@
-"""A loaded bundle with what the stages use beside it: encoders with their caches, and scorers."""
+"""A loaded bundle: what paints it, and what scoring it. Model families are listed here."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from safetensors.torch import load_file
-from torch import Tensor
-
-from generation.bundle.load import Bundle
-from generation.painters.stable_diffusion.encode_image import ImageEncoder
-from generation.painters.stable_diffusion.encode_text import TextEncoder
-from generation.painters.stable_diffusion.portrait_prior import Sketch, load_sketch
-from generation.score.face_reader import FaceReader, load_reader
+from generation.bundle.card import BundleError, read_card
+from generation.bundle.load import Bundle, load
+from generation.painter import Painter
+from generation.painters.stable_diffusion.clip import BundleClip
+from generation.painters.stable_diffusion.painter import StableDiffusion
+from generation.score.face_reader import load_reader
+from generation.score.scoring_models import ScoringModels
 
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """Everything a stage needs.
+    """Everything a stage needs."""
 
-    Attributes:
-        face_reader: reads features and identity of a face; ``None`` if the bundle has none.
-        text_projection: [projection, text width], from the text encoder into the image encoder's space; ``None`` if
-            the two were not trained together.
-        sketch: from a casting sheet to the latents that a portrait begins with; ``None`` if the bundle has none.
-    """
+    painter: Painter
+    scoring: ScoringModels
 
-    bundle: Bundle
-    texts: TextEncoder
-    images: ImageEncoder
-    face_reader: FaceReader | None
-    text_projection: Tensor | None
-    sketch: Sketch | None
+    @classmethod
+    def open(cls, folder: Path | str, device: str | None = None) -> Models:
+        """Load the bundle in ``folder`` by its family.
+
+        Raises:
+            generation.bundle.card.BundleError: it cannot be used; says why and what to do.
+        """
+        family = read_card(Path(folder)).family
+        if family not in _FAMILIES:
+            raise BundleError(f"{folder}: family {family!r} is unknown; there are {', '.join(_FAMILIES)}")
+        return _FAMILIES[family](Path(folder), device)
 
     @classmethod
     def of(cls, bundle: Bundle) -> Models:
-        """The models of ``bundle``, its scorers loaded from where its card says."""
+        """A Stable Diffusion bundle that is loaded already, with empty caches."""
+        painter = StableDiffusion.of(bundle)
         reader = bundle.card.scorers.get("face_reader")
-        projection = bundle.card.scorers.get("text_projection")
-        first = bundle.card.scorers.get("sketch")
         return cls(
-            bundle=bundle,
-            texts=TextEncoder(bundle),
-            images=ImageEncoder(bundle),
-            face_reader=load_reader(bundle.folder / reader, bundle.device) if reader else None,
-            text_projection=load_file(bundle.folder / projection)["weight"].to(bundle.device) if projection else None,
-            sketch=load_sketch(bundle.folder / first, bundle.device) if first else None,
+            painter=painter,
+            scoring=ScoringModels(
+                clip=BundleClip.of(painter),
+                face_reader=load_reader(bundle.folder / reader, bundle.device) if reader else None,
+            ),
         )
+
+
+def _stable_diffusion(folder: Path, device: str | None) -> Models:
+    return Models.of(load(folder, device))
+
+
+_FAMILIES: dict[str, Callable[[Path, str | None], Models]] = {"sd15": _stable_diffusion, "sdxl": _stable_diffusion}
+"""Per family of a bundle's card what loads it."""

@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import torch
 from PIL import Image, ImageFilter
 
-from generation.compose import Scene, draw_pictures, lay_out, to_samples
 from generation.models import Models
-from generation.painters.stable_diffusion.sample import Sample
-from generation.scene.collage import put_back, regions, to_mask
+from generation.painter import Repaint
 from generation.scene.light import match_light
 from generation.scene.material import Material, Result
+from generation.scene.regions import to_mask
+from generation.scene.scene import Scene, delivered_scene, drawn_scene, put_back
 from generation.score.scorecard import measure
 
 _SHARPEN = ImageFilter.UnsharpMask(radius=1.0, percent=60, threshold=2)
@@ -26,10 +25,15 @@ _WORSE_BY = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A picture on its way: the best so far, of the size the shot asks for, its scores and what was done to it."""
+    """A picture on its way: the best so far, of the size of its scene, its scores and what was done to it.
 
-    material: Material
-    product: Image.Image
+    Attributes:
+        scene: laid out at the size that the shot asks for.
+        drawn: laid out at the size at which the models draw.
+    """
+
+    scene: Scene
+    drawn: Scene
     best: Image.Image
     values: dict[str, float]
     notes: tuple[str, ...]
@@ -39,34 +43,37 @@ Step = Callable[[Models, Sequence[Draft]], list[Image.Image | None]]
 """Makes a picture from each draft, or ``None`` where the recipe leaves the step out."""
 
 
-def refine_pictures(models: Models, materials: Sequence[Material]) -> list[Result]:
-    """The refined pictures of a batch, each in the size its shot asks for, with notes on what each step did.
-
-    Raises:
-        ValueError: a picture is missing.
-    """
-    drafts = [_begin(models, material) for material in materials]
+def refine_pictures(models: Models, drafts: Sequence[Draft]) -> list[Result]:
+    """The refined pictures of a batch, each in the size its shot asks for, with notes on what each step did."""
     for name, step in _STEPS.items():
         drafts = [_better(models, name, draft, made) for draft, made in zip(drafts, step(models, drafts), strict=True)]
-    return [Result(draft.material.inputs.take.key, draft.best, notes=draft.notes) for draft in drafts]
+    return [Result(draft.scene.material.key, draft.best, notes=draft.notes) for draft in drafts]
 
 
-def _begin(models: Models, material: Material) -> Draft:
-    composed = material.picture()
-    product = material.product(material.size)
-    best = put_back(composed.resize(material.size, Image.Resampling.LANCZOS), material)
-    grown = material.size[0] * material.size[1] > composed.width * composed.height
+def begin(models: Models, material: Material) -> Draft:
+    """The composed picture of one take, in the size its shot asks for, measured.
+
+    Raises:
+        ValueError: an image is missing or cannot be read.
+    """
+    composed = material.before
+    drawn = drawn_scene(models.painter.card, models.painter.size_step, material)
+    scene = delivered_scene(models.painter.card, material)
+    if scene.size == drawn.size:
+        scene = drawn
+    best = put_back(composed.resize(scene.size, Image.Resampling.LANCZOS), scene)
+    grown = scene.size[0] * scene.size[1] > composed.width * composed.height
     notes = (f"size: enlarged from {composed.width} x {composed.height}",) if grown else ()
-    values, _ = measure(models, material, best)
-    return Draft(material, product, best, values, notes)
+    values, _ = measure(models.scoring, models.painter.card, scene, best)
+    return Draft(scene, drawn, best, values, notes)
 
 
 def _better(models: Models, name: str, draft: Draft, made: Image.Image | None) -> Draft:
     """``draft`` with ``made`` in its place, if that is no worse."""
     if made is None:
         return draft
-    made = put_back(made, draft.material)
-    values, _ = measure(models, draft.material, made)
+    made = put_back(made, draft.scene)
+    values, _ = measure(models.scoring, models.painter.card, draft.scene, made)
     fell = _what_fell(draft.values, values)
     if fell:
         return replace(draft, notes=(*draft.notes, f"{name}: kept the picture before, {fell}"))
@@ -88,34 +95,24 @@ def _what_fell(before: dict[str, float], after: dict[str, float]) -> str:
 
 def _light(models: Models, drafts: Sequence[Draft]) -> list[Image.Image | None]:
     """Draw the colours of the place a little towards the photo's own."""
-    return [
-        match_light(draft.best, draft.material.photo, to_mask(regions(draft.material.layout, draft.product).place))
-        for draft in drafts
-    ]
+    return [match_light(draft.best, draft.scene.material.place, to_mask(draft.scene.regions.place)) for draft in drafts]
 
 
 def _polish(models: Models, drafts: Sequence[Draft]) -> list[Image.Image | None]:
     """Draw the last part of the steps again over the picture (img2img), at the models' own size."""
+    asked = [number for number, draft in enumerate(drafts) if draft.scene.recipe.polish_strength > 0]
+    orders = [
+        Repaint(
+            draft.drawn,
+            draft.best.resize(draft.drawn.size, Image.Resampling.LANCZOS),
+            draft.scene.recipe.polish_strength,
+        )
+        for draft in (drafts[number] for number in asked)
+    ]
     made: list[Image.Image | None] = [None] * len(drafts)
-    asked = [number for number, draft in enumerate(drafts) if draft.material.recipe.polish_strength > 0]
-    scenes = [_over(models, drafts[number]) for number in asked]
-    samples = to_samples(models, scenes) if scenes else []
-    again = [_last_part(scene, sample) for scene, sample in zip(scenes, samples, strict=True)]
-    for number, image in zip(asked, draw_pictures(models.bundle, again), strict=True):
+    for number, image in zip(asked, models.painter.repaint(orders) if orders else (), strict=True):
         made[number] = image.resize(drafts[number].best.size, Image.Resampling.LANCZOS)
     return made
-
-
-def _last_part(scene: Scene, sample: Sample) -> Sample:
-    """``sample`` from where the recipe's polish begins."""
-    share = 1 - min(1.0, scene.material.recipe.polish_strength)
-    return replace(sample, keep=torch.full_like(sample.masks[0], share))
-
-
-def _over(models: Models, draft: Draft) -> Scene:
-    """The draft's scene with the draft itself in place of the collage."""
-    scene = lay_out(models.bundle, draft.material)
-    return replace(scene, collage=draft.best.resize(scene.size, Image.Resampling.LANCZOS))
 
 
 def _texture(models: Models, drafts: Sequence[Draft]) -> list[Image.Image | None]:

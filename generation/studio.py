@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 
 from brief.types import Persona
-from generation.bundle.load import Bundle, load
-from generation.compose import Scene, draw_scenes, lay_out, to_samples
+from generation.bundle.card import BundleCard
+from generation.compose import compose_pictures, lay_out
 from generation.counts import Counts
 from generation.face import draw_portraits
 from generation.models import Models
-from generation.painters.stable_diffusion.sample import Sample
-from generation.refine import refine_pictures
-from generation.scene.material import Material, Result, TakeInputs, read_material
+from generation.refine import Draft, begin, refine_pictures
+from generation.scene.material import Material, Result
+from generation.scene.scene import Scene
 from generation.score.scorecard import score_picture
 
 _LOG = logging.getLogger(__name__)
@@ -35,89 +34,82 @@ class Studio:
     """A loaded bundle with its caches; not for use by several threads at once.
 
     Args:
-        bundle: from :func:`generation.bundle.load.load`.
+        models: from :meth:`generation.models.Models.open`.
         batch: most pictures that are drawn together.
     """
 
-    def __init__(self, bundle: Bundle, batch: int = 8) -> None:
-        self.bundle = bundle
+    def __init__(self, models: Models, batch: int = 8) -> None:
+        self._models = models
         self._batch = batch
-        self._models = Models.of(bundle)
 
     @classmethod
     def open(cls, folder: Path | str, device: str | None = None, batch: int = 8) -> Studio:
-        """Load the bundle in ``folder``; see :func:`generation.bundle.load.load` for errors."""
-        return cls(load(folder, device), batch)
+        """Load the bundle in ``folder``; see :meth:`generation.models.Models.open` for errors."""
+        return cls(Models.open(folder, device), batch)
+
+    @property
+    def card(self) -> BundleCard:
+        """What the bundle says of itself."""
+        return self._models.painter.card
+
+    @property
+    def device(self) -> torch.device:
+        """Where the models run."""
+        return self._models.painter.device
 
     @property
     def counts(self) -> Counts:
         """Loads, forwards, cache hits, pictures and seconds since the bundle was loaded."""
-        return self.bundle.counts
+        return self._models.painter.counts
 
     def faces(self, personas: Mapping[str, Persona]) -> Iterator[Result]:
         """A portrait of each persona, by portrait key."""
         for part in _parts(list(personas.items()), self._batch):
             yield from self._together("face", part, lambda pair: pair[0], self._portray)
 
-    def compose(self, takes: Sequence[TakeInputs]) -> Iterator[Result]:
+    def compose(self, takes: Sequence[Material]) -> Iterator[Result]:
         """The composed picture of each take, product pixels in place; ``picture`` is not needed."""
         for part in _parts(takes, self._batch):
             scenes: list[Scene] = []
-            for laid in self._each("compose", part, self._laid_out):
+            for laid in self._each("compose", part, lambda take: lay_out(self._models.painter, take)):
                 if isinstance(laid, Result):
                     yield laid
                 else:
                     scenes.append(laid)
-            for group in self._groups(scenes):
-                yield from self._together("compose", group, lambda pair: pair[0].key, self._draw)
+            if scenes:
+                yield from self._together("compose", scenes, lambda scene: scene.material.key, self._compose)
 
-    def refine(self, takes: Sequence[TakeInputs]) -> Iterator[Result]:
+    def refine(self, takes: Sequence[Material]) -> Iterator[Result]:
         """The refined picture of each take, of the size the shot asks for; ``picture`` is the composed one."""
         for part in _parts(takes, self._batch):
-            ready: list[Material] = []
-            for material in self._each("refine", part, self._with_picture):
-                if isinstance(material, Result):
-                    yield material
+            drafts: list[Draft] = []
+            for draft in self._each("refine", part, lambda take: begin(self._models, take)):
+                if isinstance(draft, Result):
+                    yield draft
                 else:
-                    ready.append(material)
-            if ready:
-                yield from self._together("refine", ready, lambda item: item.inputs.take.key, self._refine)
+                    drafts.append(draft)
+            if drafts:
+                yield from self._together("refine", drafts, lambda draft: draft.scene.material.key, self._refine)
 
-    def score(self, takes: Sequence[TakeInputs]) -> Iterator[Result]:
+    def score(self, takes: Sequence[Material]) -> Iterator[Result]:
         """The scorecard of each take; ``picture`` is the refined one."""
-        for take in takes:
-            yield from self._each("score", [take], lambda item: score_picture(self._models, item))
+        yield from self._each("score", takes, self._score)
 
-    def _laid_out(self, take: TakeInputs) -> Scene:
-        return lay_out(self.bundle, read_material(self.bundle.card, take))
-
-    def _with_picture(self, take: TakeInputs) -> Material:
-        material = read_material(self.bundle.card, take)
-        material.picture()
-        return material
-
-    def _refine(self, materials: Sequence[Material]) -> list[Result]:
-        return refine_pictures(self._models, materials)
+    def _score(self, material: Material) -> Result:
+        return score_picture(self._models.scoring, self.card, material)
 
     def _portray(self, pairs: Sequence[tuple[str, Persona]]) -> list[Result]:
         images = draw_portraits(self._models, [persona for _, persona in pairs])
         return [Result(key, image) for (key, _), image in zip(pairs, images, strict=True)]
 
-    def _draw(self, pairs: Sequence[tuple[Scene, Sample]]) -> list[Result]:
-        scenes, samples = zip(*pairs, strict=True)
-        pictures = draw_scenes(self.bundle, scenes, samples)
-        return [Result(scene.key, image) for scene, image in zip(scenes, pictures, strict=True)]
+    def _compose(self, scenes: Sequence[Scene]) -> list[Result]:
+        pictures = compose_pictures(self._models.painter, scenes)
+        return [Result(scene.material.key, image) for scene, image in zip(scenes, pictures, strict=True)]
 
-    def _groups(self, scenes: Sequence[Scene]) -> list[list[tuple[Scene, Sample]]]:
-        """Scenes that can share a batch."""
-        if not scenes:
-            return []
-        groups: dict[Any, list[tuple[Scene, Sample]]] = defaultdict(list)
-        for scene, sample in zip(scenes, to_samples(self._models, scenes), strict=True):
-            groups[sample.group].append((scene, sample))
-        return list(groups.values())
+    def _refine(self, drafts: Sequence[Draft]) -> list[Result]:
+        return refine_pictures(self._models, drafts)
 
-    def _each(self, stage: str, takes: Sequence[TakeInputs], work: Callable[[TakeInputs], _T]) -> Iterator[_T | Result]:
+    def _each(self, stage: str, takes: Sequence[Material], work: Callable[[Material], _T]) -> Iterator[_T | Result]:
         """``work`` on each take by itself; what it raises becomes the take's result."""
         for take in takes:
             started = time.perf_counter()
@@ -125,7 +117,7 @@ class Studio:
             try:
                 made = work(take)
             except Exception as error:
-                made = Result(take.take.key, error=_reason(stage, error))
+                made = Result(take.key, error=_reason(stage, error))
             seconds = time.perf_counter() - started
             self.counts.add_seconds(stage, seconds)
             if isinstance(made, Result):

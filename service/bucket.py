@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from brief.types import MadeBy, Shot, Take
 from generation.bundle.card import BundleCard
-from generation.scene.material import Result, TakeInputs
+from generation.scene.material import Material, Result
 from generation.score.verdict import judge, thresholds_for
 from service.items import FaceItem, Item, TakeItem
 from service.jobs import ItemResult, Stage
@@ -62,7 +62,7 @@ class Bucket:
         sha256 = hashlib.sha256(data).hexdigest()
         return ItemResult(item.key, key, sha256, kept=True, scorecard=card, made_by=_noted(facts))
 
-    def fetch(self, stage: Stage, item: TakeItem) -> TakeInputs:
+    def fetch(self, stage: Stage, item: TakeItem) -> Material:
         """The images that a stage needs, as files' bytes, each verified by its SHA-256.
 
         Raises:
@@ -70,7 +70,7 @@ class Bucket:
         """
         shot = item.shot
         picture = _input(stage, item.take)
-        return TakeInputs(
+        return Material(
             shot=shot,
             take=item.take,
             packshot=self._input(shot.product.packshot.key, shot.product.packshot.sha256),

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from generation.scene.material import Result, TakeInputs
+from generation.scene.material import Material, Result
 from generation.studio import Studio
 from service.bucket import Bucket
 from service.items import FaceItem, Item, PlannedElsewhere, check_key
@@ -23,7 +23,7 @@ _LOG = logging.getLogger(__name__)
 _THREADS = 4
 """Fetching and storing run beside the models, so that these do not wait for the bucket."""
 
-Fetched = ItemResult | TakeInputs | None
+Fetched = ItemResult | Material | None
 """What is known of an item before the studio gets it: done already, its images, or nothing needed (a portrait)."""
 
 
@@ -65,7 +65,7 @@ class Work:
 
     def _fetch(self, stage: Stage, item: Item) -> Fetched:
         try:
-            check_key(item, self._studio.bundle.card.fingerprint)
+            check_key(item, self._studio.card.fingerprint)
             kept = self._bucket.kept(stage, item)
             if kept is not None:
                 return kept
@@ -77,7 +77,7 @@ class Work:
         self, stage: Stage, items: Sequence[Item], fetched: Sequence[Fetched]
     ) -> Iterator[tuple[Item, ItemResult | Result]]:
         """Outcome of each item: what was known before, and what the studio makes of the rest, as it makes it."""
-        todo: dict[str, tuple[Item, TakeInputs | None]] = {}
+        todo: dict[str, tuple[Item, Material | None]] = {}
         for item, known in zip(items, fetched, strict=True):
             if isinstance(known, ItemResult):
                 yield item, known
@@ -87,7 +87,7 @@ class Work:
             for result in self._shoot(stage, todo):
                 yield todo[result.key][0], result
 
-    def _shoot(self, stage: Stage, todo: dict[str, tuple[Item, TakeInputs | None]]) -> Iterator[Result]:
+    def _shoot(self, stage: Stage, todo: dict[str, tuple[Item, Material | None]]) -> Iterator[Result]:
         if stage is Stage.FACE:
             faces = [item for item, _ in todo.values() if isinstance(item, FaceItem)]
             return self._studio.faces({item.key: item.persona for item in faces})

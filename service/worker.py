@@ -21,7 +21,8 @@ from service.telemetry import Metrics
 from storage.bucket.objects import Objects
 
 if TYPE_CHECKING:
-    from generation.bundle.load import Bundle
+    import torch
+
     from service.work import Work
 
 _LOG = logging.getLogger(__name__)
@@ -80,12 +81,12 @@ class Worker:
             self.health = Health(Readiness.FAILED, f"the bundle in {self._settings.bundle} cannot be loaded: {error}")
             _LOG.exception("the bundle cannot be loaded; mend it or set LOOKBOOK_BUNDLE, and start again")
             return
-        self.bundle = studio.bundle.card.info
+        self.bundle = studio.card.info
         self._metrics.watch(studio.counts)
         self.health = Health(Readiness.READY)
         seconds = round(time.monotonic() - started, 1)
-        _LOG.info("ready", extra={"bundle": self.bundle.name, "device": str(studio.bundle.device), "seconds": seconds})
-        bucket = Bucket(Objects(self._settings.objects), studio.bundle.card, made_by(studio.bundle))
+        _LOG.info("ready", extra={"bundle": self.bundle.name, "device": str(studio.device), "seconds": seconds})
+        bucket = Bucket(Objects(self._settings.objects), studio.card, made_by(studio.card.info, studio.device))
         work = Work(studio, bucket, self._settings.batch, self._metrics)
         while queued := self._queue.next():
             self._work_on(queued, work)
@@ -112,7 +113,7 @@ class Worker:
 _NAMED = ("lookbook", "torch", "diffusers", "transformers", "pillow")
 
 
-def made_by(bundle: Bundle) -> MadeBy:
+def made_by(bundle: BundleInfo, device: torch.device) -> MadeBy:
     """What this process notes with each output."""
     import torch
 
@@ -120,7 +121,7 @@ def made_by(bundle: Bundle) -> MadeBy:
     for name in _NAMED:
         with suppress(PackageNotFoundError):
             software[name] = version(name)
-    device = str(bundle.device)
-    if bundle.device.type == "cuda":
-        device += f": {torch.cuda.get_device_name(bundle.device)}"
-    return MadeBy(bundle.card.info, RECIPE_VERSION, software, device)
+    where = str(device)
+    if device.type == "cuda":
+        where += f": {torch.cuda.get_device_name(device)}"
+    return MadeBy(bundle, RECIPE_VERSION, software, where)

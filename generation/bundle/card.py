@@ -14,10 +14,7 @@ from brief.recipe import Recipe, digest, recipe_on
 from brief.types import BundleInfo
 
 ROLES = ("face", "product", "environment")
-"""The three IP-Adapters, in the order in which every list of this package holds them."""
-
-FAMILIES = ("sd15", "sdxl")
-"""Model families that can be loaded: Stable Diffusion 1.x and Stable Diffusion XL."""
+"""What an IP-Adapter may be for. A bundle has those that its ``[adapters]`` name; the others are off."""
 
 UNLISTED = ("bundle.toml", "README.md")
 """Files that ``[sha256]`` does not cover."""
@@ -40,8 +37,10 @@ class BundleCard:
     """The contents of ``bundle.toml``.
 
     Attributes:
+        family: kind of model; the families are listed in :mod:`generation.models`.
         width, height: the models' own picture size in pixels.
-        adapters, scorers: role to path, relative to the bundle (or to the hub repository of ``source``).
+        adapters, scorers: role to path, relative to the bundle (or to the hub repository of ``source``). A role that
+            is missing is off; one that this version does not know is left alone.
         recipe: numbers of :class:`brief.recipe.Recipe` that suit these models.
         sha256: path to hex digest of every file but ``bundle.toml`` and ``README.md``.
         source: hub repositories, for a bundle that holds no weights itself (:mod:`generation.bundle.hub`).
@@ -63,6 +62,11 @@ class BundleCard:
     sha256: Mapping[str, str] = field(default_factory=dict)
     source: Mapping[str, str] = field(default_factory=dict)
     scheduler: Mapping[str, str | float | bool] = field(default_factory=dict)
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles that this bundle has an adapter for, in the order of :data:`ROLES`."""
+        return tuple(role for role in ROLES if role in self.adapters)
 
     @property
     def fingerprint(self) -> str:
@@ -125,10 +129,6 @@ def read_card(folder: Path) -> BundleCard:
 
 
 def _check_card(card: BundleCard, file: Path) -> None:
-    if card.family not in FAMILIES:
-        raise BundleError(f"{file}: family {card.family!r} is unknown; there are {', '.join(FAMILIES)}")
-    if sorted(card.adapters) != sorted(ROLES):
-        raise BundleError(f"{file}: [adapters] must name exactly {', '.join(ROLES)}")
     for path in (*card.sha256, *card.adapters.values(), *card.scorers.values()):
         pure = PurePosixPath(path)
         if pure.is_absolute() or ".." in pure.parts:

@@ -1,4 +1,4 @@
-"""Loading a bundle: standard diffusers components, an image encoder and the three IP-Adapters, verified.
+"""Loading a bundle: standard diffusers components, an image encoder and the IP-Adapters, verified.
 
 Everything that differs between models (latent channels, scale, prediction type, autoencoder class, picture size) is
 read from their configurations, so that a bundle is swapped by swapping a folder.
@@ -12,13 +12,18 @@ from typing import Any
 
 import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
-from diffusers.models.embeddings import ImageProjection, IPAdapterFullImageProjection, IPAdapterPlusImageProjection
+from diffusers.models.embeddings import (
+    ImageProjection,
+    IPAdapterFullImageProjection,
+    IPAdapterPlusImageProjection,
+    MultiIPAdapterImageProjection,
+)
 from safetensors import safe_open
 from torch import nn
 from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 
 from brief.recipe import RECIPES
-from generation.bundle.card import ROLES, BundleCard, BundleError, read_card, verify
+from generation.bundle.card import BundleCard, BundleError, read_card, verify
 from generation.bundle.hub import Sources, locate
 from generation.bundle.scheduler import choose_scheduler
 from generation.counts import Counts
@@ -50,6 +55,11 @@ class Bundle:
     projections: Any
     zero_negative: bool
     counts: Counts = field(default_factory=Counts)
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Whose adapters are loaded, in the order of ``projections.image_projection_layers``."""
+        return self.card.roles
 
     @property
     def latent_channels(self) -> int:
@@ -94,11 +104,13 @@ def load(
             f"{folder}: the licence {card.licence!r} of bundle {card.name!r} is not marked as commercial; "
             "choose another bundle or allow non-commercial models explicitly"
         )
+    if card.family not in _PIPELINES:
+        raise BundleError(f"{folder}: family {card.family!r} is unknown; there are {', '.join(_PIPELINES)}")
     verify(folder, card)
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     kind = dtype or _default_dtype(where)
     sources = locate(folder, card)
-    for role in ROLES:
+    for role in card.roles:
         _check_adapter(sources.adapters[role])
     pipe = _load_pipeline(card, sources, kind)
     return _take_apart(pipe.to(where), card, folder, where, kind)
@@ -132,7 +144,15 @@ def _load_pipeline(card: BundleCard, sources: Sources, dtype: torch.dtype) -> An
         feature_extractor=_image_processor(sources.image_encoder, encoder.config.image_size),
         **options,
     )
-    files = [sources.adapters[role] for role in ROLES]
+    if card.roles:
+        _load_adapters(pipe, card, sources)
+    steps = [card.recipe_for(preset).steps for preset in RECIPES]
+    pipe.scheduler = choose_scheduler(pipe.scheduler, card.scheduler, steps)
+    return pipe
+
+
+def _load_adapters(pipe: Any, card: BundleCard, sources: Sources) -> None:
+    files = [sources.adapters[role] for role in card.roles]
     try:
         # All adapters in one call: a second call would replace the first.
         pipe.load_ip_adapter(
@@ -144,11 +164,8 @@ def _load_pipeline(card: BundleCard, sources: Sources, dtype: torch.dtype) -> An
         )
     except (RuntimeError, ValueError, KeyError) as error:
         raise BundleError(f"the IP-Adapters of bundle {card.name!r} do not fit its UNet: {error}") from error
-    steps = [card.recipe_for(preset).steps for preset in RECIPES]
-    pipe.scheduler = choose_scheduler(pipe.scheduler, card.scheduler, steps)
     # Strength travels in the masks, per item and region, so that no request alters a shared module.
-    pipe.set_ip_adapter_scale([1.0] * len(ROLES))
-    return pipe
+    pipe.set_ip_adapter_scale([1.0] * len(files))
 
 
 def _image_processor(folder: Path, size: Any) -> Any:
@@ -159,11 +176,12 @@ def _image_processor(folder: Path, size: Any) -> Any:
 
 def _take_apart(pipe: Any, card: BundleCard, folder: Path, device: torch.device, dtype: torch.dtype) -> Bundle:
     two = card.family == "sdxl"
-    projections = pipe.unet.encoder_hid_proj
-    for role, layer in zip(ROLES, projections.image_projection_layers, strict=True):
+    projections = pipe.unet.encoder_hid_proj if card.roles else MultiIPAdapterImageProjection([])
+    for role, layer in zip(card.roles, projections.image_projection_layers, strict=True):
         if not isinstance(layer, ImageProjection | IPAdapterPlusImageProjection | IPAdapterFullImageProjection):
             raise BundleError(f"the {role} adapter is of kind {type(layer).__name__}; plain, plus or full is needed")
-    pipe.unet.encoder_hid_proj = _PassThrough()
+    if card.roles:
+        pipe.unet.encoder_hid_proj = _PassThrough()
     if dtype is torch.float16 and pipe.vae.config.force_upcast:
         pipe.vae.to(torch.float32)
     for module in (pipe.unet, pipe.vae, pipe.text_encoder, pipe.image_encoder, projections):

@@ -1,96 +1,31 @@
-"""The images of a take, read and cut out: what every stage starts from."""
+"""A take with its images: what every stage starts from."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from PIL import Image
 
 from brief.images import read_image
-from brief.recipe import Recipe
 from brief.types import Scorecard, Shot, Take
-from generation.bundle.card import BundleCard
-from generation.scene.cutout import cut_out, place_figure
-from generation.scene.layout import Layout, layout_of, place
-from generation.scene.light import relight
-
-
-@dataclass(frozen=True, slots=True)
-class Material:
-    """A take with its images decoded.
-
-    Attributes:
-        recipe: the numbers that hold for this take.
-        size: (width, height) that the shot asks for, in pixels.
-        cutout: the product alone, RGBA, at the packshot's resolution.
-        photo: of the place, RGB.
-        portrait: of the persona, RGB; ``None`` where the framing shows nobody.
-    """
-
-    inputs: TakeInputs
-    recipe: Recipe
-    size: tuple[int, int]
-    layout: Layout
-    cutout: Image.Image
-    photo: Image.Image
-    portrait: Image.Image | None
-
-    def product(self, size: tuple[int, int]) -> Image.Image:
-        """The cut-out at its place in a picture of ``size``, RGBA."""
-        return place(self.cutout, self.layout, size)
-
-    def figure(self, size: tuple[int, int]) -> Image.Image | None:
-        """The portrait's person at its place and in its light in a picture of ``size``, RGBA; ``None`` where nobody is
-        shown, or the recipe does not start from the portrait."""
-        if self.portrait is None or self.layout.face is None or not self.recipe.face_keep:
-            return None
-        return relight(place_figure(self.portrait, self.layout.face, size), self.portrait, self.photo)
-
-    def picture(self) -> Image.Image:
-        """What the stage before made, RGB.
-
-        Raises:
-            ValueError: it is missing.
-        """
-        return opened(self.inputs.picture, f"picture of {self.inputs.shot.product.sku!r}").convert("RGB")
-
-
-def read_material(card: BundleCard, inputs: TakeInputs) -> Material:
-    """Decode and cut out the images of one take.
-
-    Raises:
-        ValueError: an image is missing, cannot be read or cut out; an unknown recipe or change.
-    """
-    shot = inputs.shot
-    if inputs.picture is not None:
-        inputs = replace(inputs, picture=opened(inputs.picture, f"picture of {shot.product.sku!r}"))
-    packshot = f"packshot of {shot.product.sku!r}"
-    portrait = None
-    if shot.framing.has_person:
-        name = shot.persona.name if shot.persona else "nobody"
-        portrait = opened(inputs.portrait, f"portrait of {name!r}").convert("RGB")
-    return Material(
-        inputs=inputs,
-        recipe=card.recipe_for(shot.recipe, inputs.take.changes),
-        size=(shot.width or card.width, shot.height or card.height),
-        layout=layout_of(shot.framing, shot.seed),
-        cutout=cut_out(opened(inputs.packshot, packshot), packshot),
-        photo=opened(inputs.photo, f"photo of environment {shot.environment.name!r}").convert("RGB"),
-        portrait=portrait,
-    )
-
+from generation.scene.cutout import cut_out
+from generation.scene.layout import Layout, layout_of
 
 ImageSource = bytes | Image.Image
 """An image file's bytes, or a decoded image (mode RGB or RGBA)."""
+
+_CUTOUTS = 16
+"""Cut-outs that are remembered: the shots of a shard share their products."""
 
 
 class MissingInput(ValueError):
     """A stage was not given an image that it needs; says which."""
 
 
-@dataclass(frozen=True, slots=True)
-class TakeInputs:
-    """A take with its images.
+@dataclass(frozen=True, eq=False)
+class Material:
+    """A take with its images as they were delivered; each is decoded when it is first looked at.
 
     Attributes:
         packshot, photo: of the shot's product and environment.
@@ -105,6 +40,62 @@ class TakeInputs:
     photo: ImageSource
     portrait: ImageSource | None = None
     picture: ImageSource | None = None
+
+    @property
+    def key(self) -> str:
+        """The take's."""
+        return self.take.key
+
+    @cached_property
+    def layout(self) -> Layout:
+        return layout_of(self.shot.framing, self.shot.seed)
+
+    @cached_property
+    def cutout(self) -> Image.Image:
+        """The product alone, RGBA, at the packshot's resolution.
+
+        Raises:
+            ValueError: it cannot be read or cut out.
+        """
+        what = f"packshot of {self.shot.product.sku!r}"
+        if isinstance(self.packshot, bytes):
+            return _cut_out_file(self.packshot, what)
+        return cut_out(self.packshot, what)
+
+    @cached_property
+    def place(self) -> Image.Image:
+        """The photo of the environment, RGB.
+
+        Raises:
+            ValueError: it cannot be read.
+        """
+        return opened(self.photo, f"photo of environment {self.shot.environment.name!r}").convert("RGB")
+
+    @cached_property
+    def person(self) -> Image.Image | None:
+        """The persona's portrait, RGB; ``None`` where the framing shows nobody.
+
+        Raises:
+            ValueError: it is missing or cannot be read.
+        """
+        if not self.shot.framing.has_person:
+            return None
+        name = self.shot.persona.name if self.shot.persona else "nobody"
+        return opened(self.portrait, f"portrait of {name!r}").convert("RGB")
+
+    @cached_property
+    def before(self) -> Image.Image:
+        """What the stage before made, RGB.
+
+        Raises:
+            ValueError: it is missing or cannot be read.
+        """
+        return opened(self.picture, f"picture of {self.shot.product.sku!r}").convert("RGB")
+
+
+@lru_cache(maxsize=_CUTOUTS)
+def _cut_out_file(data: bytes, what: str) -> Image.Image:
+    return cut_out(read_image(data, what), what)
 
 
 @dataclass(frozen=True, slots=True)

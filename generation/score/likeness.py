@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from generation.models import Models
 from generation.scene.layout import Box
+from generation.score.scoring_models import ScoringModels
 
 _GREY = (128, 128, 128)
 _AIR = 1.2
@@ -17,22 +17,28 @@ class Unavailable(RuntimeError):
     """A dimension that this bundle or this picture gives nothing to measure with; says why."""
 
 
-def image_likeness(models: Models, one: Image.Image, other: Image.Image) -> float:
-    """Cosine of the pooled embeddings, 0 to 1 (negative counts as 0)."""
-    first, second = models.images.encode([one, other])
-    return _cosine(first.pooled, second.pooled)
+def image_likeness(scoring: ScoringModels, one: Image.Image, other: Image.Image) -> float:
+    """Cosine of the pooled embeddings, 0 to 1 (negative counts as 0).
+
+    Raises:
+        Unavailable: there is no CLIP.
+    """
+    if scoring.clip is None:
+        raise Unavailable("the bundle has no CLIP to compare pictures with")
+    first, second = scoring.clip.images([one, other])
+    return _cosine(first, second)
 
 
-def prompt_likeness(models: Models, picture: Image.Image, prompt: str) -> float:
+def prompt_likeness(scoring: ScoringModels, picture: Image.Image, prompt: str) -> float:
     """CLIPScore (Hessel et al., 2021, arXiv:2104.08718) without its factor: cosine of picture and words, 0 to 1.
 
     Raises:
-        Unavailable: the bundle has no text projection.
+        Unavailable: the bundle has no CLIP, or no text projection.
     """
-    if models.text_projection is None:
+    words = scoring.clip.words([prompt]) if scoring.clip else None
+    if scoring.clip is None or words is None:
         raise Unavailable("the bundle has no text projection into its image encoder's space")
-    words, image = models.texts.encode([prompt])[0], models.images.encode([picture])[0]
-    return _cosine(image.pooled, functional.linear(words.pooled.to(models.text_projection), models.text_projection))
+    return _cosine(scoring.clip.images([picture])[0], words[0])
 
 
 def _cosine(one: torch.Tensor, other: torch.Tensor) -> float:

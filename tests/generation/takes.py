@@ -13,7 +13,7 @@ from brief.face_spec import FaceSpec
 from brief.recipe import take
 from brief.types import Environment, Framing, ImageRef, Persona, Product, Shot
 from generation.bundle.load import Bundle
-from generation.scene.material import TakeInputs
+from generation.scene.material import Material
 from tests.generation.conftest import picture
 
 ADA = Persona("ada", FaceSpec(hair_colour="pink", skin_tone=4), seed=3)
@@ -49,10 +49,10 @@ def inputs(
     attempt: int = 1,
     changes: dict[str, float] | None = None,
     **shot_changes: object,
-) -> TakeInputs:
+) -> Material:
     """A take of shot ``number`` with its images."""
     wanted = shot(number, **shot_changes)
-    return TakeInputs(
+    return Material(
         shot=wanted,
         take=take(wanted.key, wanted.seed, attempt, changes),
         packshot=packshot,

@@ -109,7 +109,7 @@ def test_a_wrong_card_says_what_is_wrong(copy: Path, spoil: str, message: str) -
     assert spoil in text
     file.write_text(text.replace(spoil, wrong))
     with pytest.raises(BundleError, match=message):
-        read_card(copy)
+        load(copy, "cpu")
 
 
 def test_a_folder_without_card_says_what_to_set(tmp_path: Path) -> None:

@@ -11,10 +11,9 @@ from PIL import Image, ImageFilter
 
 from brief.types import Framing
 from generation.bundle.load import Bundle
-from generation.compose import draw_pictures, lay_out, to_samples
+from generation.compose import lay_out
 from generation.models import Models
-from generation.scene.collage import collage
-from generation.scene.material import read_material
+from generation.painters.stable_diffusion.painter import StableDiffusion
 from generation.studio import Studio
 from tests.generation.conftest import picture
 from tests.generation.takes import ADA, inputs, seeing
@@ -27,9 +26,9 @@ def _pixels(image: Image.Image) -> np.ndarray:
 @pytest.mark.parametrize("number", range(4))
 def test_the_products_own_pixels_are_in_place(bundle: Bundle, packshot: Image.Image, number: int) -> None:
     asked = inputs(packshot, number)
-    (made,) = Studio(bundle).compose([asked])
+    (made,) = Studio(Models.of(bundle)).compose([asked])
     assert made.image is not None
-    product = lay_out(bundle, read_material(bundle.card, asked)).product
+    product = lay_out(StableDiffusion.of(bundle), asked).product
     inside = np.asarray(product.getchannel("A")) == 255
     inside[1:-1, 1:-1] &= inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:]
     core = inside & np.roll(inside, 2, 0) & np.roll(inside, -2, 0) & np.roll(inside, 2, 1) & np.roll(inside, -2, 1)
@@ -38,13 +37,13 @@ def test_the_products_own_pixels_are_in_place(bundle: Bundle, packshot: Image.Im
 
 
 def test_the_place_is_kept_as_long_as_the_recipe_says(bundle: Bundle, packshot: Image.Image) -> None:
-    studio = Studio(seeing(bundle))
+    studio = Studio(Models.of(seeing(bundle)))
     distances = []
     for share in (0.0, 0.75, 1.0):
         asked = inputs(packshot, 3, changes={"environment_keep": share})
         (made,) = studio.compose([asked])
         assert made.image is not None
-        scene = lay_out(bundle, read_material(bundle.card, asked))
+        scene = lay_out(StableDiffusion.of(bundle), asked)
         place = scene.regions.kept_place.numpy() > 0.99
         distances.append(np.abs(_pixels(made.image) - _pixels(scene.collage))[place].mean())
     assert distances[0] > distances[1] > distances[2]
@@ -53,26 +52,23 @@ def test_the_place_is_kept_as_long_as_the_recipe_says(bundle: Bundle, packshot: 
 
 def test_a_place_that_is_kept_to_the_end_has_its_photos_own_pixels(bundle: Bundle, packshot: Image.Image) -> None:
     asked = inputs(packshot, 0, changes={"environment_keep": 1.0, "face_keep": 0.5})
-    (made,) = Studio(bundle).compose([asked])
+    (made,) = Studio(Models.of(bundle)).compose([asked])
     assert made.image is not None
-    material = read_material(bundle.card, asked)
-    scene = lay_out(bundle, material)
-    figure = material.figure(scene.size)
+    scene = lay_out(StableDiffusion.of(bundle), asked)
+    figure = scene.figure
     assert figure is not None
     near = figure.getchannel("A").filter(ImageFilter.MaxFilter(9))
     place = (scene.regions.kept_place.numpy() == 1) & (np.asarray(near) == 0)
-    photo = collage(material.photo, scene.product, material.layout)
     assert place.sum() > 100
-    assert np.array_equal(_pixels(made.image)[place], _pixels(photo)[place])
+    assert np.array_equal(_pixels(made.image)[place], _pixels(scene.backdrop)[place])
 
 
 def test_a_face_that_is_kept_to_the_end_has_its_portraits_own_pixels(bundle: Bundle, packshot: Image.Image) -> None:
     asked = inputs(packshot, 0, changes={"face_keep": 1.0})
-    (made,) = Studio(bundle).compose([asked])
+    (made,) = Studio(Models.of(bundle)).compose([asked])
     assert made.image is not None
-    material = read_material(bundle.card, asked)
-    scene = lay_out(bundle, material)
-    figure = material.figure(scene.size)
+    scene = lay_out(StableDiffusion.of(bundle), asked)
+    figure = scene.figure
     assert figure is not None
     face = (scene.regions.face.numpy() == 1) & (np.asarray(figure.getchannel("A")) == 255)
     assert face.sum() > 50
@@ -80,34 +76,35 @@ def test_a_face_that_is_kept_to_the_end_has_its_portraits_own_pixels(bundle: Bun
 
 
 def test_each_input_changes_its_own_picture_and_no_other(bundle: Bundle, packshot: Image.Image) -> None:
-    studio = Studio(bundle)
+    studio = Studio(Models.of(bundle))
     takes = [inputs(packshot, number) for number in range(3)]
     changed = [takes[0], replace(takes[1], portrait=picture(91, (64, 64))), takes[2]]
     first, second = (
         {made.key: _pixels(made.image) for made in studio.compose(batch) if made.image} for batch in (takes, changed)
     )
-    differs = [np.abs(first[each.take.key] - second[each.take.key]).max() > 2 for each in takes]
+    differs = [np.abs(first[each.key] - second[each.key]).max() > 2 for each in takes]
     assert differs == [False, True, False]
 
 
 def test_the_words_of_a_take_change_its_picture(bundle: Bundle, packshot: Image.Image) -> None:
     plain = inputs(packshot)
     warm = replace(plain, take=replace(plain.take, key="warm", words="in warm evening light"))
-    first, second = (_pixels(made.image) for made in Studio(bundle).compose([plain, warm]) if made.image)
+    studio = Studio(Models.of(bundle))
+    first, second = (_pixels(made.image) for made in studio.compose([plain, warm]) if made.image)
     assert np.abs(first - second).max() > 2
 
 
 def test_an_unreadable_packshot_fails_alone(bundle: Bundle, packshot: Image.Image) -> None:
     takes = [inputs(packshot, 0), replace(inputs(packshot, 1), packshot=b"not an image"), inputs(packshot, 2)]
-    made = {result.key: result for result in Studio(bundle).compose(takes)}
-    failed = made[takes[1].take.key]
+    made = {result.key: result for result in Studio(Models.of(bundle)).compose(takes)}
+    failed = made[takes[1].key]
     assert failed.image is None
     assert "packshot of 'SKU-1'" in (failed.error or "")
-    assert all(made[take.take.key].image is not None for take in (takes[0], takes[2]))
+    assert all(made[take.key].image is not None for take in (takes[0], takes[2]))
 
 
 def test_a_missing_portrait_is_named(bundle: Bundle, packshot: Image.Image) -> None:
-    (made,) = Studio(bundle).compose([replace(inputs(packshot, 0), portrait=None)])
+    (made,) = Studio(Models.of(bundle)).compose([replace(inputs(packshot, 0), portrait=None)])
     assert made.error == "portrait of 'ada' is missing"
 
 
@@ -122,7 +119,7 @@ def test_a_batch_that_fails_is_tried_one_by_one(
         return forward(sample, *args, **kwargs)
 
     monkeypatch.setattr(bundle.unet, "forward", narrow)
-    made = list(Studio(bundle).compose([inputs(packshot, number) for number in range(3)]))
+    made = list(Studio(Models.of(bundle)).compose([inputs(packshot, number) for number in range(3)]))
     assert [result.error for result in made] == [None] * 3
 
 
@@ -131,14 +128,14 @@ def test_any_size_is_drawn_near_the_models_own_area(
     bundle: Bundle, packshot: Image.Image, size: tuple[int, int]
 ) -> None:
     asked = inputs(packshot, 3, width=size[0], height=size[1])
-    scene = lay_out(bundle, read_material(bundle.card, asked))
+    scene = lay_out(StableDiffusion.of(bundle), asked)
     width, height = scene.size
     assert width % 64 == height % 64 == 0
     assert 64 * 64 <= width * height <= 2 * 64 * 64
 
 
 def test_portraits_follow_their_seed(bundle: Bundle) -> None:
-    studio = Studio(bundle)
+    studio = Studio(Models.of(bundle))
     one = {made.key: made.image for made in studio.faces({"a": ADA, "b": replace(ADA, seed=4)})}
     again = {made.key: made.image for made in studio.faces({"a": ADA})}
     assert one["a"] is not None and one["b"] is not None and again["a"] is not None
@@ -147,7 +144,7 @@ def test_portraits_follow_their_seed(bundle: Bundle) -> None:
 
 
 def test_encodings_are_made_once_for_a_whole_shard(bundle: Bundle, packshot: Image.Image) -> None:
-    studio = Studio(bundle)
+    studio = Studio(Models.of(bundle))
     forwards = bundle.counts.image_forwards
     takes = [replace(inputs(packshot, 0, seed=seed), photo=picture(1)) for seed in range(6)]
     assert all(made.error is None for made in studio.compose(takes))
@@ -157,19 +154,16 @@ def test_encodings_are_made_once_for_a_whole_shard(bundle: Bundle, packshot: Ima
 
 def test_the_side_belongs_to_the_shot(bundle: Bundle, packshot: Image.Image) -> None:
     for seed in range(6):
-        first, second = (
-            read_material(bundle.card, inputs(packshot, 0, attempt=attempt, seed=seed, framing=Framing.PLINTH))
-            for attempt in (1, 2)
-        )
+        first, second = (inputs(packshot, 0, attempt=attempt, seed=seed, framing=Framing.PLINTH) for attempt in (1, 2))
         assert first.layout == second.layout
 
 
-def test_drawings_of_several_groups_are_drawn_in_their_order(bundle: Bundle, packshot: Image.Image) -> None:
-    models = Models.of(bundle)
+def test_pictures_of_several_groups_come_in_their_order(bundle: Bundle, packshot: Image.Image) -> None:
+    painter = StableDiffusion.of(bundle)
     steps = (4, 6, 4)
     asked = [inputs(packshot, number, changes={"steps": count}) for number, count in enumerate(steps)]
-    drawings = to_samples(models, [lay_out(bundle, read_material(bundle.card, take)) for take in asked])
-    together = draw_pictures(bundle, drawings)
-    for drawing, drawn in zip(drawings, together, strict=True):
-        (alone,) = draw_pictures(bundle, [drawing])
+    scenes = [lay_out(painter, take) for take in asked]
+    together = painter.compose(scenes)
+    for scene, drawn in zip(scenes, together, strict=True):
+        (alone,) = painter.compose([scene])
         assert np.abs(_pixels(drawn) - _pixels(alone)).max() <= 2

@@ -18,10 +18,10 @@ from diffusers import (
 
 from generation.bundle.card import ROLES
 from generation.bundle.load import Bundle
-from generation.models import Models
 from generation.painters.stable_diffusion.denoise import denoise
 from generation.painters.stable_diffusion.encode_image import adapter_inputs
 from generation.painters.stable_diffusion.latents import decode_latents, encode_images
+from generation.painters.stable_diffusion.painter import StableDiffusion
 from generation.painters.stable_diffusion.sample import Sample
 from tests.generation.conftest import picture
 
@@ -34,17 +34,18 @@ SCHEDULERS = (DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler
 
 def sample(bundle: Bundle, number: int, **changes: Any) -> Sample:
     """A sample that differs from the others in everything that may differ."""
-    models = Models.of(bundle)
+    painter = StableDiffusion.of(bundle)
     words = ("a face", LONG, "a red shoe on a plinth, snow", "perfume")[number]
-    text, negative = models.texts.encode([words, "blurry"])
-    generator = torch.Generator().manual_seed(number)
+    text, negative = painter.texts.encode([words, "blurry"])
+    shown = painter.images.encode([picture(10 * number + role) for role in range(3)])
+    masks = torch.rand(3, LATENT, LATENT, generator=(generator := torch.Generator().manual_seed(number)))
     made = Sample(
         size=SIZE,
         text=text,
         negative=negative,
-        images=adapter_inputs(bundle, models.images.encode([picture(10 * number + role) for role in range(3)])),
-        no_images=adapter_inputs(bundle, [models.images.nothing()] * 3),
-        masks=torch.rand(3, LATENT, LATENT, generator=generator),
+        images=adapter_inputs(bundle, dict(zip(ROLES, shown, strict=True))),
+        no_images=adapter_inputs(bundle, dict.fromkeys(ROLES, painter.images.nothing())),
+        masks=dict(zip(ROLES, masks, strict=True)),
         seed=100 + number,
         steps=4,
         guidance=(1.0, 3.0, 5.0, 7.5)[number],
@@ -103,10 +104,8 @@ def _apart(scheduled: Bundle, miniature: Path, **options: float) -> float:
     stock = pipe(
         prompt="a red shoe on a plinth, snow",
         negative_prompt="blurry",
-        ip_adapter_image_embeds=[
-            torch.stack([without, wanted]) for without, wanted in zip(ours.no_images, ours.images, strict=True)
-        ],
-        cross_attention_kwargs={"ip_adapter_masks": list(ours.masks[:, None, None])},
+        ip_adapter_image_embeds=[torch.stack([ours.no_images[role], ours.images[role]]) for role in ROLES],
+        cross_attention_kwargs={"ip_adapter_masks": [ours.masks[role][None, None] for role in ROLES]},
         generator=torch.Generator().manual_seed(ours.seed),
         num_inference_steps=4,
         guidance_scale=4.0,
@@ -147,8 +146,8 @@ def test_steps_that_would_be_overwritten_are_not_run(bundle: Bundle) -> None:
 
 
 def test_a_text_of_any_length_is_read_to_its_end(bundle: Bundle) -> None:
-    models = Models.of(bundle)
-    one, two = models.texts.encode([LONG + "with a red hat", LONG + "with a blue hat"])
+    painter = StableDiffusion.of(bundle)
+    one, two = painter.texts.encode([LONG + "with a red hat", LONG + "with a blue hat"])
     assert one.tokens.shape[0] > 77
     assert one.tokens.shape[0] % 77 == 0
     assert not torch.equal(one.tokens, two.tokens)

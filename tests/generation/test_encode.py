@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from generation.bundle.card import ROLES
 from generation.bundle.load import Bundle
 from generation.painters.stable_diffusion.encode_image import ImageEncoder, adapter_inputs, pad_to_square
 from generation.painters.stable_diffusion.encode_text import TextEncoder, chunk_tokens, stack_texts
@@ -78,9 +79,12 @@ def test_transparency_is_shown_as_white(packshot: Image.Image) -> None:
 
 def test_adapters_get_what_their_kind_takes(bundle: Bundle) -> None:
     images = ImageEncoder(bundle).encode([picture(number) for number in range(3)])
-    face, product, environment = adapter_inputs(bundle, images)
-    assert face.shape == product.shape == (1, 17, 40)
-    assert environment.shape == (1, 32)
+    taken = adapter_inputs(bundle, dict(zip(ROLES, images, strict=True)))
+    assert {role: tuple(tensor.shape) for role, tensor in taken.items()} == {
+        "face": (1, 17, 40),
+        "product": (1, 17, 40),
+        "environment": (1, 32),
+    }
 
 
 def test_no_image_is_the_encoding_of_zeros(bundle: Bundle) -> None:

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from generation.bundle.load import Bundle
+from generation.models import Models
 from generation.scene.light import match_light, relight
-from generation.scene.material import read_material
+from generation.scene.scene import delivered_scene
 from generation.score.product import product_similarity
 from generation.score.technical import sharpness
 from generation.studio import Studio
@@ -22,37 +23,37 @@ from tests.generation.takes import inputs
 def test_a_refined_picture_has_the_size_that_was_asked_and_true_product_pixels(
     bundle: Bundle, packshot: Image.Image, size: tuple[int, int]
 ) -> None:
-    studio = Studio(bundle)
+    studio = Studio(Models.of(bundle))
     take = inputs(packshot, 1, width=size[0], height=size[1])
     (composed,) = studio.compose([take])
     (made,) = studio.refine([replace(take, picture=composed.image)])
     assert made.image is not None
     assert made.image.size == size
-    assert product_similarity(made.image, read_material(bundle.card, take).product(size)) > 0.97
+    assert product_similarity(made.image, delivered_scene(bundle.card, take).product) > 0.97
 
 
 def test_every_step_says_whether_it_was_kept(bundle: Bundle, packshot: Image.Image) -> None:
-    (made,) = Studio(bundle).refine([replace(inputs(packshot, 0), picture=picture(5, (64, 64)))])
+    (made,) = Studio(Models.of(bundle)).refine([replace(inputs(packshot, 0), picture=picture(5, (64, 64)))])
     assert [note.split(":")[0] for note in made.notes] == ["light", "polish", "texture"]
 
 
 def test_a_soft_picture_gets_sharper_and_a_draft_is_not_polished(bundle: Bundle, packshot: Image.Image) -> None:
     soft = picture(5, (64, 64))
-    (made,) = Studio(bundle).refine([replace(inputs(packshot, 3, recipe="draft"), picture=soft)])
+    (made,) = Studio(Models.of(bundle)).refine([replace(inputs(packshot, 3, recipe="draft"), picture=soft)])
     assert made.image is not None
     assert sharpness(made.image, 64) >= sharpness(soft, 64)
     assert not any(note.startswith("polish") for note in made.notes)
 
 
 def test_refining_together_equals_refining_alone(bundle: Bundle, packshot: Image.Image) -> None:
-    studio = Studio(bundle)
+    studio = Studio(Models.of(bundle))
     takes = [replace(inputs(packshot, number), picture=picture(5 + number, (64, 64))) for number in range(3)]
     together = {made.key: made for made in studio.refine(takes)}
     for take in takes:
         (alone,) = studio.refine([take])
-        image = together[take.take.key].image
+        image = together[take.key].image
         assert image is not None and alone.image is not None
-        assert alone.notes == together[take.take.key].notes
+        assert alone.notes == together[take.key].notes
         assert np.abs(np.asarray(image, dtype=int) - np.asarray(alone.image, dtype=int)).max() <= 3
 
 

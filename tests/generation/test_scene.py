@@ -11,9 +11,10 @@ from PIL import Image
 
 from brief.recipe import Recipe
 from brief.types import Framing
-from generation.scene.collage import collage, paste_product, regions
+from generation.scene.collage import collage, paste_product
 from generation.scene.cutout import cut_out, place_figure
 from generation.scene.layout import Layout, layout_of, place, working_size
+from generation.scene.regions import regions
 from tests.generation.conftest import picture
 
 SIZE = (128, 128)
@@ -28,14 +29,15 @@ def test_the_regions_part_the_picture(framing: Framing, packshot: Image.Image) -
     assert min(float(share.min()) for share in (found.face, found.product, found.place)) >= -1e-6
     assert (found.face.max() > 0.9) == framing.has_person
     equal = Recipe(face_strength=0.5, product_strength=0.5, environment_strength=0.5)
-    assert float(found.masks(equal, (16, 16)).sum(0).max()) <= 0.5 + 1e-5
+    masks = torch.stack(list(found.masks(equal, (16, 16)).values()))
+    assert float(masks.sum(0).max()) <= 0.5 + 1e-5
 
 
 def test_strength_and_area_are_kept_when_masks_shrink(packshot: Image.Image) -> None:
     layout = layout_of(Framing.HELD, 5)
     found = regions(layout, place(cut_out(packshot), layout, SIZE))
     masks = found.masks(Recipe(face_strength=1.0, product_strength=0.5, environment_strength=0.25), (16, 16))
-    assert float(masks[1].mean()) == pytest.approx(0.5 * float(found.product.mean()), rel=1e-4)
+    assert float(masks["product"].mean()) == pytest.approx(0.5 * float(found.product.mean()), rel=1e-4)
 
 
 def test_the_change_map_keeps_the_product_longest_and_frees_the_body(packshot: Image.Image) -> None:
@@ -72,7 +74,7 @@ def test_the_collage_is_photo_shadow_and_product(packshot: Image.Image) -> None:
     layout = layout_of(Framing.STILL, 5)
     product = place(cut_out(packshot), layout, SIZE)
     photo = picture(3, SIZE)
-    made, plain = np.asarray(collage(photo, product, layout), dtype=int), np.asarray(photo, dtype=int)
+    made, plain = np.asarray(collage(photo, product, stands=True), dtype=int), np.asarray(photo, dtype=int)
     assert np.abs(made[:20] - plain[:20]).max() == 0
     _, _, _, bottom = product.getchannel("A").getbbox() or (0, 0, 0, 0)
     assert made[bottom + 1, 64].sum() < plain[bottom + 1, 64].sum()
@@ -85,7 +87,7 @@ def test_a_head_is_pasted_without_its_plain_wall(packshot: Image.Image) -> None:
     portrait.paste((90, 50, 30), (45, 40, 83, 90))
     product = place(cut_out(packshot), layout, SIZE)
     photo = Image.new("RGB", SIZE, (0, 90, 0))
-    made = collage(photo, product, layout, place_figure(portrait, layout.face, SIZE))
+    made = collage(photo, product, stands=layout.stands, figure=place_figure(portrait, layout.face, SIZE))
     left, top, right, bottom = layout.face.pixels(SIZE)
     assert made.getpixel(((left + right) // 2, (top + bottom) // 2)) == (90, 50, 30)
     assert made.getpixel(((left + right) // 2, top + 4)) == (0, 90, 0)
@@ -94,7 +96,8 @@ def test_a_head_is_pasted_without_its_plain_wall(packshot: Image.Image) -> None:
 def _on_green(portrait: Image.Image, packshot: Image.Image, layout: Layout) -> Image.Image:
     assert layout.face is not None
     figure = place_figure(portrait, layout.face, SIZE)
-    return collage(Image.new("RGB", SIZE, (0, 90, 0)), place(cut_out(packshot), layout, SIZE), layout, figure)
+    product = place(cut_out(packshot), layout, SIZE)
+    return collage(Image.new("RGB", SIZE, (0, 90, 0)), product, stands=layout.stands, figure=figure)
 
 
 def test_the_body_of_the_portrait_comes_along_below_its_head(packshot: Image.Image) -> None:

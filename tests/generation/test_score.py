@@ -12,8 +12,9 @@ from brief.types import Scorecard, Verdict
 from generation.bundle.card import Threshold
 from generation.bundle.load import Bundle
 from generation.compose import lay_out
+from generation.models import Models
+from generation.painters.stable_diffusion.painter import StableDiffusion
 from generation.scene.colour import from_lab, to_lab
-from generation.scene.material import read_material
 from generation.score.product import product_similarity
 from generation.score.technical import exposure, sharpness
 from generation.score.verdict import judge, suggest_changes, thresholds_for
@@ -47,7 +48,7 @@ def test_darkness_and_blown_light_lower_exposure(factor: float) -> None:
 
 
 def test_the_products_own_pixels_score_full_and_others_low(bundle: Bundle, packshot: Image.Image) -> None:
-    product = lay_out(bundle, read_material(bundle.card, inputs(packshot, 3))).product
+    product = lay_out(StableDiffusion.of(bundle), inputs(packshot, 3)).product
     own = Image.alpha_composite(Image.new("RGBA", product.size, "green"), product).convert("RGB")
     turned = Image.merge("RGB", own.split()[::-1])
     assert product_similarity(own, product) > 0.99
@@ -131,14 +132,13 @@ def test_the_next_take_never_keeps_less_of_the_place() -> None:
 
 
 def test_a_scorecard_holds_every_dimension_that_can_be_measured(bundle: Bundle, packshot: Image.Image) -> None:
-    studio = Studio(bundle)
+    studio = Studio(Models.of(bundle))
     takes = [inputs(packshot, 0), inputs(packshot, 3)]
     composed = {made.key: made.image for made in studio.compose(takes)}
     cards = {
-        made.key: made.scorecard
-        for made in studio.score([replace(take, picture=composed[take.take.key]) for take in takes])
+        made.key: made.scorecard for made in studio.score([replace(take, picture=composed[take.key]) for take in takes])
     }
-    person, still = (cards[take.take.key] for take in takes)
+    person, still = (cards[take.key] for take in takes)
     assert person is not None and still is not None
     assert set(person.values) == {"sharpness", "exposure", "product", "environment", "identity"}
     assert set(still.values) == {"sharpness", "exposure", "product", "environment"}
@@ -150,12 +150,12 @@ def test_identity_that_is_asked_for_but_not_measurable_is_no_matter_in_a_still(
     bundle: Bundle, packshot: Image.Image
 ) -> None:
     take = replace(inputs(packshot, 3, thresholds={"identity": 0.9, "prompt": 0.9}), picture=picture(5, (64, 64)))
-    (made,) = Studio(bundle).score([take])
+    (made,) = Studio(Models.of(bundle)).score([take])
     assert made.scorecard is not None
     assert not any(reason.startswith("identity") for reason in made.scorecard.reasons)
     assert any(reason.startswith("prompt is unavailable") for reason in made.scorecard.reasons)
 
 
 def test_a_picture_that_is_not_there_is_named(bundle: Bundle, packshot: Image.Image) -> None:
-    (made,) = Studio(bundle).score([inputs(packshot, 0)])
+    (made,) = Studio(Models.of(bundle)).score([inputs(packshot, 0)])
     assert made.error == "picture of 'SKU-0' is missing"

@@ -12,9 +12,9 @@ from PIL import Image
 from generation.bundle.card import ROLES
 from generation.bundle.load import load
 from generation.bundle.miniature import build
-from generation.models import Models
 from generation.painters.stable_diffusion.denoise import denoise
 from generation.painters.stable_diffusion.encode_image import adapter_inputs
+from generation.painters.stable_diffusion.painter import StableDiffusion
 from generation.painters.stable_diffusion.sample import Sample
 from generation.studio import Studio
 from tests.generation.conftest import picture
@@ -29,14 +29,16 @@ def sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("negative", ["", "blurry"])
 def test_one_picture_equals_the_stock_pipeline(sdxl: Path, negative: str) -> None:
     bundle = load(sdxl, "cpu")
-    models = Models.of(bundle)
+    painter = StableDiffusion.of(bundle)
+    shown = painter.images.encode([picture(role) for role in range(3)])
+    masks = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(1))
     ours = Sample(
         size=(64, 64),
-        text=models.texts.encode(["a red shoe on a plinth, snow"])[0],
-        negative=models.texts.negative(negative),
-        images=adapter_inputs(bundle, models.images.encode([picture(role) for role in range(3)])),
-        no_images=adapter_inputs(bundle, [models.images.nothing()] * 3),
-        masks=torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(1)),
+        text=painter.texts.encode(["a red shoe on a plinth, snow"])[0],
+        negative=painter.texts.negative(negative),
+        images=adapter_inputs(bundle, dict(zip(ROLES, shown, strict=True))),
+        no_images=adapter_inputs(bundle, dict.fromkeys(ROLES, painter.images.nothing())),
+        masks=dict(zip(ROLES, masks, strict=True)),
         seed=5,
         steps=3,
         guidance=4.0,
@@ -53,10 +55,8 @@ def test_one_picture_equals_the_stock_pipeline(sdxl: Path, negative: str) -> Non
     stock = pipe(
         prompt="a red shoe on a plinth, snow",
         negative_prompt=negative or None,
-        ip_adapter_image_embeds=[
-            torch.stack([without, wanted]) for without, wanted in zip(ours.no_images, ours.images, strict=True)
-        ],
-        cross_attention_kwargs={"ip_adapter_masks": list(ours.masks[:, None, None])},
+        ip_adapter_image_embeds=[torch.stack([ours.no_images[role], ours.images[role]]) for role in ROLES],
+        cross_attention_kwargs={"ip_adapter_masks": [ours.masks[role][None, None] for role in ROLES]},
         generator=torch.Generator().manual_seed(5),
         num_inference_steps=3,
         guidance_scale=4.0,

@@ -16,7 +16,7 @@ def test_the_shipped_bundle_draws_different_people() -> None:
     rows = [json.loads(line) for line in (ROOT / "examples/catalog/personas.jsonl").read_text().splitlines()]
     people = {row["name"]: Persona(row["name"], FaceSpec.from_mapping(row["face"]), row["seed"]) for row in rows}
     studio = Studio.open(ROOT / "bundles" / "starter", "cpu")
-    assert not studio.bundle.card.stand_in
+    assert not studio.card.stand_in
     portraits = {result.key: result.image for result in studio.faces(people)}
     assert set(portraits) == set(people)
     drawn = [image.tobytes() for image in portraits.values() if image is not None]

@@ -55,10 +55,10 @@ def test_every_stage_left_a_checkpoint_and_a_curve(bundle: Path) -> None:
 
 def test_lookbook_loads_it_with_its_scorers(bundle: Path) -> None:
     models = Models.of(load(bundle, "cpu"))
-    assert models.face_reader is not None
-    assert set(models.face_reader.config.accuracy) == set(models.face_reader.config.fields)
-    assert models.text_projection is not None
-    assert models.bundle.card.stand_in is False
+    assert models.scoring.face_reader is not None
+    assert set(models.scoring.face_reader.config.accuracy) == set(models.scoring.face_reader.config.fields)
+    assert models.scoring.clip is not None and models.scoring.clip.words(["a mug"]) is not None
+    assert models.painter.card.stand_in is False
 
 
 def test_stock_diffusers_loads_and_runs_it(bundle: Path) -> None:

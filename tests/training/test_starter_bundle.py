@@ -16,7 +16,7 @@ from generation.bundle.load import load
 from generation.models import Models
 from training.evaluate import measures
 from training.evaluate.cast import Cast, draw_cast, plan_shots
-from training.evaluate.draw import draw_all_portraits, draw_shots, materials_of
+from training.evaluate.draw import draw_all_portraits, draw_shots, scenes_of
 
 BUNDLE = Path(__file__).parents[2] / "bundles" / "starter"
 PEOPLE, PRODUCTS, SHOTS = 6, 12, 24
@@ -29,7 +29,7 @@ def models() -> Models:
 
 @pytest.fixture(scope="module")
 def cast(models: Models) -> Cast:
-    return draw_cast(PEOPLE, PRODUCTS, seed=11, size=models.bundle.card.width)
+    return draw_cast(PEOPLE, PRODUCTS, seed=11, size=models.painter.card.width)
 
 
 @pytest.fixture(scope="module")
@@ -53,22 +53,22 @@ def test_stock_diffusers_draws_with_its_adapters(cast: Cast) -> None:
 
 
 def test_faces_show_what_was_chosen(models: Models, cast: Cast, portraits: Mapping[str, Image.Image]) -> None:
-    assert models.face_reader is not None
-    found = measures.measure_features(models.face_reader, cast.personas, portraits, cast.rendered)
+    assert models.scoring.face_reader is not None
+    found = measures.measure_features(models.scoring.face_reader, cast.personas, portraits, cast.rendered)
     assert found.ratio >= 0.8
     # Features asked of the wrong people are found less often: the reader does not say yes to everybody.
     names = list(cast.personas)
     others = dict(zip(names, [portraits[name] for name in [*names[1:], names[0]]], strict=True))
-    wrong = measures.measure_features(models.face_reader, cast.personas, others, cast.rendered)
+    wrong = measures.measure_features(models.scoring.face_reader, cast.personas, others, cast.rendered)
     assert wrong.generated < found.generated - 0.1
 
 
 def test_shots_keep_person_product_and_place(models: Models, cast: Cast, portraits: dict[str, Image.Image]) -> None:
-    card = models.bundle.card
+    card = models.painter.card
     shots = plan_shots(cast, card.info, SHOTS, seed=11)
-    materials = materials_of(models, shots, cast, portraits)
-    pictures = draw_shots(models, materials, paste=True, label="shots")
-    assert models.face_reader is not None
-    assert measures.identity_auc(models.face_reader, materials, pictures) >= 0.85
-    assert measures.product_retrieval(models, materials, pictures, cast) >= 0.9
-    assert measures.place_accuracy(models, materials, pictures, cast) >= 0.9
+    scenes = scenes_of(models, shots, cast, portraits)
+    pictures = draw_shots(models, scenes, paste=True, label="shots")
+    assert models.scoring.face_reader is not None
+    assert measures.identity_auc(models.scoring.face_reader, scenes, pictures) >= 0.85
+    assert measures.product_retrieval(models, scenes, pictures, cast) >= 0.9
+    assert measures.place_accuracy(models, scenes, pictures, cast) >= 0.9

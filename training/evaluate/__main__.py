@@ -13,15 +13,15 @@ from PIL import Image
 
 from brief.types import Shot
 from generation.bundle.card import Threshold, read_card, write_card
-from generation.bundle.load import load
+from generation.bundle.load import Bundle, load
 from generation.models import Models
 from generation.painters.stable_diffusion.latents import decode_latents, encode_images, to_tensor
-from generation.scene.material import Material
+from generation.scene.scene import Scene
 from generation.score.scorecard import measure
 from training.device import find_device
 from training.evaluate import measures
 from training.evaluate.cast import Cast, draw_cast, plan_shots
-from training.evaluate.draw import ANCHORS_OFF, DRAWN, draw_all_portraits, draw_shots, materials_of, wordless
+from training.evaluate.draw import ANCHORS_OFF, DRAWN, draw_all_portraits, draw_shots, scenes_of, wordless
 from training.evaluate.report import Report
 from training.evaluate.sheets import draw_portrait_sheet, draw_sheets
 
@@ -38,8 +38,9 @@ _HIGHEST = (0.9, 0.75)
 def main() -> None:
     asked = _arguments()
     device = find_device(asked.threads)
-    models = Models.of(load(asked.bundle, device.torch))
-    card = models.bundle.card
+    bundle = load(asked.bundle, device.torch)
+    models = Models.of(bundle)
+    card = models.painter.card
     cast = draw_cast(asked.personas, asked.products, asked.seed, card.width)
     shots = plan_shots(cast, card.info, asked.shots, asked.seed)
     report = Report(
@@ -53,18 +54,18 @@ def main() -> None:
     )
     portraits = draw_all_portraits(models, cast.personas)
     _judge_portraits(models, cast, portraits, report)
-    materials = materials_of(models, shots, cast, portraits)
-    pictures = draw_shots(models, materials, paste=True, label="shots")
-    report.shipped = _judge_shots(models, materials, pictures, cast)
-    _calibrate(models, materials, pictures, report)
+    scenes = scenes_of(models, shots, cast, portraits)
+    pictures = draw_shots(models, scenes, paste=True, label="shots")
+    report.shipped = _judge_shots(models, scenes, pictures, cast)
+    _calibrate(models, scenes, pictures, report)
     report.drawn = _unpasted(models, shots, cast, portraits, DRAWN, "drawn")
     some = wordless(shots[: asked.ablation])
     for case, changes in _ABLATIONS.items() if some else ():
         report.ablation[case] = _unpasted(models, some, cast, portraits, {**ANCHORS_OFF, **changes}, case)
     report.adapters_only = dict(report.ablation.get("all adapters", {}))
-    report.seconds_per_shot = _seconds_per_shot(models, shots[0], cast, portraits)
+    report.seconds_per_shot = _seconds_per_shot(bundle, shots[0], cast, portraits)
     report.psnr_db = _psnr(
-        models, [*cast.rendered.values(), *(cast.images[row.photo.sha256] for row in cast.places.values())]
+        bundle, [*cast.rendered.values(), *(cast.images[row.photo.sha256] for row in cast.places.values())]
     )
     report.save(asked.out / "metrics.json")
     draw_portrait_sheet(cast, portraits, asked.out)
@@ -92,9 +93,9 @@ def _arguments() -> argparse.Namespace:
 
 
 def _judge_portraits(models: Models, cast: Cast, portraits: dict[str, Image.Image], report: Report) -> None:
-    if models.face_reader is None:
+    if models.scoring.face_reader is None:
         raise SystemExit("this bundle has no face reader, so nothing can be said about its faces")
-    found = measures.measure_features(models.face_reader, cast.personas, portraits, cast.rendered)
+    found = measures.measure_features(models.scoring.face_reader, cast.personas, portraits, cast.rendered)
     report.features = {
         "generated": found.generated,
         "rendered": found.rendered,
@@ -104,15 +105,15 @@ def _judge_portraits(models: Models, cast: Cast, portraits: dict[str, Image.Imag
 
 
 def _judge_shots(
-    models: Models, materials: Sequence[Material], pictures: Sequence[Image.Image], cast: Cast
+    models: Models, scenes: Sequence[Scene], pictures: Sequence[Image.Image], cast: Cast
 ) -> dict[str, float]:
-    if models.face_reader is None:
+    if models.scoring.face_reader is None:
         raise SystemExit("this bundle has no face reader, so nothing can be said about its faces")
     return {
-        "identity_auc": measures.identity_auc(models.face_reader, materials, pictures),
-        "identity_to_portrait": measures.identity_to_portrait(models.face_reader, materials, pictures),
-        "product_top1": measures.product_retrieval(models, materials, pictures, cast),
-        "place_top1": measures.place_accuracy(models, materials, pictures, cast),
+        "identity_auc": measures.identity_auc(models.scoring.face_reader, scenes, pictures),
+        "identity_to_portrait": measures.identity_to_portrait(models.scoring.face_reader, scenes, pictures),
+        "product_top1": measures.product_retrieval(models, scenes, pictures, cast),
+        "place_top1": measures.place_accuracy(models, scenes, pictures, cast),
     }
 
 
@@ -125,15 +126,15 @@ def _unpasted(
     label: str,
 ) -> dict[str, float]:
     """The same measures where no original's pixels are put back, under ``changes`` of the recipe."""
-    materials = materials_of(models, shots, cast, portraits, changes)
-    return _judge_shots(models, materials, draw_shots(models, materials, paste=False, label=label), cast)
+    scenes = scenes_of(models, shots, cast, portraits, changes)
+    return _judge_shots(models, scenes, draw_shots(models, scenes, paste=False, label=label), cast)
 
 
-def _calibrate(models: Models, materials: Sequence[Material], pictures: Sequence[Image.Image], report: Report) -> None:
+def _calibrate(models: Models, scenes: Sequence[Scene], pictures: Sequence[Image.Image], report: Report) -> None:
     """Cuts per dimension from what the bundle itself draws: its weakest pictures are looked at or taken again."""
     found: dict[str, list[float]] = {}
-    for material, picture in zip(materials, pictures, strict=True):
-        for name, value in measure(models, material, picture)[0].items():
+    for scene, picture in zip(scenes, pictures, strict=True):
+        for name, value in measure(models.scoring, models.painter.card, scene, picture)[0].items():
             found.setdefault(name, []).append(value)
     for name, values in found.items():
         accept, review = torch.tensor(values).quantile(torch.tensor([_ACCEPT, _REVIEW])).tolist()
@@ -149,21 +150,19 @@ def _keep_thresholds(folder: Path, report: Report) -> None:
     write_card(folder, replace(read_card(folder), thresholds=cuts))
 
 
-def _seconds_per_shot(models: Models, shot: Shot, cast: Cast, portraits: dict[str, Image.Image]) -> float:
+def _seconds_per_shot(bundle: Bundle, shot: Shot, cast: Cast, portraits: dict[str, Image.Image]) -> float:
     """One shot alone, nothing in the caches: encode, draw, decode. Nothing is kept, so that every step is run."""
-    fresh = Models.of(models.bundle)
+    fresh = Models.of(bundle)
     start = time.perf_counter()
-    draw_shots(fresh, materials_of(fresh, [shot], cast, portraits, ANCHORS_OFF), paste=True, label="one shot")
+    draw_shots(fresh, scenes_of(fresh, [shot], cast, portraits, ANCHORS_OFF), paste=True, label="one shot")
     return time.perf_counter() - start
 
 
 @torch.inference_mode()
-def _psnr(models: Models, images: Sequence[Image.Image]) -> float:
+def _psnr(bundle: Bundle, images: Sequence[Image.Image]) -> float:
     found = []
     for image in images:
-        error = (
-            decode_latents(models.bundle, encode_images(models.bundle, [image])).cpu() - to_tensor([image])
-        ).square()
+        error = (decode_latents(bundle, encode_images(bundle, [image])).cpu() - to_tensor([image])).square()
         found.append(-10 * torch.log10(error.mean()))
     return float(torch.stack(found).mean())
 

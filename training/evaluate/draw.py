@@ -10,11 +10,11 @@ from tqdm import tqdm
 
 from brief.recipe import take
 from brief.types import Persona, Shot
-from generation.compose import Scene, draw_pictures, lay_out, to_samples
+from generation.compose import lay_out
 from generation.face import draw_portraits
 from generation.models import Models
-from generation.scene.collage import put_back
-from generation.scene.material import Material, TakeInputs, read_material
+from generation.scene.material import Material
+from generation.scene.scene import Scene, put_back
 from training.evaluate.cast import Cast
 
 ANCHORS_OFF = {"product_keep": 0.0, "environment_keep": 0.0, "face_keep": 0.0, "free_keep": 0.0}
@@ -40,36 +40,38 @@ def wordless(shots: Sequence[Shot]) -> list[Shot]:
     return [replace(shot, prompt="") for shot in shots]
 
 
-def materials_of(
+def scenes_of(
     models: Models,
     shots: Sequence[Shot],
     cast: Cast,
     portraits: Mapping[str, Image.Image],
     changes: Mapping[str, float] | None = None,
-) -> list[Material]:
-    """Shots made ready, as first takes with ``changes`` of the recipe."""
-    found = []
-    for shot in shots:
-        inputs = TakeInputs(
-            shot,
-            take(shot.key, shot.seed, 1, changes),
-            packshot=cast.images[shot.product.packshot.sha256],
-            photo=cast.images[shot.environment.photo.sha256],
-            portrait=portraits[shot.persona.name] if shot.persona else None,
+) -> list[Scene]:
+    """Shots laid out, as first takes with ``changes`` of the recipe."""
+    return [
+        lay_out(
+            models.painter,
+            Material(
+                shot,
+                take(shot.key, shot.seed, 1, changes),
+                packshot=cast.images[shot.product.packshot.sha256],
+                photo=cast.images[shot.environment.photo.sha256],
+                portrait=portraits[shot.persona.name] if shot.persona else None,
+            ),
         )
-        found.append(read_material(models.bundle.card, inputs))
-    return found
+        for shot in shots
+    ]
 
 
-def draw_shots(models: Models, materials: Sequence[Material], *, paste: bool, label: str) -> list[Image.Image]:
+def draw_shots(models: Models, scenes: Sequence[Scene], *, paste: bool, label: str) -> list[Image.Image]:
     """The composed pictures; with ``paste`` what is kept to the end is put back, as in a real shot."""
     pictures: list[Image.Image] = []
-    for start in tqdm(range(0, len(materials), _BATCH), desc=label, unit="batch"):
-        scenes = [lay_out(models.bundle, material) for material in materials[start : start + _BATCH]]
-        drawn = draw_pictures(models.bundle, to_samples(models, scenes))
-        pictures += [_finished(picture, scene, paste) for picture, scene in zip(drawn, scenes, strict=True)]
+    for start in tqdm(range(0, len(scenes), _BATCH), desc=label, unit="batch"):
+        part = scenes[start : start + _BATCH]
+        drawn = models.painter.compose(part)
+        pictures += [_finished(picture, scene, paste) for picture, scene in zip(drawn, part, strict=True)]
     return pictures
 
 
 def _finished(picture: Image.Image, scene: Scene, paste: bool) -> Image.Image:
-    return put_back(picture, scene.material) if paste else picture
+    return put_back(picture, scene) if paste else picture

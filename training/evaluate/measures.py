@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from brief.types import Persona
-from generation.compose import lay_out
 from generation.models import Models
-from generation.scene.collage import collage, regions, to_mask
+from generation.scene.collage import fit
 from generation.scene.cutout import PORTRAIT_HEAD, cut_out, on_white
 from generation.scene.layout import Box
-from generation.scene.material import Material
+from generation.scene.regions import to_mask
+from generation.scene.scene import Scene
 from generation.score.face_reader import FaceReader, Reading, read_faces
 from generation.score.likeness import covered, crop_square
 from training.evaluate.cast import Cast
@@ -63,18 +63,18 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / max(1, len(values))
 
 
-def identity_auc(reader: FaceReader, materials: Sequence[Material], pictures: Sequence[Image.Image]) -> float:
+def identity_auc(reader: FaceReader, scenes: Sequence[Scene], pictures: Sequence[Image.Image]) -> float:
     """Chance that two shots of one persona are more alike than two shots of different ones."""
-    faces = [crop_square(picture, _face(material)) for material, picture in zip(materials, pictures, strict=True)]
+    faces = [crop_square(picture, _face(scene)) for scene, picture in zip(scenes, pictures, strict=True)]
     vectors = torch.stack([reading.identity for reading in read_faces(reader, faces)])
-    people = [material.inputs.shot.persona.name for material in materials if material.inputs.shot.persona]
+    people = [scene.material.shot.persona.name for scene in scenes if scene.material.shot.persona]
     return area_under_curve(vectors @ vectors.T, people)
 
 
-def _face(material: Material) -> Box:
-    if material.layout.face is None:
+def _face(scene: Scene) -> Box:
+    if scene.material.layout.face is None:
         raise ValueError("this shot shows nobody")
-    return material.layout.face
+    return scene.material.layout.face
 
 
 def area_under_curve(likeness: Tensor, names: Sequence[str]) -> float:
@@ -89,58 +89,51 @@ def area_under_curve(likeness: Tensor, names: Sequence[str]) -> float:
     return float(wins.mean())
 
 
-def identity_to_portrait(reader: FaceReader, materials: Sequence[Material], pictures: Sequence[Image.Image]) -> float:
+def identity_to_portrait(reader: FaceReader, scenes: Sequence[Scene], pictures: Sequence[Image.Image]) -> float:
     """Mean cosine of the face in the picture and the portrait's."""
-    faces = [crop_square(picture, _face(material)) for material, picture in zip(materials, pictures, strict=True)]
-    portraits = [crop_square(material.portrait, PORTRAIT_HEAD) for material in materials if material.portrait]
+    faces = [crop_square(picture, _face(scene)) for scene, picture in zip(scenes, pictures, strict=True)]
+    portraits = [crop_square(scene.material.person, PORTRAIT_HEAD) for scene in scenes if scene.material.person]
     found, wanted = read_faces(reader, faces), read_faces(reader, portraits)
     return _mean([float(one.identity @ two.identity) for one, two in zip(found, wanted, strict=True)])
 
 
 def _embedded(models: Models, images: Sequence[Image.Image]) -> Tensor:
-    return functional.normalize(
-        torch.stack([found.pooled.float() for found in models.images.encode(list(images))]), dim=1
-    )
+    if models.scoring.clip is None:
+        raise ValueError("this bundle has no CLIP to compare pictures with")
+    return functional.normalize(torch.stack([found.float() for found in models.scoring.clip.images(images)]), dim=1)
 
 
 def product_retrieval(
-    models: Models, materials: Sequence[Material], pictures: Sequence[Image.Image], cast: Cast, among: int = 50
+    models: Models, scenes: Sequence[Scene], pictures: Sequence[Image.Image], cast: Cast, among: int = 50
 ) -> float:
     """Top-1: the right packshot among ``among``, from the picture inside the product's outline."""
     rows = list(cast.products.values())[:among]
     library = _embedded(models, [on_white(cut_out(cast.images[row.packshot.sha256])) for row in rows])
     skus = [row.sku for row in rows]
     hits, shown = [], []
-    for material, picture in zip(materials, pictures, strict=True):
-        if material.inputs.shot.product.sku in skus:
-            shown.append(_cut(models, material, picture))
-            hits.append(skus.index(material.inputs.shot.product.sku))
+    for scene, picture in zip(scenes, pictures, strict=True):
+        if scene.material.shot.product.sku in skus:
+            shown.append(_cut(scene, picture))
+            hits.append(skus.index(scene.material.shot.product.sku))
     found = (_embedded(models, shown) @ library.T).argmax(1)
     return float((found == torch.tensor(hits)).float().mean())
 
 
-def _cut(models: Models, material: Material, picture: Image.Image) -> Image.Image:
+def _cut(scene: Scene, picture: Image.Image) -> Image.Image:
     """The picture inside the product's outline, on white, framed as a packshot."""
-    placed = lay_out(models.bundle, material).product
     inside = picture.convert("RGBA")
-    inside.putalpha(placed.getchannel("A"))
-    box = placed.getchannel("A").getbbox()
+    inside.putalpha(scene.product.getchannel("A"))
+    box = scene.product.getchannel("A").getbbox()
     return on_white(inside.crop(box))
 
 
-def place_accuracy(models: Models, materials: Sequence[Material], pictures: Sequence[Image.Image], cast: Cast) -> float:
+def place_accuracy(models: Models, scenes: Sequence[Scene], pictures: Sequence[Image.Image], cast: Cast) -> float:
     """Top-1: the right place of all, from the background alone, compared with each place's photo covered alike."""
     names = list(cast.places)
     hits = []
-    for material, picture in zip(materials, pictures, strict=True):
-        product = material.product(picture.size)
-        found = regions(material.layout, product)
-        others = to_mask(1 - found.place * (1 - found.free))
-        empty = Image.new("RGBA", picture.size)
-        photos = [
-            covered(collage(cast.images[cast.places[name].photo.sha256], empty, material.layout), others)
-            for name in names
-        ]
+    for scene, picture in zip(scenes, pictures, strict=True):
+        others = to_mask(1 - scene.regions.kept_place)
+        photos = [covered(fit(cast.images[cast.places[name].photo.sha256], scene.size), others) for name in names]
         vectors = _embedded(models, [covered(picture, others), *photos])
-        hits.append(float(names[int((vectors[1:] @ vectors[0]).argmax())] == material.inputs.shot.environment.name))
+        hits.append(float(names[int((vectors[1:] @ vectors[0]).argmax())] == scene.material.shot.environment.name))
     return _mean(hits)

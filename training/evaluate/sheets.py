@@ -11,7 +11,7 @@ from brief.plan import plan as plan_campaign
 from brief.types import Campaign, Environment, Framing, Persona, Product, Shot
 from generation.models import Models
 from training.evaluate.cast import Cast
-from training.evaluate.draw import ANCHORS_OFF, draw_shots, materials_of, wordless
+from training.evaluate.draw import ANCHORS_OFF, draw_shots, scenes_of, wordless
 from training.sheets import save_images
 
 _PEOPLE, _PLACES, _PRODUCTS = 8, 4, 8
@@ -46,7 +46,7 @@ def _shots(
     framing: Framing,
 ) -> list[Shot]:
     """Every combination, in the order of people, products, places, all with the product on the same side."""
-    card = models.bundle.card
+    card = models.painter.card
     campaign = Campaign(
         name="sheet",
         title="Sheet",
@@ -68,9 +68,9 @@ def _shots(
 def _sheet(
     models: Models, shots: Sequence[Shot], cast: Cast, portraits: Mapping[str, Image.Image], file: Path, columns: int
 ) -> None:
-    materials = materials_of(models, shots, cast, portraits)
+    scenes = scenes_of(models, shots, cast, portraits)
     labels = [f"{shot.persona.name if shot.persona else ''} {shot.environment.name}" for shot in shots]
-    save_images(draw_shots(models, materials, paste=True, label=file.stem), columns, file, labels)
+    save_images(draw_shots(models, scenes, paste=True, label=file.stem), columns, file, labels)
 
 
 def _ablation_sheet(
@@ -84,9 +84,9 @@ def _ablation_sheet(
         **{f"no {name}": (silent, {**ANCHORS_OFF, **changes}) for name, changes in off.items()},
         "words only": (shots, {**ANCHORS_OFF, **off["face"], **off["product"], **off["environment"]}),
     }
-    rows = [draw_shots(models, materials_of(models, shots, cast, portraits), paste=True, label="shipped")]
+    rows = [draw_shots(models, scenes_of(models, shots, cast, portraits), paste=True, label="shipped")]
     for case, (told, changes) in cases.items():
-        rows.append(draw_shots(models, materials_of(models, told, cast, portraits, changes), paste=False, label=case))
+        rows.append(draw_shots(models, scenes_of(models, told, cast, portraits, changes), paste=False, label=case))
     names = ["shipped", *cases]
     images = [row[at] for at in range(len(shots)) for row in rows]
     save_images(images, len(names), file, names * len(shots))

@@ -20,8 +20,8 @@ class Conditions:
 
     Attributes:
         tokens, token_mask: [2n, length, width], [2n, length] or ``None``.
-        images: per role [2n, 1, tokens, width], projected.
-        masks: per role [2n, 1, h, w].
+        images: per role of the bundle, in its order, [2n, 1, tokens, width], projected.
+        masks: likewise [2n, 1, h, w].
         added: SDXL's pooled texts and time ids, else empty.
         guidance: [n, 1, 1, 1].
     """
@@ -42,33 +42,32 @@ class Conditions:
         count = len(self.guidance)
         latents = [*guided, *range(count)]
         rows = [*guided, *range(count, 2 * count)]
-        mask = None if self.token_mask is None else self.token_mask[rows]
-        return latents, {
+        added: dict[str, Any] = {name: value[rows] for name, value in self.added.items()}
+        options: dict[str, Any] = {
             "encoder_hidden_states": self.tokens[rows],
-            "encoder_attention_mask": mask,
-            "added_cond_kwargs": {
-                "image_embeds": [image[rows] for image in self.images],
-                **{name: value[rows] for name, value in self.added.items()},
-            },
-            "cross_attention_kwargs": {"ip_adapter_masks": [mask[rows] for mask in self.masks]},
+            "encoder_attention_mask": None if self.token_mask is None else self.token_mask[rows],
+            "added_cond_kwargs": added,
         }
+        if self.images:
+            added["image_embeds"] = [image[rows] for image in self.images]
+            options["cross_attention_kwargs"] = {"ip_adapter_masks": [mask[rows] for mask in self.masks]}
+        return latents, options
 
 
 def prepare(bundle: Bundle, samples: Sequence[Sample]) -> Conditions:
     """Stack and project what ``samples`` bring along."""
     tokens, mask = stack_texts([*(sample.negative for sample in samples), *(sample.text for sample in samples)])
-    roles = range(len(samples[0].images))
     stacked = [
         torch.stack([*(sample.no_images[role] for sample in samples), *(sample.images[role] for sample in samples)])
-        for role in roles
+        for role in bundle.roles
     ]
-    masks = torch.stack([sample.masks for sample in samples] * 2).to(bundle.device, bundle.dtype)
+    masks = [torch.stack([sample.masks[role] for sample in samples] * 2) for role in bundle.roles]
     guidance = torch.tensor([sample.guidance for sample in samples], device=bundle.device)
     return Conditions(
         tokens=tokens,
         token_mask=mask,
         images=bundle.projections(stacked),
-        masks=list(masks[:, :, None].unbind(1)),
+        masks=[mask[:, None].to(bundle.device, bundle.dtype) for mask in masks],
         added=_added(bundle, samples),
         guidance=guidance.view(-1, 1, 1, 1),
     )

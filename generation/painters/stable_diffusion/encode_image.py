@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,6 @@ from diffusers.models.embeddings import ImageProjection
 from PIL import Image
 from torch import Tensor
 
-from generation.bundle.card import ROLES
 from generation.bundle.load import Bundle
 
 _CACHED_IMAGES = 512
@@ -101,14 +100,14 @@ def _content_key(image: Image.Image) -> str:
     return hashlib.sha256(repr((image.mode, image.size)).encode() + image.tobytes()).hexdigest()
 
 
-def adapter_inputs(bundle: Bundle, images: Sequence[ImageFeatures]) -> list[Tensor]:
-    """What each adapter's projection takes, for one picture: one image per role in the order of ``ROLES``.
+def adapter_inputs(bundle: Bundle, images: Mapping[str, ImageFeatures]) -> dict[str, Tensor]:
+    """What each adapter's projection takes, for one picture: the features of one image per role of the bundle.
 
     Returns:
         Per role [1, width] (plain adapters) or [1, tokens, width] (plus and full).
     """
-    layers = bundle.projections.image_projection_layers
-    return [
-        (image.pooled if isinstance(layer, ImageProjection) else image.hidden)[None]
-        for _, layer, image in zip(ROLES, layers, images, strict=True)
-    ]
+    layers = zip(bundle.roles, bundle.projections.image_projection_layers, strict=True)
+    return {
+        role: (images[role].pooled if isinstance(layer, ImageProjection) else images[role].hidden)[None]
+        for role, layer in layers
+    }

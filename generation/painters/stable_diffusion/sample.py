@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +20,9 @@ class Sample:
     """One picture to denoise, of ``size`` (width, height) in pixels.
 
     Attributes:
-        images, no_images: per role what the adapter's projection takes, for the prompt and for "no image"
-            (:func:`generation.painters.stable_diffusion.encode_image.adapter_inputs`).
-        masks: [roles, h, w] at latent resolution; a value is the adapter's strength there. Where roles overlap they
+        images, no_images: per role of the bundle what the adapter's projection takes, for the prompt and for "no
+            image" (:func:`generation.painters.stable_diffusion.encode_image.adapter_inputs`).
+        masks: per role [h, w] at latent resolution; a value is the adapter's strength there. Where roles overlap they
             add up, so regions should be a partition.
         guidance_until: share of the steps that use guidance.
         reference: scaled latents [channels, h, w] to put back, or ``None``.
@@ -32,9 +32,9 @@ class Sample:
     size: tuple[int, int]
     text: TextFeatures
     negative: TextFeatures
-    images: Sequence[Tensor]
-    no_images: Sequence[Tensor]
-    masks: Tensor
+    images: Mapping[str, Tensor]
+    no_images: Mapping[str, Tensor]
+    masks: Mapping[str, Tensor]
     seed: int
     steps: int
     guidance: float
@@ -59,5 +59,5 @@ class Sample:
 
     @property
     def group(self) -> tuple[Any, ...]:
-        """Jobs with equal groups can share a batch."""
+        """Samples with equal groups can share a batch."""
         return (self.size, self.steps, self.start)

@@ -1,0 +1,69 @@
+"""What draws: the one interface between the stages and a family of models.
+
+A painter is told what is wanted as scenes (:class:`generation.scene.scene.Scene`), draws, and knows nothing of stages,
+storage or scores. What must stay (the product's pixels, a place that is kept) is put back by the stages, the same for
+every painter, so no painter needs to keep a pixel exactly. Families are listed in :mod:`generation.models`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from PIL import Image
+
+from brief.types import Persona
+from generation.bundle.card import BundleCard
+from generation.counts import Counts
+from generation.scene.scene import Scene
+
+
+@dataclass(frozen=True, slots=True)
+class Repaint:
+    """A picture to draw over.
+
+    Attributes:
+        scene: what it shows, of the picture's size.
+        picture: RGB.
+        strength: share of the denoising steps that are run again, above 0 to 1.
+    """
+
+    scene: Scene
+    picture: Image.Image
+    strength: float
+
+
+class Painter(Protocol):
+    """A loaded bundle of one family.
+
+    Every method takes any number of items and gives one picture per item, RGB, in their order. Item i depends on
+    item i alone, up to rounding: nothing of one picture may reach another. Not for use by several threads at once.
+    """
+
+    @property
+    def card(self) -> BundleCard: ...
+
+    @property
+    def device(self) -> torch.device: ...
+
+    @property
+    def counts(self) -> Counts: ...
+
+    @property
+    def size_step(self) -> int:
+        """Edges of a scene are multiples of it, in pixels."""
+        ...
+
+    def portraits(self, personas: Sequence[Persona]) -> list[Image.Image]:
+        """A portrait of each persona by its chosen features and seed, of the card's size."""
+        ...
+
+    def compose(self, scenes: Sequence[Scene]) -> list[Image.Image]:
+        """Each scene drawn, of the scene's size; its take's seed decides it."""
+        ...
+
+    def repaint(self, orders: Sequence[Repaint]) -> list[Image.Image]:
+        """Each picture drawn again in its last part of the steps (image to image), of its own size."""
+        ...

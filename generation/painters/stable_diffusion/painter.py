@@ -1,0 +1,177 @@
+"""Stable Diffusion as a painter: scenes and personas become samples, samples become pictures."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from brief.prompts import portrait_prompt, take_prompt
+from brief.types import Persona
+from generation.bundle.card import BundleCard
+from generation.bundle.load import Bundle
+from generation.counts import Counts
+from generation.painter import Repaint
+from generation.painters.stable_diffusion.denoise import denoise
+from generation.painters.stable_diffusion.encode_image import ImageEncoder, adapter_inputs
+from generation.painters.stable_diffusion.encode_text import TextEncoder
+from generation.painters.stable_diffusion.latents import decode_latents, encode_images, to_images
+from generation.painters.stable_diffusion.portrait_prior import Sketch, load_sketch, sketch
+from generation.painters.stable_diffusion.sample import Sample
+from generation.scene.scene import Scene
+
+_FULL_GUIDANCE = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class StableDiffusion:
+    """Implements :class:`generation.painter.Painter` for the families "sd15" and "sdxl".
+
+    Attributes:
+        prior: from a casting sheet to the latents that a portrait begins with; ``None`` if the bundle has none.
+    """
+
+    bundle: Bundle
+    texts: TextEncoder
+    images: ImageEncoder
+    prior: Sketch | None
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> StableDiffusion:
+        """A painter with empty caches on a loaded bundle."""
+        prior = bundle.card.scorers.get("sketch")
+        return cls(
+            bundle=bundle,
+            texts=TextEncoder(bundle),
+            images=ImageEncoder(bundle),
+            prior=load_sketch(bundle.folder / prior, bundle.device) if prior else None,
+        )
+
+    @property
+    def card(self) -> BundleCard:
+        return self.bundle.card
+
+    @property
+    def device(self) -> torch.device:
+        return self.bundle.device
+
+    @property
+    def counts(self) -> Counts:
+        return self.bundle.counts
+
+    @property
+    def size_step(self) -> int:
+        """So that every level of the UNet halves evenly and masks stay in place."""
+        levels = len(self.bundle.unet.config.block_out_channels)
+        return int(self.bundle.scale_factor * 2 ** (levels - 1))
+
+    def portraits(self, personas: Sequence[Persona]) -> list[Image.Image]:
+        """One portrait per persona, of the bundle's own size.
+
+        The features and the persona's seed decide it alone: no image prompt, no keep, guidance to the last step (a
+        portrait is worth it: every shot of the persona refers to it). A bundle with a prior begins with its sketch.
+        """
+        recipe = self.card.recipe_for("standard")
+        size = (self.card.width, self.card.height)
+        latent = (size[1] // self.bundle.scale_factor, size[0] // self.bundle.scale_factor)
+        nothing = adapter_inputs(self.bundle, {role: self.images.nothing() for role in self.bundle.roles})
+        samples = [
+            Sample(
+                size=size,
+                text=text,
+                negative=self.texts.negative(""),
+                images=nothing,
+                no_images=nothing,
+                masks={role: torch.zeros(latent) for role in self.bundle.roles},
+                seed=persona.seed,
+                steps=recipe.steps,
+                guidance=recipe.guidance,
+                guidance_until=_FULL_GUIDANCE,
+                reference=begun,
+                keep=None if self.prior is None else torch.full(latent, self.prior.config.keep),
+            )
+            for persona, text, begun in zip(
+                personas,
+                self.texts.encode([portrait_prompt(persona.face) for persona in personas]),
+                self.begun_portraits(personas),
+                strict=True,
+            )
+        ]
+        return self.draw(samples)
+
+    def begun_portraits(self, personas: Sequence[Persona]) -> Sequence[Tensor | None]:
+        """Scaled latents that each portrait begins with; ``None`` where the bundle has no prior."""
+        if self.prior is None:
+            return [None] * len(personas)
+        faces, seeds = [persona.face for persona in personas], [persona.seed for persona in personas]
+        return list(sketch(self.prior, faces, seeds).to(self.bundle.device, self.bundle.dtype))
+
+    def compose(self, scenes: Sequence[Scene]) -> list[Image.Image]:
+        """Each scene by its words, by the adapter of each role in its own region, and by what the recipe keeps."""
+        return self.draw(self.samples(scenes, [scene.collage for scene in scenes]))
+
+    def repaint(self, orders: Sequence[Repaint]) -> list[Image.Image]:
+        """The last part of the steps once more, everywhere alike."""
+        samples = self.samples([order.scene for order in orders], [order.picture for order in orders])
+        return self.draw([_last_part(sample, order.strength) for sample, order in zip(samples, orders, strict=True)])
+
+    def samples(self, scenes: Sequence[Scene], starts: Sequence[Image.Image]) -> list[Sample]:
+        """Encode words and images of ``scenes``, all in one batch each.
+
+        Args:
+            starts: per scene the picture that is put back where the recipe keeps something, of the scene's size.
+        """
+        texts = self.texts.encode([take_prompt(scene.material.shot, scene.material.take) for scene in scenes])
+        shown = [self._shown(scene) for scene in scenes]
+        found = iter(self.images.encode([image for references in shown for image in references.values()]))
+        nothing = {role: self.images.nothing() for role in self.bundle.roles}
+        blank = adapter_inputs(self.bundle, nothing)
+        samples = []
+        for scene, text, references, start in zip(scenes, texts, shown, starts, strict=True):
+            recipe, shot = scene.recipe, scene.material.shot
+            latent = (scene.size[0] // self.bundle.scale_factor, scene.size[1] // self.bundle.scale_factor)
+            masks = scene.regions.masks(recipe, latent)
+            features = {role: next(found) for role in references}
+            samples.append(
+                Sample(
+                    size=scene.size,
+                    text=text,
+                    negative=self.texts.negative(shot.negative),
+                    images=adapter_inputs(self.bundle, {**nothing, **features}),
+                    no_images=blank,
+                    masks={role: masks[role] for role in self.bundle.roles},
+                    seed=scene.material.take.seed,
+                    steps=recipe.steps,
+                    guidance=recipe.guidance,
+                    guidance_until=recipe.guidance_until,
+                    reference=encode_images(self.bundle, [start])[0],
+                    keep=scene.regions.keep(recipe, latent),
+                )
+            )
+        return samples
+
+    def _shown(self, scene: Scene) -> dict[str, Image.Image]:
+        """The reference of each role that both the bundle and the scene have."""
+        return {role: scene.references[role][0] for role in self.bundle.roles if role in scene.references}
+
+    def draw(self, samples: Sequence[Sample]) -> list[Image.Image]:
+        """One picture per sample, in their order; those of one group share a batch."""
+        groups: dict[object, list[int]] = defaultdict(list)
+        for number, sample in enumerate(samples):
+            groups[sample.group].append(number)
+        pictures: dict[int, Image.Image] = {}
+        for numbers in groups.values():
+            drawn = denoise(self.bundle, [samples[number] for number in numbers])
+            pictures.update(zip(numbers, to_images(decode_latents(self.bundle, drawn)), strict=True))
+        return [pictures[number] for number in range(len(samples))]
+
+
+def _last_part(sample: Sample, strength: float) -> Sample:
+    """``sample`` from where the last ``strength`` of its steps begin."""
+    if sample.keep is None:
+        raise ValueError("there is no picture to draw over")
+    return replace(sample, keep=torch.full_like(sample.keep, 1 - min(1.0, strength)))

@@ -1,0 +1,131 @@
+"""A take laid out at one size: everything at its place, each part made once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from PIL import Image, ImageChops, ImageFilter
+
+from brief.recipe import Recipe
+from generation.bundle.card import BundleCard
+from generation.scene.collage import collage, fit, paste_product
+from generation.scene.cutout import on_white, place_figure
+from generation.scene.layout import place, working_size
+from generation.scene.light import relight
+from generation.scene.material import Material
+from generation.scene.regions import Regions, regions, to_mask
+
+_TO_THE_END = 1.0
+_RIM = 64
+"""The rim round a figure that is left as drawn is a 64th of the picture wide."""
+_GAIN = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A take laid out in a picture of ``size`` (width, height) in pixels; all its pictures are of that size.
+
+    Attributes:
+        recipe: the numbers that hold for this take.
+    """
+
+    material: Material
+    recipe: Recipe
+    size: tuple[int, int]
+
+    @cached_property
+    def product(self) -> Image.Image:
+        """The cut-out at its place, RGBA."""
+        return place(self.material.cutout, self.material.layout, self.size)
+
+    @cached_property
+    def figure(self) -> Image.Image | None:
+        """The portrait's person at its place and in the light of the place, RGBA; ``None`` where nobody is shown, or
+        the recipe does not start from the portrait."""
+        person, face = self.material.person, self.material.layout.face
+        if person is None or face is None or not self.recipe.face_keep:
+            return None
+        return relight(place_figure(person, face, self.size), person, self.material.place)
+
+    @cached_property
+    def plate(self) -> Image.Image:
+        """The empty place, RGB."""
+        return fit(self.material.place, self.size)
+
+    @cached_property
+    def backdrop(self) -> Image.Image:
+        """The place with the product and its shadow, without the person, RGB."""
+        return collage(self.plate, self.product, stands=self.material.layout.stands)
+
+    @cached_property
+    def collage(self) -> Image.Image:
+        """The place with the product, and the portrait's figure if its face is kept, RGB."""
+        if self.figure is None:
+            return self.backdrop
+        return collage(self.plate, self.product, stands=self.material.layout.stands, figure=self.figure)
+
+    @cached_property
+    def regions(self) -> Regions:
+        return regions(self.material.layout, self.product)
+
+    @cached_property
+    def references(self) -> Mapping[str, Sequence[Image.Image]]:
+        """The pictures that each role is shown; a role without one (the face of a still) is not in it."""
+        person = self.material.person
+        return {
+            **({} if person is None else {"face": [person]}),
+            "product": [on_white(self.material.cutout)],
+            "environment": [self.material.place],
+        }
+
+
+def asked_size(card: BundleCard, material: Material) -> tuple[int, int]:
+    """(width, height) in pixels that the shot asks for."""
+    return (material.shot.width or card.width, material.shot.height or card.height)
+
+
+def drawn_scene(card: BundleCard, step: int, material: Material) -> Scene:
+    """``material`` laid out at the size at which the models of ``card`` draw it, edges multiples of ``step`` pixels.
+
+    Raises:
+        ValueError: an unknown recipe or change.
+    """
+    size = working_size(asked_size(card, material), (card.width, card.height), step)
+    return Scene(material, card.recipe_for(material.shot.recipe, material.take.changes), size)
+
+
+def delivered_scene(card: BundleCard, material: Material) -> Scene:
+    """``material`` laid out at the size that its shot asks for.
+
+    Raises:
+        ValueError: an unknown recipe or change.
+    """
+    recipe = card.recipe_for(material.shot.recipe, material.take.changes)
+    return Scene(material, recipe, asked_size(card, material))
+
+
+def put_back(picture: Image.Image, scene: Scene) -> Image.Image:
+    """``picture`` (RGB, of the scene's size) with the product's own pixels, and the photo's and the portrait's where
+    they are kept to the end."""
+    picture = picture.convert("RGB")
+    if scene.recipe.environment_keep >= _TO_THE_END:
+        picture = Image.composite(scene.backdrop, picture, _kept_place(scene))
+    if scene.recipe.face_keep >= _TO_THE_END and scene.figure is not None:
+        mask = ImageChops.multiply(to_mask(scene.regions.face), scene.figure.getchannel("A"))
+        picture = Image.composite(scene.figure.convert("RGB"), picture, mask)
+    return paste_product(picture, scene.product)
+
+
+def _kept_place(scene: Scene) -> Image.Image:
+    mask = to_mask(scene.regions.kept_place)
+    if scene.figure is not None:
+        mask.paste(0, mask=_with_rim(scene.figure.getchannel("A")))
+    return mask
+
+
+def _with_rim(alpha: Image.Image) -> Image.Image:
+    """An outline that is wider all round by about two rims, with a soft edge; a maximum filter would take 60 times
+    as long."""
+    return alpha.filter(ImageFilter.GaussianBlur(max(alpha.size) / _RIM)).point(lambda value: min(255, _GAIN * value))
