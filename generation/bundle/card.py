@@ -33,18 +33,43 @@ class Threshold:
 
 
 @dataclass(frozen=True, slots=True)
+class Lora:
+    """A low-rank change of the UNet (and text encoders), merged into them at load.
+
+    Attributes:
+        file: path in ``repository``; without one, on this machine, relative to the bundle's folder.
+        licence: of the file; the bundle's own licence and ``commercial`` must cover it.
+        strength: 0 (off) to 1 (as trained), in rare cases above.
+        sha256: of the file; needed where there is no ``repository`` with ``revision``.
+    """
+
+    file: str
+    licence: str
+    strength: float = 1.0
+    repository: str = ""
+    revision: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class BundleCard:
     """The contents of ``bundle.toml``.
 
     Attributes:
         family: kind of model; the families are listed in :mod:`generation.models`.
         width, height: the models' own picture size in pixels.
-        adapters, scorers: role to path, relative to the bundle (or to the hub repository of ``source``). A role that
-            is missing is off; one that this version does not know is left alone.
+        adapters: role to path, relative to the bundle (or to ``source``'s ``adapters``). A role that is not named, or
+            that the painter does not know, is off.
+        scorers: role to path, relative to the bundle.
         recipe: numbers of :class:`brief.recipe.Recipe` that suit these models.
         sha256: path to hex digest of every file but ``bundle.toml`` and ``README.md``.
         source: hub repositories, for a bundle that holds no weights itself (:mod:`generation.bundle.hub`).
         scheduler: ``class`` and its numbers, in place of the repository's own (:mod:`generation.bundle.scheduler`).
+        variant: of the weight files ("fp16" for ``model.fp16.safetensors``); empty for those without.
+        loras: merged into the models at load, in this order.
+        inpaint: how a UNet that completes pictures is shown what is there already.
+        source_sha256: digest of every file of a local ``source``. Filled in at load; if ``bundle.toml`` has it, what
+            is loaded must be the same.
         stand_in: the weights are random; pictures show nothing and must be labelled so.
     """
 
@@ -62,6 +87,17 @@ class BundleCard:
     sha256: Mapping[str, str] = field(default_factory=dict)
     source: Mapping[str, str] = field(default_factory=dict)
     scheduler: Mapping[str, str | float | bool] = field(default_factory=dict)
+    variant: str = ""
+    loras: tuple[Lora, ...] = ()
+    inpaint: Mapping[str, str] = field(default_factory=dict)
+    source_sha256: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def local_parts(self) -> tuple[str, ...]:
+        """The parts of ``source`` that lie on this machine: those without a revision."""
+        revised = {name.removesuffix("_revision") for name in self.source if name.endswith("_revision")}
+        named = {name for name in self.source if not name.endswith("_revision")}
+        return tuple(sorted(named - revised - {"image_encoder"}))
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -72,13 +108,25 @@ class BundleCard:
     def fingerprint(self) -> str:
         """Digest over all of the bundle that decides pixels: name, files or hub revisions, recipe, scheduler.
 
-        What a bundle does not have is not in its digest, so that bundles from before it existed keep theirs.
+        What a bundle does not have is not in its digest, so that bundles from before it existed keep theirs. Files on
+        this machine count by their content, not by where they lie.
+
+        Raises:
+            BundleError: files of this machine belong to it, whose digests are known only once it is loaded.
         """
         parts: list[Any] = ["bundle", self.name, self.sha256, {k: float(v) for k, v in self.recipe.items()}]
+        if self.local_parts and not self.source_sha256:
+            raise BundleError(f"bundle {self.name!r} has files of this machine; load it to know its fingerprint")
         if self.source:
-            parts.append(self.source)
-        if self.scheduler:
-            parts.append({"scheduler": self.scheduler})
+            parts.append({name: value for name, value in self.source.items() if name not in self.local_parts})
+        own = {
+            "scheduler": dict(self.scheduler),
+            "variant": self.variant,
+            "loras": [asdict(lora) for lora in self.loras],
+            "inpaint": dict(self.inpaint),
+            "files": dict(self.source_sha256) if self.local_parts else {},
+        }
+        parts += [{name: value} for name, value in own.items() if value]
         return digest(parts)
 
     @property
@@ -119,8 +167,9 @@ def read_card(folder: Path) -> BundleCard:
     except tomllib.TOMLDecodeError as error:
         raise BundleError(f"{file}: {error}") from None
     try:
+        loras = tuple(Lora(**lora) for lora in values.pop("loras", []))
         thresholds = {name: Threshold(**threshold) for name, threshold in values.pop("thresholds", {}).items()}
-        card = BundleCard(thresholds=thresholds, **values)
+        card = BundleCard(thresholds=thresholds, loras=loras, **values)
         Recipe().changed(card.recipe)
     except (TypeError, ValueError) as error:
         raise BundleError(f"{file}: {error}") from None
@@ -129,6 +178,9 @@ def read_card(folder: Path) -> BundleCard:
 
 
 def _check_card(card: BundleCard, file: Path) -> None:
+    for lora in card.loras:
+        if not (lora.repository and lora.revision) and not lora.sha256:
+            raise BundleError(f"{file}: LoRA {lora.file!r} needs a repository and revision, or the file's sha256")
     for path in (*card.sha256, *card.adapters.values(), *card.scorers.values()):
         pure = PurePosixPath(path)
         if pure.is_absolute() or ".." in pure.parts:
@@ -172,7 +224,18 @@ def verify(folder: Path, card: BundleCard) -> None:
         raise BundleError(f"{folder / extra} is not listed in bundle.toml's [sha256]; remove it or list it")
 
 
-_TABLES = ("source", "scheduler", "adapters", "scorers", "recipe", "thresholds", "sha256")
+_TABLES = (
+    "source",
+    "source_sha256",
+    "scheduler",
+    "adapters",
+    "inpaint",
+    "scorers",
+    "recipe",
+    "thresholds",
+    "sha256",
+    "loras",
+)
 
 
 def write_card(folder: Path, card: BundleCard) -> None:
@@ -181,7 +244,10 @@ def write_card(folder: Path, card: BundleCard) -> None:
     lines = [f"{name} = {_value(value)}" for name, value in values.items() if name not in _TABLES]
     for table in _TABLES:
         rows = values[table]
-        if table == "thresholds":
+        if table == "loras":
+            for lora in rows:
+                lines += ["", "[[loras]]", *_rows(lora)]
+        elif table == "thresholds":
             for dimension, thresholds in rows.items():
                 lines += ["", f"[thresholds.{_value(dimension)}]", *_rows(thresholds)]
         elif rows:

@@ -1,58 +1,141 @@
-"""Where a bundle's weights lie: in its own folder, or in hub repositories that ``bundle.toml`` names with revisions."""
+"""Where a bundle's weights lie: in its own folder, in folders and files of one's own, or in hub repositories.
+
+``[source]`` of ``bundle.toml`` names each part. A part with a revision beside it is a hub repository at that commit;
+without one it is a folder or file on this machine, relative to the bundle's folder. So a mistyped path is an error
+here, and its name never goes out to the hub.
+
+| name | what it is | local |
+|---|---|---|
+| ``base``, ``base_revision`` | pipeline in the diffusers layout | folder, or one ``.safetensors`` file |
+| ``config``, ``config_revision`` | configurations and tokenizers, only where ``base`` is one file | folder |
+| ``vae``, ``vae_revision`` | another autoencoder than ``base``'s | folder, or one ``.safetensors`` file |
+| ``adapters``, ``adapters_revision`` | IP-Adapters of ``[adapters]`` | folder |
+| ``image_encoder`` | folder inside ``adapters`` | |
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-from generation.bundle.card import BundleCard, BundleError
+from generation.bundle.card import BundleCard, BundleError, hash_file
 
-_BASE_FILES = ["*.json", "*/*.json", "*/*.txt", "*/model.safetensors", "*/diffusion_pytorch_model.safetensors"]
-_NOT_NEEDED = ["safety_checker/*", "vae_1_0/*"]
+PARTS = ("base", "config", "vae", "adapters")
+"""What ``[source]`` may name beside ``image_encoder``, each with its revision."""
+
+_CONFIGS = ["*.json", "*/*.json", "*/*.txt"]
+_NOT_NEEDED = ["safety_checker/*", "vae_1_0/*", "vae_encoder/*", "vae_decoder/*"]
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Local paths of everything that is loaded."""
+    """Local paths of everything that is loaded.
+
+    Attributes:
+        base: folder in the diffusers layout, or one checkpoint file.
+        config: folder with the configurations that belong to a checkpoint file, else ``None``.
+        vae: folder or file of a separate autoencoder, else ``None``.
+        adapters: role to file.
+        loras: files in the order of the card.
+        sha256: "part/path" to digest of every file that lies outside of the bundle and of the hub.
+    """
 
     base: Path
     image_encoder: Path
-    adapters: dict[str, Path]
+    adapters: Mapping[str, Path]
+    config: Path | None = None
+    vae: Path | None = None
+    loras: tuple[Path, ...] = ()
+    sha256: Mapping[str, str] = field(default_factory=dict)
 
 
 def locate(folder: Path, card: BundleCard) -> Sources:
-    """Local paths for ``card``; repositories that ``[source]`` names are downloaded first, or found in the cache.
-
-    ``[source]`` holds ``base`` and ``adapters`` (hub ids or local folders), ``base_revision`` and
-    ``adapters_revision`` (commits), and ``image_encoder`` (a folder inside ``adapters``).
+    """Local paths for ``card``; what ``[source]`` names on the hub is downloaded first, or found in the cache.
 
     Raises:
-        BundleError: a file that is named is not there, or the hub cannot be reached and the cache lacks it.
+        BundleError: a file or folder that is named is not there, or the hub cannot be reached and the cache lacks it.
     """
     if not card.source:
-        adapters = {role: folder / path for role, path in card.adapters.items()}
-        return _checked(Sources(folder, folder / "image_encoder", adapters))
+        adapters = {role: folder / card.adapters[role] for role in card.roles}
+        return _checked(Sources(folder, folder / "image_encoder", adapters, loras=_loras(folder, card)), card.variant)
     for name in ("base", "adapters", "image_encoder"):
         if name not in card.source:
             raise BundleError(f"{folder / 'bundle.toml'}: [source] lacks {name!r}")
-    encoder = card.source["image_encoder"]
-    wanted = [*card.adapters.values(), f"{encoder}/*.json", f"{encoder}/*.safetensors"]
-    base = _fetch(card.source["base"], card.source.get("base_revision"), _BASE_FILES)
-    root = _fetch(card.source["adapters"], card.source.get("adapters_revision"), wanted)
-    return _checked(Sources(base, root / encoder, {role: root / path for role, path in card.adapters.items()}))
+    found = {part: _find(folder, card, part) for part in PARTS if part in card.source}
+    if found["base"].is_file() and "config" not in found:
+        raise BundleError(
+            f"{folder / 'bundle.toml'}: [source] base is one file, which holds no tokenizer; "
+            "name the repository or folder that its configurations are read from as config"
+        )
+    root = found["adapters"]
+    sources = Sources(
+        base=found["base"],
+        image_encoder=root / card.source["image_encoder"],
+        adapters={role: root / card.adapters[role] for role in card.roles},
+        config=found.get("config"),
+        vae=found.get("vae"),
+        loras=_loras(folder, card),
+        sha256=_digests(card, found),
+    )
+    return _checked(sources, card.variant)
 
 
-def _fetch(repository: str, revision: str | None, patterns: list[str]) -> Path:
-    if Path(repository).is_dir():
-        return Path(repository)
-    if revision is None:
-        raise BundleError(f"{repository}: name the commit as its revision, so that pictures can be made again")
+def is_on_hub(source: Mapping[str, str], part: str) -> bool:
+    """Whether ``part`` is a hub repository: it has a revision."""
+    return f"{part}_revision" in source
+
+
+def wanted_files(card: BundleCard, part: str) -> list[str]:
+    """Patterns of the files of ``part`` that are loaded: safetensors and configurations, one precision, no pickles."""
+    if part == "adapters":
+        encoder = card.source["image_encoder"]
+        return [*(card.adapters[role] for role in card.roles), f"{encoder}/*.json", f"{encoder}/model*.safetensors"]
+    if part == "config":
+        return _CONFIGS
+    if part == "vae":
+        return ["config.json", "diffusion_pytorch_model.safetensors"]
+    precision = f".{card.variant}" if card.variant else ""
+    weights = (f"*/{name}{precision}.safetensors" for name in ("model", "diffusion_pytorch_model"))
+    return [*_CONFIGS, *weights]
+
+
+def is_wanted(file: str, patterns: Sequence[str]) -> bool:
+    """Whether ``file`` of a repository is one of ``patterns``, as the hub's client matches them."""
+    return any(fnmatch(file, p) for p in patterns) and not any(fnmatch(file, p) for p in _NOT_NEEDED)
+
+
+def local_path(folder: Path, text: str) -> Path:
+    """``text`` from ``bundle.toml`` as a path: ``~`` is the home, what is relative begins at the bundle's folder."""
+    return folder / Path(text).expanduser()
+
+
+def _find(folder: Path, card: BundleCard, part: str) -> Path:
+    named = card.source[part]
+    if is_on_hub(card.source, part):
+        return fetch(named, card.source[f"{part}_revision"], wanted_files(card, part))
+    path = local_path(folder, named)
+    if path.is_dir() or (path.suffix == ".safetensors" and path.is_file() and part in ("base", "vae")):
+        return path
+    raise BundleError(
+        f"{folder / 'bundle.toml'}: [source] {part} = {named!r}: there is no folder {path}; "
+        f"mend the path, or, if it is a repository of the hub, name its commit as {part}_revision"
+    )
+
+
+def fetch(repository: str, revision: str, patterns: Sequence[str]) -> Path:
+    """The folder of ``repository`` at ``revision`` in the cache, with the files of ``patterns``; shows progress.
+
+    Raises:
+        BundleError: the hub cannot be reached, or has no such thing, and the cache lacks it.
+    """
     try:
         return Path(
-            snapshot_download(repository, revision=revision, allow_patterns=patterns, ignore_patterns=_NOT_NEEDED)
+            snapshot_download(repository, revision=revision, allow_patterns=[*patterns], ignore_patterns=_NOT_NEEDED)
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise BundleError(
@@ -61,8 +144,42 @@ def _fetch(repository: str, revision: str | None, patterns: list[str]) -> Path:
         ) from error
 
 
-def _checked(sources: Sources) -> Sources:
-    for path in (sources.base / "model_index.json", sources.image_encoder / "config.json", *sources.adapters.values()):
+def _loras(folder: Path, card: BundleCard) -> tuple[Path, ...]:
+    return tuple(
+        fetch(lora.repository, lora.revision, [lora.file]) / lora.file
+        if lora.repository
+        else local_path(folder, lora.file)
+        for lora in card.loras
+    )
+
+
+def _digests(card: BundleCard, found: Mapping[str, Path]) -> dict[str, str]:
+    """SHA-256 of every file of a local part that is loaded: other weights are another bundle, wherever they lie."""
+    digests: dict[str, str] = {}
+    for part, path in found.items():
+        if is_on_hub(card.source, part):
+            continue
+        files = {path.name: path} if path.is_file() else _files_of(path, wanted_files(card, part))
+        digests |= {f"{part}/{name}": hash_file(file) for name, file in sorted(files.items())}
+    return digests
+
+
+def _files_of(folder: Path, patterns: Sequence[str]) -> dict[str, Path]:
+    files = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
+    return {name: file for name, file in files.items() if is_wanted(name, patterns)}
+
+
+def _checked(sources: Sources, variant: str) -> Sources:
+    needed = [sources.image_encoder / "config.json", *sources.adapters.values(), *sources.loras]
+    if sources.base.is_dir():
+        needed.append(sources.base / "model_index.json")
+    for path in needed:
         if not path.is_file():
             raise BundleError(f"{path} is missing")
+    weights = sources.base / "unet" / f"diffusion_pytorch_model{f'.{variant}' if variant else ''}.safetensors"
+    if sources.base.is_dir() and not weights.is_file():
+        raise BundleError(
+            f'{weights} is missing. A repository that holds half precision only needs variant = "fp16" in '
+            "bundle.toml; pickled weights (.bin, .ckpt) are never loaded"
+        )
     return sources

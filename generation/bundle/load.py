@@ -6,12 +6,12 @@ read from their configurations, so that a bundle is swapped by swapping a folder
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+from diffusers import AutoencoderKL, StableDiffusionPipeline, StableDiffusionXLPipeline
 from diffusers.models.embeddings import (
     ImageProjection,
     IPAdapterFullImageProjection,
@@ -23,7 +23,7 @@ from torch import nn
 from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 
 from brief.recipe import RECIPES
-from generation.bundle.card import BundleCard, BundleError, read_card, verify
+from generation.bundle.card import BundleCard, BundleError, hash_file, read_card, verify
 from generation.bundle.hub import Sources, locate
 from generation.bundle.scheduler import choose_scheduler
 from generation.counts import Counts
@@ -110,8 +110,9 @@ def load(
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     kind = dtype or _default_dtype(where)
     sources = locate(folder, card)
-    for role in card.roles:
-        _check_adapter(sources.adapters[role])
+    card = _with_digests(card, sources)
+    for file in sources.adapters.values():
+        _check_adapter(file)
     pipe = _load_pipeline(card, sources, kind)
     return _take_apart(pipe.to(where), card, folder, where, kind)
 
@@ -119,7 +120,27 @@ def load(
 def _default_dtype(device: torch.device) -> torch.dtype:
     if device.type != "cuda":
         return torch.float32
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    # Cards before Ampere emulate bfloat16, and cuDNN has no convolutions in it for them.
+    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+
+
+def _with_digests(card: BundleCard, sources: Sources) -> BundleCard:
+    """``card`` with the digests of the files of this machine.
+
+    Raises:
+        BundleError: the card has digests already and a file is another, or a LoRA is.
+    """
+    wanted = card.source_sha256
+    for name in sorted(set(wanted) | set(sources.sha256)) if wanted else ():
+        if wanted.get(name) != sources.sha256.get(name):
+            raise BundleError(
+                f"bundle {card.name!r}: {name} is not the file that [source_sha256] lists; "
+                "get it again, or record what is there now with `lookbook bundle verify --record`"
+            )
+    for lora, file in zip(card.loras, sources.loras, strict=True):
+        if lora.sha256 and hash_file(file) != lora.sha256:
+            raise BundleError(f"bundle {card.name!r}: {file} is not the LoRA whose sha256 the card has; get it again")
+    return replace(card, source_sha256=sources.sha256)
 
 
 def _check_adapter(file: Path) -> None:
@@ -134,21 +155,48 @@ def _check_adapter(file: Path) -> None:
 
 
 def _load_pipeline(card: BundleCard, sources: Sources, dtype: torch.dtype) -> Any:
-    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "local_files_only": True}
-    encoder = CLIPVisionModelWithProjection.from_pretrained(sources.image_encoder, **options)
+    safe: dict[str, Any] = {"use_safetensors": True, "local_files_only": True, "dtype": dtype}
+    encoder = CLIPVisionModelWithProjection.from_pretrained(sources.image_encoder, **safe)
+    parts: dict[str, Any] = {
+        "image_encoder": encoder,
+        "feature_extractor": _image_processor(sources.image_encoder, encoder.config.image_size),
+    }
     if card.family == "sd15":
-        options.update(safety_checker=None, requires_safety_checker=False)
-    pipe = _PIPELINES[card.family].from_pretrained(
-        sources.base,
-        image_encoder=encoder,
-        feature_extractor=_image_processor(sources.image_encoder, encoder.config.image_size),
-        **options,
-    )
+        parts.update(safety_checker=None, requires_safety_checker=False)
+    if sources.vae is not None:
+        parts["vae"] = _load_vae(sources, dtype)
+    try:
+        pipe = _load_base(card, sources, parts, dtype)
+        for file, lora in zip(sources.loras, card.loras, strict=True):
+            pipe.load_lora_weights(file.parent, weight_name=file.name)
+            pipe.fuse_lora(lora_scale=lora.strength)
+            pipe.unload_lora_weights()
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise BundleError(f"the models of bundle {card.name!r} in {sources.base} cannot be loaded: {error}") from error
     if card.roles:
         _load_adapters(pipe, card, sources)
     steps = [card.recipe_for(preset).steps for preset in RECIPES]
     pipe.scheduler = choose_scheduler(pipe.scheduler, card.scheduler, steps)
     return pipe
+
+
+def _load_base(card: BundleCard, sources: Sources, parts: dict[str, Any], dtype: torch.dtype) -> Any:
+    kind = _PIPELINES[card.family]
+    if sources.base.is_file():
+        return kind.from_single_file(
+            str(sources.base), config=str(sources.config), local_files_only=True, dtype=dtype, **parts
+        )
+    return kind.from_pretrained(
+        sources.base, variant=card.variant or None, use_safetensors=True, local_files_only=True, dtype=dtype, **parts
+    )
+
+
+def _load_vae(sources: Sources, dtype: torch.dtype) -> Any:
+    vae = sources.vae
+    if vae is not None and vae.is_file():
+        config = sources.config or sources.base
+        return AutoencoderKL.from_single_file(str(vae), config=str(config), subfolder="vae", dtype=dtype)
+    return AutoencoderKL.from_pretrained(vae, use_safetensors=True, local_files_only=True, dtype=dtype)
 
 
 def _load_adapters(pipe: Any, card: BundleCard, sources: Sources) -> None:

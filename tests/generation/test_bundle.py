@@ -162,12 +162,14 @@ def test_a_bundle_may_name_other_folders_as_its_source(miniature: Path, tmp_path
 def test_a_hub_source_must_be_pinned(miniature: Path, tmp_path: Path) -> None:
     source = {"base": "someone/base", "adapters": str(miniature), "image_encoder": "image_encoder"}
     write_card(tmp_path, replace(read_card(miniature), sha256={}, source=source))
-    with pytest.raises(BundleError, match="someone/base: name the commit"):
+    with pytest.raises(BundleError, match="if it is a repository of the hub, name its commit as base_revision"):
         load(tmp_path, "cpu")
 
 
-@pytest.mark.parametrize("name", ["sd15", "sdxl"])
+@pytest.mark.parametrize("name", ["sd15", "sd15-inpaint", "sd15-draft", "sdxl", "sdxl-inpaint", "sdxl-draft"])
 def test_the_hub_bundles_that_ship_are_commercial_and_pinned(name: str) -> None:
     card = read_card(Path(__file__).parents[2] / "bundles" / name)
     assert card.commercial
-    assert {len(card.source[key]) for key in ("base_revision", "adapters_revision")} == {40}
+    assert card.local_parts == ()
+    assert {len(value) for key, value in card.source.items() if key.endswith("_revision")} == {40}
+    assert {len(lora.revision) for lora in card.loras} <= {40}

@@ -1,0 +1,148 @@
+"""Bundles on checkpoints in the published layout: every file, configuration, key and shape, with few channels."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from generation.bundle import hub
+from generation.bundle.card import BundleCard, read_card, write_card
+from generation.bundle.load import Bundle, load
+from generation.studio import Studio
+from tests.generation.takes import ADA, inputs
+from tests.published.checkpoints import TABLES, shapes, table, write
+from tests.published.layouts import LAYOUTS
+
+BUNDLES = Path(__file__).parents[2] / "bundles"
+FAMILIES = ("sd15", "sd15-inpaint", "sdxl", "sdxl-inpaint")
+DRAWN = ("sd15", "sdxl")
+BY_REPOSITORY = {layout.repository: name for name, layout in LAYOUTS.items()}
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.timeout(300),
+]
+
+
+@pytest.fixture(scope="module")
+def repositories(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all published layouts, narrow."""
+    folder = tmp_path_factory.mktemp("published")
+    for name in LAYOUTS:
+        write(folder / name, name)
+    return folder
+
+
+def local(card: BundleCard, repositories: Path) -> BundleCard:
+    """``card`` with folders in place of the hub's repositories, and pictures as small as the narrow models'."""
+    source = {
+        key: str(repositories / BY_REPOSITORY[value]) if value in BY_REPOSITORY else value
+        for key, value in card.source.items()
+        if not key.endswith("_revision")
+    }
+    return replace(card, source=source, width=64, height=64, recipe={**card.recipe, "steps": 4})
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def folder(request: pytest.FixtureRequest, repositories: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle that ships, with the published layouts as its source."""
+    folder = tmp_path_factory.mktemp(request.param)
+    write_card(folder, local(read_card(BUNDLES / request.param), repositories))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def published(folder: Path) -> Bundle:
+    return load(folder, "cpu")
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_todays_libraries_have_the_published_keys_and_shapes(name: str) -> None:
+    assert table(shapes(LAYOUTS[name], full=True)) == (TABLES / f"{name}.txt").read_text()
+
+
+@pytest.mark.parametrize("name", [*FAMILIES, "sd15-draft", "sdxl-draft"])
+def test_what_is_fetched_is_what_is_loaded_and_nothing_else(name: str) -> None:
+    card = read_card(BUNDLES / name)
+    for part in {"base", "vae", "adapters"} & set(card.source):
+        layout = LAYOUTS[BY_REPOSITORY[card.source[part]]]
+        assert card.source[f"{part}_revision"] == layout.revision
+        fetched = {file for file in layout.files if hub.is_wanted(file, hub.wanted_files(card, part))}
+        weights = {file for file in fetched if not file.endswith((".json", ".txt"))}
+        assert weights == {file for file in weights if file.endswith(".safetensors")}
+        if part == "base":
+            assert {Path(file).parent.name for file in weights} == {
+                folder
+                for folder in ("unet", "vae", "text_encoder", "text_encoder_2")
+                if f"{folder}/config.json" in layout.files
+            }
+            assert all(fnmatch(file, "*.fp16.safetensors") for file in weights)
+        else:
+            assert len(weights) == {"vae": 1, "adapters": 4}[part]
+
+
+def test_every_tensor_of_the_files_is_loaded(published: Bundle, repositories: Path) -> None:
+    card = published.card
+    base, adapters = Path(card.source["base"]), Path(card.source["adapters"])
+    modules = {"unet": published.unet, "text_encoder": published.text_encoders[0]}
+    modules |= {"text_encoder_2": published.text_encoders[1]} if card.family == "sdxl" else {"vae": published.vae}
+    for part, module in modules.items():
+        (file,) = (base / part).glob("*model.fp16.safetensors")
+        assert_loaded(load_file(file), module)
+    if "vae" in card.source:
+        assert_loaded(load_file(Path(card.source["vae"]) / "diffusion_pytorch_model.safetensors"), published.vae)
+    assert_loaded(load_file(adapters / "models/image_encoder/model.safetensors"), published.image_encoder)
+    layers = published.projections.image_projection_layers
+    for role, layer in zip(card.roles, layers, strict=True):
+        wanted = load_file(adapters / card.adapters[role])
+        assert_values({k: v for k, v in wanted.items() if k.startswith("image_proj.")}, layer.state_dict())
+        index = card.roles.index(role)
+        attention = {k: v for k, v in published.unet.state_dict().items() if f"_ip.{index}.weight" in k}
+        assert_values({k: v for k, v in wanted.items() if k.startswith("ip_adapter.")}, attention)
+
+
+def assert_loaded(file: dict[str, torch.Tensor], module: torch.nn.Module) -> None:
+    """Every tensor of ``file`` is in ``module``, bit for bit, and every weight of ``module`` but the adapters' own."""
+    own = {key: value for key, value in module.state_dict().items() if "_ip." not in key and "position_ids" not in key}
+    assert_values({key: value for key, value in file.items() if "position_ids" not in key}, own)
+
+
+def assert_values(wanted: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> None:
+    """Both hold the same tensors, whatever their names. diffusers holds a resampler's keys and values apart."""
+    parts = [part for key, value in wanted.items() for part in (value.chunk(2) if "to_kv" in key else [value])]
+    assert parts
+    assert sorted(map(_content, parts)) == sorted(map(_content, found.values()))
+
+
+def _content(tensor: torch.Tensor) -> tuple[tuple[int, ...], str]:
+    return tuple(tensor.shape), hashlib.sha256(tensor.float().contiguous().numpy().tobytes()).hexdigest()
+
+
+def test_the_models_are_what_the_configurations_say(published: Bundle) -> None:
+    name = published.card.name
+    assert published.unet.config.in_channels == (9 if "inpaint" in name else 4)
+    assert type(published.scheduler).__name__ == "DPMSolverMultistepScheduler"
+    assert published.scheduler.config.steps_offset == 1
+    assert not published.vae.config.force_upcast or published.card.family == "sd15"
+    assert [tokenizer.pad_token for tokenizer in published.tokenizers] == ["<|endoftext|>", "!"][
+        : len(published.tokenizers)
+    ]
+    assert published.tokenizers[0]("a").input_ids[0] == 49406
+    assert published.zero_negative == (published.card.family == "sdxl")
+
+
+@pytest.mark.parametrize("folder", DRAWN, indirect=True)
+def test_every_stage_makes_pictures(folder: Path, packshot: Image.Image) -> None:
+    studio = Studio.open(folder, "cpu")
+    (portrait,) = studio.faces({"ada": ADA})
+    (composed,) = studio.compose([inputs(packshot)])
+    (refined,) = studio.refine([replace(inputs(packshot), picture=composed.image)])
+    (scored,) = studio.score([replace(inputs(packshot), picture=refined.image)])
+    assert [made.error for made in (portrait, composed, refined, scored)] == [None] * 4
+    assert scored.scorecard is not None

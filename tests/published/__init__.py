@@ -1,0 +1,1 @@
+"""Checkpoints in the published layout: every file, configuration, key and shape, with random values."""

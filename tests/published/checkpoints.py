@@ -1,0 +1,222 @@
+"""Writes the published layouts with random values, at full size or narrow; and the table of their keys and shapes."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from safetensors.torch import save_file
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+)
+
+from tests.published.layouts import ADAPTERS, LAYOUTS, SD15, SDXL, Layout
+
+Shapes = dict[str, tuple[int, ...]]
+
+TABLES = Path(__file__).parent / "tables"
+_OLD_ATTENTION = {".to_q.": ".query.", ".to_k.": ".key.", ".to_v.": ".value.", ".to_out.0.": ".proj_attn."}
+_WEIGHTS = re.compile(r"(?:(?P<part>[\w/]*)/)?(?:diffusion_pytorch_model|model)(?:\.fp16)?\.safetensors")
+
+
+def shapes(layout: Layout, *, full: bool) -> dict[str, Shapes]:
+    """Weight file to its keys and shapes, in the names of the published files, as the configurations imply them."""
+    if layout is ADAPTERS:
+        return dict(_adapters(full=full))
+    found: dict[str, Shapes] = {}
+    for file in layout.files:
+        match = _WEIGHTS.fullmatch(file)
+        part = (match["part"] or "") if match else "safety_checker"
+        if part != "safety_checker":
+            found[file] = _component(layout, part, full=full)
+    return found
+
+
+def _component(layout: Layout, part: str, *, full: bool) -> Shapes:
+    path = f"{part}/config.json" if part else "config.json"
+    config = layout.configs[path] | ({} if full else layout.narrow.get(part, {}))
+    with torch.device("meta"):
+        if part == "unet":
+            return _of(UNet2DConditionModel.from_config(config))
+        if part.startswith("text"):
+            kind = CLIPTextModelWithProjection if "WithProjection" in config["architectures"][0] else CLIPTextModel
+            keys = _of(kind(CLIPTextConfig(**config)))
+            keys = {k if k.startswith("text_") else f"text_model.{k}": shape for k, shape in keys.items()}
+            extra = {"text_model.embeddings.position_ids": (1, 77)} if part in layout.position_ids else {}
+            return keys | extra
+        keys = _of(AutoencoderKL.from_config(config))
+    return {_old(key): shape for key, shape in keys.items()} if layout.old_vae else keys
+
+
+def _of(module: torch.nn.Module) -> Shapes:
+    return {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
+
+
+def _old(key: str) -> str:
+    if ".attentions.0." in key:
+        for new, old in _OLD_ATTENTION.items():
+            key = key.replace(new, old)
+    return key
+
+
+def _adapters(*, full: bool) -> Iterator[tuple[str, Shapes]]:
+    """The six adapters that share the ViT-H encoder, and the encoder."""
+    vision = ADAPTERS.config("models/image_encoder", full=full)
+    with torch.device("meta"):
+        encoder = _of(CLIPVisionModelWithProjection(CLIPVisionConfig(**vision)))
+    yield "models/image_encoder/model.safetensors", encoder | {"vision_model.embeddings.position_ids": (1, 257)}
+    for layout, pattern in ((SD15, "models/ip-adapter{}_sd15"), (SDXL, "sdxl_models/ip-adapter{}_sdxl_vit-h")):
+        config = layout.config("unet", full=full)
+        with torch.device("meta"):
+            unet: Any = UNet2DConditionModel.from_config(config)
+        names = [name.removesuffix(".processor") for name in unet.attn_processors if name.endswith("attn2.processor")]
+        cross = config["cross_attention_dim"]
+        attention = {
+            f"ip_adapter.{2 * number + 1}.to_{which}_ip.weight": (unet.get_submodule(name).to_q.out_features, cross)
+            for number, name in enumerate(names)
+            for which in "kv"
+        }
+        # SDXL's resamplers are 1280 wide inside, though its words are 2048 wide.
+        inner = (1280 if layout is SDXL else 768) if full else 64
+        plus = _prefixed(_plus(cross, vision["hidden_size"], inner)) | attention
+        yield pattern.format("") + ".safetensors", _prefixed(_plain(cross, vision["projection_dim"])) | attention
+        yield pattern.format("-plus") + ".safetensors", plus
+        yield pattern.format("-plus-face") + ".safetensors", plus
+
+
+def _prefixed(keys: Shapes) -> Shapes:
+    return {f"image_proj.{key}": shape for key, shape in keys.items()}
+
+
+def _plain(cross: int, width: int) -> Shapes:
+    return {
+        "norm.bias": (cross,),
+        "norm.weight": (cross,),
+        "proj.bias": (4 * cross,),
+        "proj.weight": (4 * cross, width),
+    }
+
+
+def _plus(cross: int, width: int, inner: int) -> Shapes:
+    keys: Shapes = {
+        "latents": (1, 16, inner),
+        "norm_out.bias": (cross,),
+        "norm_out.weight": (cross,),
+        "proj_in.bias": (inner,),
+        "proj_in.weight": (inner, width),
+        "proj_out.bias": (cross,),
+        "proj_out.weight": (cross, inner),
+    }
+    for layer in (f"layers.{number}" for number in range(4)):
+        for norm in ("0.norm1", "0.norm2", "1.0"):
+            keys |= {f"{layer}.{norm}.weight": (inner,), f"{layer}.{norm}.bias": (inner,)}
+        keys[f"{layer}.0.to_q.weight"] = keys[f"{layer}.0.to_out.weight"] = (inner, inner)
+        keys[f"{layer}.0.to_kv.weight"] = (2 * inner, inner)
+        keys[f"{layer}.1.1.weight"] = (4 * inner, inner)
+        keys[f"{layer}.1.3.weight"] = (inner, 4 * inner)
+    return keys
+
+
+def write(folder: Path, name: str, *, full: bool = False, seed: int = 0) -> Path:
+    """Write the layout ``name`` with random values; files that must never be read hold no readable contents."""
+    layout = LAYOUTS[name]
+    generator = torch.Generator().manual_seed(seed)
+    tensors = shapes(layout, full=full)
+    for file in layout.files:
+        path = folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if file in tensors:
+            half = (layout is ADAPTERS and "image_encoder" not in file) or ".fp16." in file
+            _save(path, tensors[file], generator, torch.float16 if half else torch.float32)
+        elif file in layout.configs:
+            part = file.removesuffix("config.json").removesuffix("/")
+            narrow = {} if full else layout.narrow.get(part, {})
+            path.write_text(json.dumps(layout.configs[file] | narrow, indent=2) + "\n")
+        elif path.parent.name not in layout.pads:
+            path.write_bytes(b"not to be read\n")
+    for part, pad in layout.pads.items():
+        _write_tokenizer(folder / part, pad)
+    return folder
+
+
+def _save(path: Path, keys: Shapes, generator: torch.Generator, dtype: torch.dtype) -> None:
+    tensors = {key: _values(key, shape, generator, dtype) for key, shape in keys.items()}
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+def _values(key: str, shape: tuple[int, ...], generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    """Values that keep activations finite: norms that do nothing, weights scaled by what goes in."""
+    if key.endswith("position_ids"):
+        return torch.arange(shape[1])[None]
+    if len(shape) == 1:
+        return (torch.ones if key.endswith("weight") else torch.zeros)(shape, dtype=dtype)
+    scale = 0.7 / math.sqrt(math.prod(shape[1:]))
+    return (torch.randn(shape, generator=generator) * scale).to(dtype)
+
+
+def _write_tokenizer(folder: Path, pad: str) -> None:
+    """A vocabulary in the form of 2022: bytes and fillers up to CLIP's 49,408, start and end where CLIP has them."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    letters = [chr(code) for code in printable] + [chr(256 + index) for index in range(256 - len(printable))]
+    words = [*letters, *(letter + "</w>" for letter in letters)]
+    words += [f"filler{number}</w>" for number in range(49406 - len(words))] + ["<|startoftext|>", "<|endoftext|>"]
+    special = {"bos_token": words[-2], "eos_token": words[-1], "unk_token": words[-1]}
+    plain = {"lstrip": False, "normalized": True, "rstrip": False, "single_word": False}
+    added = {name: {"__type": "AddedToken", "content": word, **plain} for name, word in special.items()}
+    (folder / "vocab.json").write_text(json.dumps({word: number for number, word in enumerate(words)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    (folder / "special_tokens_map.json").write_text(
+        json.dumps({**{name: {"content": word, **plain} for name, word in special.items()}, "pad_token": pad})
+    )
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps(
+            {
+                "add_prefix_space": False,
+                "do_lower_case": True,
+                "errors": "replace",
+                "model_max_length": 77,
+                "name_or_path": "openai/clip-vit-large-patch14",
+                "pad_token": pad,
+                "special_tokens_map_file": "./special_tokens_map.json",
+                "tokenizer_class": "CLIPTokenizer",
+                **added,
+            }
+        )
+    )
+
+
+def table(files: Mapping[str, Shapes]) -> str:
+    """Files, keys and shapes as text, compactly: ``#`` stands for the numbers that follow, one tuple per key."""
+    lines: list[str] = []
+    seen: dict[str, str] = {}
+    for file, keys in files.items():
+        groups: dict[tuple[str, tuple[int, ...]], list[str]] = defaultdict(list)
+        for key, shape in sorted(keys.items()):
+            groups[re.sub(r"\d+", "#", key), shape].append(".".join(re.findall(r"\d+", key)))
+        body = "\n".join(
+            f"  {pattern} {'x'.join(map(str, shape))} {' '.join(numbers)}".rstrip()
+            for (pattern, shape), numbers in sorted(groups.items())
+        )
+        if body in seen:
+            lines.append(f"{file} = {seen[body]}")
+        else:
+            seen[body] = file
+            lines.append(f"{file} ({len(keys)} tensors)\n{body}")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    TABLES.mkdir(exist_ok=True)
+    for name, layout in LAYOUTS.items():
+        (TABLES / f"{name}.txt").write_text(table(shapes(layout, full=True)))
