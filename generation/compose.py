@@ -17,7 +17,7 @@ def lay_out(painter: Painter, material: Material) -> Scene:
     Raises:
         ValueError: an image is missing, cannot be read or cut out; an unknown recipe or change.
     """
-    scene = drawn_scene(painter.card, painter.size_step, material)
+    scene = drawn_scene(painter.card, painter.size_step, material, painter.hint)
     _ = scene.collage, scene.references
     return scene
 

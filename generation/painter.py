@@ -52,6 +52,12 @@ class Painter(Protocol):
     def counts(self) -> Counts: ...
 
     @property
+    def hint(self) -> str | None:
+        """For a painter that completes a picture round what stays: "blank" if it is shown nothing where it draws,
+        "figure" if it is shown the person's figure there. ``None`` for one that draws the whole picture."""
+        ...
+
+    @property
     def size_step(self) -> int:
         """Edges of a scene are multiples of it, in pixels."""
         ...

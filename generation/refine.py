@@ -57,8 +57,8 @@ def begin(models: Models, material: Material) -> Draft:
         ValueError: an image is missing or cannot be read.
     """
     composed = material.before
-    drawn = drawn_scene(models.painter.card, models.painter.size_step, material)
-    scene = delivered_scene(models.painter.card, material)
+    drawn = drawn_scene(models.painter.card, models.painter.size_step, material, models.painter.hint)
+    scene = delivered_scene(models.painter.card, material, models.painter.hint)
     if scene.size == drawn.size:
         scene = drawn
     best = put_back(composed.resize(scene.size, Image.Resampling.LANCZOS), scene)

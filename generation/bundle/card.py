@@ -67,7 +67,8 @@ class BundleCard:
         scheduler: ``class`` and its numbers, in place of the repository's own (:mod:`generation.bundle.scheduler`).
         variant: of the weight files ("fp16" for ``model.fp16.safetensors``); empty for those without.
         loras: merged into the models at load, in this order.
-        inpaint: how a UNet that completes pictures is shown what is there already.
+        inpaint: ``hint``, what a UNet that completes pictures is shown of the collage: "blank" (default; nothing where
+            it draws, as published checkpoints were trained) or "figure" (all of it, the person's figure included).
         source_sha256: digest of every file of a local ``source``. Filled in at load; if ``bundle.toml`` has it, what
             is loaded must be the same.
         stand_in: the weights are random; pictures show nothing and must be labelled so.

@@ -66,6 +66,16 @@ class Bundle:
         return int(self.vae.config.latent_channels)
 
     @property
+    def completes(self) -> bool:
+        """Whether the UNet is an inpainting checkpoint's, which also takes a mask and latents of what is there."""
+        return bool(self.unet.config.in_channels == 2 * self.latent_channels + 1)
+
+    @property
+    def hint(self) -> str | None:
+        """What a UNet that completes pictures is shown, "blank" or "figure"; ``None`` for any other."""
+        return self.card.inpaint.get("hint", "blank") if self.completes else None
+
+    @property
     def scale_factor(self) -> int:
         """Picture pixels per latent pixel, along one edge."""
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))

@@ -42,13 +42,14 @@ _THRESHOLDS = {
 _LAYER_NORM = ("weight", "bias")
 
 
-def build(folder: Path, *, family: str = "sd15", size: int = 64, seed: int = 0) -> Path:
+def build(folder: Path, *, family: str = "sd15", size: int = 64, seed: int = 0, completes: bool = False) -> Path:
     """Write a stand-in bundle.
 
     Args:
         folder: made if it is missing.
         family: "sd15" (three scales, one text encoder) or "sdxl" (two text encoders, time ids).
         size: picture edge in pixels, a multiple of 64.
+        completes: an inpainting checkpoint, whose UNet also takes a mask and latents of what is there already.
         seed: of the random weights; equal seeds give equal files and so equal fingerprints.
 
     Returns:
@@ -56,7 +57,8 @@ def build(folder: Path, *, family: str = "sd15", size: int = 64, seed: int = 0) 
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        pipe = _sd15(size) if family == "sd15" else _sdxl(size)
+        channels = 9 if completes else 4
+        pipe = _sd15(size, channels) if family == "sd15" else _sdxl(size, channels)
         pipe.save_pretrained(folder)
         _image_encoder(folder / "image_encoder")
         (folder / "ip_adapter").mkdir(exist_ok=True)
@@ -64,7 +66,7 @@ def build(folder: Path, *, family: str = "sd15", size: int = 64, seed: int = 0) 
             tensors = {**make(_CROSS[family]), **_attention(pipe.unet)}
             save_file(tensors, folder / "ip_adapter" / f"{role}.safetensors")
     card = BundleCard(
-        name=f"miniature-{family}",
+        name=f"miniature-{family}-inpaint" if completes else f"miniature-{family}",
         family=family,
         licence="Apache-2.0",
         commercial=True,
@@ -127,10 +129,11 @@ def _scheduler() -> DDIMScheduler:
     )
 
 
-def _sd15(size: int) -> Any:
+def _sd15(size: int, channels: int) -> Any:
     tokenizer = _tokenizer()
     unet = UNet2DConditionModel(
         sample_size=size // 8,
+        in_channels=channels,
         layers_per_block=2,
         block_out_channels=(16, 32, 32, 32),
         norm_num_groups=8,
@@ -149,10 +152,11 @@ def _sd15(size: int) -> Any:
     )
 
 
-def _sdxl(size: int) -> Any:
+def _sdxl(size: int, channels: int) -> Any:
     tokenizer = _tokenizer()
     unet = UNet2DConditionModel(
         sample_size=size // 8,
+        in_channels=channels,
         layers_per_block=1,
         block_out_channels=(16, 32),
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),

@@ -56,7 +56,7 @@ def _shrunk(share: Tensor, latent: tuple[int, int]) -> Tensor:
 def regions(layout: Layout, product: Image.Image) -> Regions:
     """Regions of a picture; ``product`` is the placed cut-out (RGBA, the picture's size)."""
     size = product.size
-    thing = _array(product.getchannel("A"))
+    thing = to_shares(product.getchannel("A"))
     head = _soft(layout.face, size, round_=True) if layout.face else torch.zeros_like(thing)
     face = head * (1 - thing)
     free = torch.zeros_like(thing)
@@ -70,7 +70,37 @@ def _soft(box: Box, size: tuple[int, int], *, round_: bool) -> Tensor:
     shape = Image.new("L", size)
     draw = ImageDraw.Draw(shape)
     (draw.ellipse if round_ else draw.rectangle)(box.pixels(size), fill=255)
-    return _array(shape.filter(ImageFilter.GaussianBlur(max(size) / 50)))
+    return to_shares(shape.filter(ImageFilter.GaussianBlur(max(size) / 50)))
+
+
+_PERSON_RIM, _PRODUCT_RIM, _SOFT_RIM = 24, 11, 64
+"""Of the picture's longer edge: how far beyond person and product a model draws, and how softly that ends."""
+
+
+def drawn_share(free: Tensor, person: Tensor, product: Tensor) -> Tensor:
+    """How much of each pixel a model draws that completes pictures: what the place has not, the person with a rim, and
+    what holds the product, lies under it or gets its shadow; never the product itself.
+
+    All are [..., height, width], 0 to 1.
+
+    Args:
+        free: where a layout lets the place change.
+        person, product: their outlines.
+    """
+    edge = max(product.shape[-2:])
+    rims = torch.maximum(_grown(person, edge // _PERSON_RIM), _grown(product, edge // _PRODUCT_RIM))
+    soft = edge // _SOFT_RIM
+    together = torch.maximum(free, rims)
+    maps = together.reshape(-1, 1, *together.shape[-2:])
+    shares = functional.avg_pool2d(maps, 2 * soft + 1, 1, soft, count_include_pad=False)
+    return shares.reshape(together.shape) * (1 - product)
+
+
+def _grown(shares: Tensor, pixels: int) -> Tensor:
+    """The largest share within ``pixels``; first across, then down, which costs a tenth of a square window."""
+    maps = shares.reshape(-1, 1, *shares.shape[-2:])
+    across = functional.max_pool2d(maps, (1, 2 * pixels + 1), 1, (0, pixels))
+    return functional.max_pool2d(across, (2 * pixels + 1, 1), 1, (pixels, 0)).reshape(shares.shape)
 
 
 def to_mask(shares: Tensor) -> Image.Image:
@@ -78,5 +108,6 @@ def to_mask(shares: Tensor) -> Image.Image:
     return Image.fromarray((shares.clamp(0, 1) * 255).round().to(torch.uint8).numpy())
 
 
-def _array(channel: Image.Image) -> Tensor:
+def to_shares(channel: Image.Image) -> Tensor:
+    """An image of mode L as shares [height, width] in 0 to 1, float32."""
     return torch.from_numpy(np.asarray(channel, dtype=np.float32) / 255)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from PIL import Image, ImageChops, ImageFilter
+from torch import Tensor
 
 from brief.recipe import Recipe
 from generation.bundle.card import BundleCard
@@ -15,7 +16,7 @@ from generation.scene.cutout import on_white, place_figure
 from generation.scene.layout import place, working_size
 from generation.scene.light import relight
 from generation.scene.material import Material
-from generation.scene.regions import Regions, regions, to_mask
+from generation.scene.regions import Regions, drawn_share, regions, to_mask, to_shares
 
 _TO_THE_END = 1.0
 _RIM = 64
@@ -29,11 +30,14 @@ class Scene:
 
     Attributes:
         recipe: the numbers that hold for this take.
+        hint: of the painter (:attr:`generation.painter.Painter.hint`). One that completes pictures draws where
+            :attr:`drawn` says and leaves the rest as it is to the end, whatever the recipe keeps.
     """
 
     material: Material
     recipe: Recipe
     size: tuple[int, int]
+    hint: str | None = None
 
     @cached_property
     def product(self) -> Image.Image:
@@ -43,9 +47,10 @@ class Scene:
     @cached_property
     def figure(self) -> Image.Image | None:
         """The portrait's person at its place and in the light of the place, RGBA; ``None`` where nobody is shown, or
-        the recipe does not start from the portrait."""
+        the picture does not start from the portrait."""
         person, face = self.material.person, self.material.layout.face
-        if person is None or face is None or not self.recipe.face_keep:
+        wanted = self.hint == "figure" if self.hint else self.recipe.face_keep > 0
+        if person is None or face is None or not wanted:
             return None
         return relight(place_figure(person, face, self.size), person, self.material.place)
 
@@ -71,6 +76,12 @@ class Scene:
         return regions(self.material.layout, self.product)
 
     @cached_property
+    def drawn(self) -> Tensor:
+        """[height, width] in 0 to 1: where a painter that completes pictures draws."""
+        person = self.regions.face if self.figure is None else to_shares(self.figure.getchannel("A"))
+        return drawn_share(self.regions.free, person, self.regions.product)
+
+    @cached_property
     def references(self) -> Mapping[str, Sequence[Image.Image]]:
         """The pictures that each role is shown; a role without one (the face of a still) is not in it."""
         person = self.material.person
@@ -86,30 +97,32 @@ def asked_size(card: BundleCard, material: Material) -> tuple[int, int]:
     return (material.shot.width or card.width, material.shot.height or card.height)
 
 
-def drawn_scene(card: BundleCard, step: int, material: Material) -> Scene:
+def drawn_scene(card: BundleCard, step: int, material: Material, hint: str | None = None) -> Scene:
     """``material`` laid out at the size at which the models of ``card`` draw it, edges multiples of ``step`` pixels.
 
     Raises:
         ValueError: an unknown recipe or change.
     """
     size = working_size(asked_size(card, material), (card.width, card.height), step)
-    return Scene(material, card.recipe_for(material.shot.recipe, material.take.changes), size)
+    return Scene(material, card.recipe_for(material.shot.recipe, material.take.changes), size, hint)
 
 
-def delivered_scene(card: BundleCard, material: Material) -> Scene:
+def delivered_scene(card: BundleCard, material: Material, hint: str | None = None) -> Scene:
     """``material`` laid out at the size that its shot asks for.
 
     Raises:
         ValueError: an unknown recipe or change.
     """
     recipe = card.recipe_for(material.shot.recipe, material.take.changes)
-    return Scene(material, recipe, asked_size(card, material))
+    return Scene(material, recipe, asked_size(card, material), hint)
 
 
 def put_back(picture: Image.Image, scene: Scene) -> Image.Image:
     """``picture`` (RGB, of the scene's size) with the product's own pixels, and the photo's and the portrait's where
     they are kept to the end."""
     picture = picture.convert("RGB")
+    if scene.hint is not None:
+        return paste_product(Image.composite(scene.backdrop, picture, to_mask(1 - scene.drawn)), scene.product)
     if scene.recipe.environment_keep >= _TO_THE_END:
         picture = Image.composite(scene.backdrop, picture, _kept_place(scene))
     if scene.recipe.face_keep >= _TO_THE_END and scene.figure is not None:

@@ -24,6 +24,7 @@ class Conditions:
         masks: likewise [2n, 1, h, w].
         added: SDXL's pooled texts and time ids, else empty.
         guidance: [n, 1, 1, 1].
+        completions: [n, 1 + channels, h, w] for a UNet that completes pictures, else ``None``.
     """
 
     tokens: Tensor
@@ -32,6 +33,7 @@ class Conditions:
     masks: list[Tensor]
     added: dict[str, Tensor]
     guidance: Tensor
+    completions: Tensor | None
 
     def select(self, guided: Sequence[int]) -> tuple[list[int], dict[str, Any]]:
         """The UNet's arguments for the rows in ``guided`` without prompt, then all rows with it.
@@ -70,7 +72,15 @@ def prepare(bundle: Bundle, samples: Sequence[Sample]) -> Conditions:
         masks=[mask[:, None].to(bundle.device, bundle.dtype) for mask in masks],
         added=_added(bundle, samples),
         guidance=guidance.view(-1, 1, 1, 1),
+        completions=_completions(bundle, samples),
     )
+
+
+def _completions(bundle: Bundle, samples: Sequence[Sample]) -> Tensor | None:
+    given = [sample.completion.channels for sample in samples if sample.completion is not None]
+    if len(given) != (len(samples) if bundle.completes else 0):
+        raise ValueError("a UNet that completes pictures needs a completion for every sample, any other takes none")
+    return torch.stack(given).to(bundle.device, torch.float32) if given else None
 
 
 def _added(bundle: Bundle, samples: Sequence[Sample]) -> dict[str, Tensor]:

@@ -104,16 +104,22 @@ def _predict(
 ) -> Tensor:
     """The UNet's prediction [n, c, h, w], with guidance for the rows in ``guided``."""
     rows, options = conditions.select(guided)
-    shown = scheduler.scale_model_input(latents[rows], timestep).to(bundle.dtype)
+    shown = scheduler.scale_model_input(latents[rows], timestep)
+    if conditions.completions is not None:
+        shown = torch.cat([shown, conditions.completions[rows]], dim=1)
     bundle.counts.unet_forwards += 1
-    output: Tensor = bundle.unet(shown, timestep, return_dict=False, **options)[0].float()
+    output: Tensor = bundle.unet(shown.to(bundle.dtype), timestep, return_dict=False, **options)[0].float()
+    if bundle.hint == "figure" and conditions.completions is not None:
+        # Such a UNet predicts how the finished picture differs from what it was shown.
+        output = output + conditions.completions[rows, 1:]
     if not guided:
         return output
     without, wanted = output[: len(guided)], output[len(guided) :]
     chosen = torch.tensor(guided, device=output.device)
     scale = conditions.guidance[chosen]
     pushed = without + scale * (wanted[chosen] - without)
-    if bundle.scheduler.config.get("rescale_betas_zero_snr"):
+    config = bundle.scheduler.config
+    if config.get("rescale_betas_zero_snr") and config.get("prediction_type") != "sample":
         pushed = _rescale(pushed, wanted[chosen])
     return wanted.index_copy(0, chosen, pushed)
 

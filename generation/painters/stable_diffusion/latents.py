@@ -27,9 +27,14 @@ def to_images(pixels: Tensor) -> list[Image.Image]:
 @torch.inference_mode()
 def encode_images(bundle: Bundle, images: Sequence[Image.Image]) -> Tensor:
     """Images of one size as scaled latents [n, channels, height / f, width / f], float32 (the mode, so repeatable)."""
+    return encode_pixels(bundle, to_tensor(images))
+
+
+@torch.inference_mode()
+def encode_pixels(bundle: Bundle, pixels: Tensor) -> Tensor:
+    """Pixels [n, 3, height, width] in 0 to 1 as scaled latents, like :func:`encode_images`."""
     vae = bundle.vae
-    pixels = (to_tensor(images) * 2 - 1).to(bundle.device, vae.dtype)
-    encoded = vae.encode(pixels)
+    encoded = vae.encode((pixels * 2 - 1).to(bundle.device, vae.dtype))
     # AutoencoderTiny gives latents, AutoencoderKL a distribution.
     raw = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
     latents: Tensor = (raw - (vae.config.shift_factor or 0.0)) * vae.config.scaling_factor

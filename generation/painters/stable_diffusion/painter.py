@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
 from brief.prompts import portrait_prompt, take_prompt
 from brief.types import Persona
@@ -19,12 +21,19 @@ from generation.painter import Repaint
 from generation.painters.stable_diffusion.denoise import denoise
 from generation.painters.stable_diffusion.encode_image import ImageEncoder, adapter_inputs
 from generation.painters.stable_diffusion.encode_text import TextEncoder
-from generation.painters.stable_diffusion.latents import decode_latents, encode_images, to_images
+from generation.painters.stable_diffusion.latents import (
+    decode_latents,
+    encode_images,
+    encode_pixels,
+    to_images,
+    to_tensor,
+)
 from generation.painters.stable_diffusion.portrait_prior import Sketch, load_sketch, sketch
-from generation.painters.stable_diffusion.sample import Sample
+from generation.painters.stable_diffusion.sample import Completion, Sample
 from generation.scene.scene import Scene
 
 _FULL_GUIDANCE = 1.0
+_HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,10 @@ class StableDiffusion:
         return self.bundle.counts
 
     @property
+    def hint(self) -> str | None:
+        return self.bundle.hint
+
+    @property
     def size_step(self) -> int:
         """So that every level of the UNet halves evenly and masks stay in place."""
         levels = len(self.bundle.unet.config.block_out_channels)
@@ -93,6 +106,7 @@ class StableDiffusion:
                 guidance_until=_FULL_GUIDANCE,
                 reference=begun,
                 keep=None if self.prior is None else torch.full(latent, self.prior.config.keep),
+                completion=self._blank_page(size, begun),
             )
             for persona, text, begun in zip(
                 personas,
@@ -103,6 +117,13 @@ class StableDiffusion:
         ]
         return self.draw(samples)
 
+    def _blank_page(self, size: tuple[int, int], begun: Tensor | None) -> Completion | None:
+        """For a UNet that completes pictures: everything is to be drawn, from what has been begun if there is any."""
+        if not self.bundle.completes:
+            return None
+        page = self._completion(torch.ones(size[1], size[0]), Image.new("RGB", size, "grey"))
+        return page if begun is None or self.bundle.hint != "figure" else replace(page, hint=begun.float())
+
     def begun_portraits(self, personas: Sequence[Persona]) -> Sequence[Tensor | None]:
         """Scaled latents that each portrait begins with; ``None`` where the bundle has no prior."""
         if self.prior is None:
@@ -112,26 +133,27 @@ class StableDiffusion:
 
     def compose(self, scenes: Sequence[Scene]) -> list[Image.Image]:
         """Each scene by its words, by the adapter of each role in its own region, and by what the recipe keeps."""
-        return self.draw(self.samples(scenes, [scene.collage for scene in scenes]))
+        return self.draw(self.samples(scenes))
 
     def repaint(self, orders: Sequence[Repaint]) -> list[Image.Image]:
         """The last part of the steps once more, everywhere alike."""
-        samples = self.samples([order.scene for order in orders], [order.picture for order in orders])
-        return self.draw([_last_part(sample, order.strength) for sample, order in zip(samples, orders, strict=True)])
+        samples = self.samples([order.scene for order in orders])
+        return self.draw([self._again(sample, order) for sample, order in zip(samples, orders, strict=True)])
 
-    def samples(self, scenes: Sequence[Scene], starts: Sequence[Image.Image]) -> list[Sample]:
-        """Encode words and images of ``scenes``, all in one batch each.
+    def _again(self, sample: Sample, order: Repaint) -> Sample:
+        """``sample`` from where the last part of its steps begins, on the picture that is drawn over."""
+        reference = encode_images(self.bundle, [order.picture])[0]
+        return replace(sample, reference=reference, keep=torch.full(reference.shape[1:], 1 - min(1.0, order.strength)))
 
-        Args:
-            starts: per scene the picture that is put back where the recipe keeps something, of the scene's size.
-        """
+    def samples(self, scenes: Sequence[Scene]) -> list[Sample]:
+        """Encode words and images of ``scenes``, all in one batch each."""
         texts = self.texts.encode([take_prompt(scene.material.shot, scene.material.take) for scene in scenes])
         shown = [self._shown(scene) for scene in scenes]
         found = iter(self.images.encode([image for references in shown for image in references.values()]))
         nothing = {role: self.images.nothing() for role in self.bundle.roles}
         blank = adapter_inputs(self.bundle, nothing)
         samples = []
-        for scene, text, references, start in zip(scenes, texts, shown, starts, strict=True):
+        for scene, text, references in zip(scenes, texts, shown, strict=True):
             recipe, shot = scene.recipe, scene.material.shot
             latent = (scene.size[0] // self.bundle.scale_factor, scene.size[1] // self.bundle.scale_factor)
             masks = scene.regions.masks(recipe, latent)
@@ -148,11 +170,30 @@ class StableDiffusion:
                     steps=recipe.steps,
                     guidance=recipe.guidance,
                     guidance_until=recipe.guidance_until,
-                    reference=encode_images(self.bundle, [start])[0],
-                    keep=scene.regions.keep(recipe, latent),
+                    **self._around(scene, latent),
                 )
             )
         return samples
+
+    def _around(self, scene: Scene, latent: tuple[int, int]) -> dict[str, Any]:
+        """What is there already: for a UNet that completes pictures, or to be put back after each step."""
+        if self.bundle.completes:
+            return {"completion": self._completion(scene.drawn, scene.collage)}
+        reference = encode_images(self.bundle, [scene.collage])[0]
+        return {"reference": reference, "keep": scene.regions.keep(scene.recipe, latent)}
+
+    def _completion(self, drawn: Tensor, collage: Image.Image) -> Completion:
+        """``collage`` as the UNet is shown it that draws where ``drawn`` [height, width] says."""
+        height, width = (edge // self.bundle.scale_factor for edge in drawn.shape)
+        if self.bundle.hint == "figure":
+            draw = functional.adaptive_avg_pool2d(drawn[None, None], (height, width))
+            return Completion(draw[0, 0], encode_images(self.bundle, [collage])[0])
+        # Like the published checkpoints' training and pipelines: all or nothing, and mid-grey where it draws.
+        mask = (drawn[None, None] >= _HALF).float()
+        pixels = to_tensor([collage]) * (1 - mask) + _HALF * mask
+        return Completion(
+            functional.interpolate(mask, size=(height, width))[0, 0], encode_pixels(self.bundle, pixels)[0]
+        )
 
     def _shown(self, scene: Scene) -> dict[str, Image.Image]:
         """The reference of each role that both the bundle and the scene have."""
@@ -168,10 +209,3 @@ class StableDiffusion:
             drawn = denoise(self.bundle, [samples[number] for number in numbers])
             pictures.update(zip(numbers, to_images(decode_latents(self.bundle, drawn)), strict=True))
         return [pictures[number] for number in range(len(samples))]
-
-
-def _last_part(sample: Sample, strength: float) -> Sample:
-    """``sample`` from where the last ``strength`` of its steps begin."""
-    if sample.keep is None:
-        raise ValueError("there is no picture to draw over")
-    return replace(sample, keep=torch.full_like(sample.keep, 1 - min(1.0, strength)))

@@ -7,12 +7,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from generation.painters.stable_diffusion.encode_text import TextFeatures
 
 EPSILON = 1e-6
 """Shares of the steps that differ by less are equal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a UNet is told that completes a picture: ``draw`` [h, w], 1 where it draws and 0 where it keeps, and
+    ``hint`` [channels, h, w], scaled latents of what is there already."""
+
+    draw: Tensor
+    hint: Tensor
+
+    @property
+    def channels(self) -> Tensor:
+        """[1 + channels, h, w], as they follow the noisy latents."""
+        return torch.cat([self.draw[None].to(self.hint), self.hint])
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +42,7 @@ class Sample:
         guidance_until: share of the steps that use guidance.
         reference: scaled latents [channels, h, w] to put back, or ``None``.
         keep: [h, w], share of the steps for which each latent pixel of ``reference`` is put back; 1 is to the end.
+        completion: for a UNet that completes pictures, else ``None``.
     """
 
     size: tuple[int, int]
@@ -41,6 +57,7 @@ class Sample:
     guidance_until: float
     reference: Tensor | None = None
     keep: Tensor | None = None
+    completion: Completion | None = None
 
     def __post_init__(self) -> None:
         if (self.reference is None) != (self.keep is None):
