@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from brief.prompts import shot_prompt
+from brief.prompts import shot_negative, shot_prompt
 from brief.recipe import RECIPES, digest, key_of, portrait_key, seed_of
 from brief.types import BundleInfo, Campaign, Environment, Framing, Persona, Product, Shot
 
@@ -173,7 +173,7 @@ def _shot(
     variant: int,
     bundle: BundleInfo,
 ) -> Shot:
-    prompt = shot_prompt(product, environment, persona.face if persona else None, framing, campaign.prompt)
+    face = persona.face if persona else None
     who = persona.name if persona else None
     seed = seed_of(campaign.name, campaign.seed, product.sku, environment.name, who, framing.value, variant)
     size = (campaign.width or bundle.width, campaign.height or bundle.height)
@@ -187,8 +187,8 @@ def _shot(
         portrait_key=portrait,
         framing=framing,
         variant=variant,
-        prompt=prompt,
-        negative=campaign.negative,
+        prompt=shot_prompt(product, environment, face, framing, campaign.prompt, bundle.words),
+        negative=shot_negative(campaign.negative, face, bundle.words),
         seed=seed,
         width=size[0],
         height=size[1],

@@ -189,6 +189,20 @@ class Asset:
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """The words that a bundle's models want besides those of a campaign.
+
+    Attributes:
+        prefix: what every prompt begins with ("photo of"). Where there is one, prompts are phrased for models of
+            photographs; where there is none, as the captions on which the starter bundle is trained.
+        negative: what no picture should show.
+    """
+
+    prefix: str = ""
+    negative: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class BundleInfo:
     """A bundle of models, as the plan, the service and a manifest speak of it.
 
@@ -197,6 +211,7 @@ class BundleInfo:
         stand_in: the weights are random.
         thresholds: per dimension of the scorecard, its ``accept`` and ``review``.
         recipe: the numbers by which the bundle departs from the named presets.
+        words: what its models want to be told besides.
     """
 
     name: str
@@ -208,6 +223,7 @@ class BundleInfo:
     stand_in: bool
     thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     recipe: Mapping[str, float] = field(default_factory=dict)
+    words: Words = field(default_factory=Words)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from brief.recipe import Recipe, digest, recipe_on
-from brief.types import BundleInfo
+from brief.types import BundleInfo, Words
 
 ROLES = ("face", "product", "environment")
 """What an IP-Adapter may be for. A bundle has those that its ``[adapters]`` name; the others are off."""
@@ -69,6 +69,7 @@ class BundleCard:
         loras: merged into the models at load, in this order.
         inpaint: ``hint``, what a UNet that completes pictures is shown of the collage: "blank" (default; nothing where
             it draws, as published checkpoints were trained) or "figure" (all of it, the person's figure included).
+        words: what its models want to be told besides a campaign's words; its negative prompt.
         source_sha256: digest of every file of a local ``source``. Filled in at load; if ``bundle.toml`` has it, what
             is loaded must be the same.
         stand_in: the weights are random; pictures show nothing and must be labelled so.
@@ -91,6 +92,7 @@ class BundleCard:
     variant: str = ""
     loras: tuple[Lora, ...] = ()
     inpaint: Mapping[str, str] = field(default_factory=dict)
+    words: Words = field(default_factory=Words)
     source_sha256: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -125,6 +127,7 @@ class BundleCard:
             "variant": self.variant,
             "loras": [asdict(lora) for lora in self.loras],
             "inpaint": dict(self.inpaint),
+            "words": _given(asdict(self.words)),
             "files": dict(self.source_sha256) if self.local_parts else {},
         }
         parts += [{name: value} for name, value in own.items() if value]
@@ -143,6 +146,7 @@ class BundleCard:
             stand_in=self.stand_in,
             thresholds={name: asdict(threshold) for name, threshold in self.thresholds.items()},
             recipe=dict(self.recipe),
+            words=self.words,
         )
 
     def recipe_for(self, preset: str, changes: Mapping[str, float] | None = None) -> Recipe:
@@ -170,7 +174,8 @@ def read_card(folder: Path) -> BundleCard:
     try:
         loras = tuple(Lora(**lora) for lora in values.pop("loras", []))
         thresholds = {name: Threshold(**threshold) for name, threshold in values.pop("thresholds", {}).items()}
-        card = BundleCard(thresholds=thresholds, loras=loras, **values)
+        words = Words(**values.pop("words", {}))
+        card = BundleCard(thresholds=thresholds, loras=loras, words=words, **values)
         Recipe().changed(card.recipe)
     except (TypeError, ValueError) as error:
         raise BundleError(f"{file}: {error}") from None
@@ -231,6 +236,7 @@ _TABLES = (
     "scheduler",
     "adapters",
     "inpaint",
+    "words",
     "scorers",
     "recipe",
     "thresholds",
@@ -251,9 +257,14 @@ def write_card(folder: Path, card: BundleCard) -> None:
         elif table == "thresholds":
             for dimension, thresholds in rows.items():
                 lines += ["", f"[thresholds.{_value(dimension)}]", *_rows(thresholds)]
-        elif rows:
-            lines += ["", f"[{table}]", *_rows(rows)]
+        elif _given(rows):
+            lines += ["", f"[{table}]", *_rows(_given(rows))]
     (folder / "bundle.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _given(rows: Mapping[str, Any]) -> dict[str, Any]:
+    """The rows that say something: empty text is as good as none."""
+    return {name: value for name, value in rows.items() if value != ""}
 
 
 def _rows(rows: dict[str, object]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brief.plan import Plan, PlanError, plan
-from brief.types import Campaign, Environment, Framing, Persona, Product, Rendition
+from brief.types import Campaign, Environment, Framing, Persona, Product, Rendition, Words
 from tests.storage.samples import BUNDLE, campaign, environment, persona, product
 
 NAMES = st.lists(st.text("abcdefgh", min_size=1, max_size=3), min_size=1, max_size=3, unique=True)
@@ -131,3 +132,15 @@ def test_a_campaign_that_cannot_be_planned_says_what_is_wrong(change: dict[str, 
 
 def _fields(wanted: Campaign) -> dict[str, Any]:
     return {name: getattr(wanted, name) for name in Campaign.__dataclass_fields__}
+
+
+def test_a_shot_is_worded_as_its_bundles_models_want_it() -> None:
+    photographic = replace(BUNDLE, words=Words(prefix="photo of", negative="blurry"))
+    rows = ({"A": product("A")}, {"beach": environment("beach")}, {"ana": persona("ana")})
+    wanted = campaign(environments=("beach",), personas=("ana",), framings=(Framing.HELD,), negative="dust")
+    (captioned,), (photographed,) = (plan(wanted, *rows, bundle).shots for bundle in (BUNDLE, photographic))
+    assert captioned.prompt.startswith("a person holding a ")
+    assert captioned.negative == "dust"
+    assert photographed.prompt.startswith("photo of ")
+    assert photographed.negative.startswith("dust, ") and photographed.negative.endswith("blurry")
+    assert captioned.key != photographed.key

@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given, settings
 
 from brief.face_spec import FaceSpec
-from brief.prompts import describe_face, portrait_prompt, shot_prompt
-from brief.types import Framing
+from brief.prompts import (
+    describe_face,
+    portrait_negative,
+    portrait_prompt,
+    shot_negative,
+    shot_prompt,
+    with_article,
+)
+from brief.types import Framing, Words
 from tests.brief.test_face_spec import FACES
 from tests.storage.samples import environment, product
 
@@ -66,3 +73,75 @@ def test_any_face_gives_clean_words(face: FaceSpec) -> None:
         assert "  " not in words
         assert ", ," not in words
         assert "None" not in words
+
+
+PHOTO = Words(prefix="photo of", negative="blurry, watermark")
+
+
+@pytest.mark.parametrize(
+    ("framing", "words"),
+    [
+        (Framing.HELD, "photo of a senior woman holding a red mug, on a beach"),
+        (Framing.PLINTH, "photo of a senior woman beside a red mug on a plinth, on a beach"),
+        (Framing.CLOSE_UP, "close-up photo of a red mug in front of a senior woman, on a beach"),
+    ],
+)
+def test_models_of_photographs_are_told_of_one_person_and_of_nothing_that_is_absent(
+    framing: Framing, words: str
+) -> None:
+    face = "olive skin, curly white bob hair, blue eyes, clean shaven, red round glasses, wearing a navy striped shirt"
+    assert shot_prompt(product(), environment(), FACE, framing, "autumn", PHOTO) == f"{words}, {face}, autumn"
+
+
+def test_a_still_is_told_of_nobody() -> None:
+    words = shot_prompt(product(), environment(), None, Framing.STILL, words=PHOTO)
+    assert words == "photo of a red mug on a plinth, on a beach"
+    assert shot_negative("dust", None, PHOTO) == "dust, blurry, watermark"
+
+
+def test_what_was_chosen_to_be_absent_is_avoided() -> None:
+    face = FaceSpec(glasses="none", freckles=False, makeup="none", facial_hair="none", fringe="none", moles=True)
+    absent = "beard, moustache, fringe, freckles, makeup, glasses"
+    assert shot_negative(" dust ", face, PHOTO) == f"dust, {absent}, blurry, watermark"
+    assert portrait_negative(face, PHOTO).endswith("glasses, blurry, watermark")
+    assert portrait_prompt(face, PHOTO) == (
+        "portrait photo of a person, plain white studio background, clean shaven, moles"
+    )
+
+
+def test_words_for_the_starter_are_those_of_its_captions() -> None:
+    assert portrait_prompt(FACE, Words()) == portrait_prompt(FACE)
+    assert shot_prompt(product(), environment(), FACE, Framing.HELD, words=Words()) == shot_prompt(
+        product(), environment(), FACE, Framing.HELD
+    )
+    assert shot_negative("dust", FACE, Words()) == "dust"
+    assert portrait_negative(FACE, Words()) == ""
+
+
+def test_notes_that_say_no_are_the_teams_own_words() -> None:
+    face = FaceSpec(notes="no tattoos visible")
+    assert portrait_prompt(face, PHOTO).endswith("no tattoos visible")
+    assert "tattoos" not in portrait_negative(face, PHOTO)
+
+
+@pytest.mark.parametrize(
+    ("noun", "wanted"),
+    [
+        ("red mug", "a red mug"),
+        ("orange mug", "an orange mug"),
+        ("unisex jacket", "a unisex jacket"),
+        ("umbrella", "an umbrella"),
+        ("European oak tray", "a European oak tray"),
+        ("hour glass", "an hour glass"),
+        ("one-piece swimsuit", "a one-piece swimsuit"),
+        ("8-inch pan", "an 8-inch pan"),
+        ("glass", "a glass"),
+        ("citrus", "a citrus"),
+        ("leather gloves", "leather gloves"),
+        ("the Classic", "the Classic"),
+        ("an umbrella", "an umbrella"),
+        ("  tote  ", "a tote"),
+    ],
+)
+def test_articles_are_right(noun: str, wanted: str) -> None:
+    assert with_article(noun) == wanted

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from brief.prompts import portrait_prompt, take_prompt
+from brief.prompts import portrait_negative, portrait_prompt, take_prompt
 from brief.types import Persona
 from generation.bundle.card import BundleCard
 from generation.bundle.load import Bundle
@@ -96,7 +96,7 @@ class StableDiffusion:
             Sample(
                 size=size,
                 text=text,
-                negative=self.texts.negative(""),
+                negative=self.texts.negative(portrait_negative(persona.face, self.card.words)),
                 images=nothing,
                 no_images=nothing,
                 masks={role: torch.zeros(latent) for role in self.bundle.roles},
@@ -110,7 +110,7 @@ class StableDiffusion:
             )
             for persona, text, begun in zip(
                 personas,
-                self.texts.encode([portrait_prompt(persona.face) for persona in personas]),
+                self.texts.encode([portrait_prompt(persona.face, self.card.words) for persona in personas]),
                 self.begun_portraits(personas),
                 strict=True,
             )
