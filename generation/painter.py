@@ -58,6 +58,11 @@ class Painter(Protocol):
         ...
 
     @property
+    def most(self) -> int:
+        """Pictures of the card's size that fit into the device's memory at once."""
+        ...
+
+    @property
     def size_step(self) -> int:
         """Edges of a scene are multiples of it, in pixels."""
         ...

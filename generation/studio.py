@@ -6,10 +6,11 @@ batch is done, in any order. An item that fails is a result with its reason; the
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -40,7 +41,8 @@ class Studio:
 
     def __init__(self, models: Models, batch: int = 8) -> None:
         self._models = models
-        self._batch = batch
+        self._batch = min(batch, models.painter.most)
+        self._most: dict[str, int] = {}
 
     @classmethod
     def open(cls, folder: Path | str, device: str | None = None, batch: int = 8) -> Studio:
@@ -128,16 +130,36 @@ class Studio:
     def _together(
         self, stage: str, items: Sequence[_T], key: Callable[[_T], str], make: Callable[[Sequence[_T]], list[Result]]
     ) -> list[Result]:
-        """``make`` on a batch; if that fails (for want of memory, mostly), on each item alone, so that one fails."""
+        """``make`` on a batch. One that does not fit into memory is halved, and no later one is larger; one that
+        fails otherwise is tried item by item, so that only the item fails whose fault it is."""
+        results: list[Result] = []
+        waiting = list(_parts(items, self._most.get(stage, len(items))))
+        while waiting:
+            part = waiting.pop(0)
+            made = self._attempt(stage, part, key, make)
+            if not isinstance(made, _Failed):
+                results += made
+                continue
+            # Out of the except clause: nothing of the failed batch is alive any more, so that it can be freed.
+            _free_memory()
+            size = len(part) // 2 if made.for_memory else 1
+            if made.for_memory:
+                self._most[stage] = size
+            _LOG.warning("%s: a batch of %d failed (%s); going on with %d", stage, len(part), made.reason, size)
+            limit = self._most.get(stage, len(items))
+            waiting = [*_parts(part, size), *(smaller for rest in waiting for smaller in _parts(rest, limit))]
+        return results
+
+    def _attempt(
+        self, stage: str, items: Sequence[_T], key: Callable[[_T], str], make: Callable[[Sequence[_T]], list[Result]]
+    ) -> list[Result] | _Failed:
+        """What ``make`` makes, or why it failed; the failure of a single item is its result."""
         started = time.perf_counter()
         try:
             made = make(items)
         except Exception as error:
             if len(items) > 1:
-                _LOG.warning("%s: a batch of %d failed (%s); trying one by one", stage, len(items), error)
-                if torch.cuda.is_available():
-                    torch.cuda.empty_cache()
-                return [result for item in items for result in self._together(stage, [item], key, make)]
+                return _Failed(_is_memory(error), f"{type(error).__name__}: {error}")
             made = [Result(key(items[0]), error=_reason(stage, error))]
         seconds = time.perf_counter() - started
         self.counts.add_seconds(stage, seconds)
@@ -145,10 +167,32 @@ class Studio:
         return [replace(result, seconds=seconds / len(items)) for result in made]
 
 
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """Why a batch failed, in words: the error itself would keep the batch's tensors alive."""
+
+    for_memory: bool
+    reason: str
+
+
+def _is_memory(error: Exception) -> bool:
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+
+def _free_memory() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 def _reason(stage: str, error: Exception) -> str:
     """Why an item failed, for its owner; what no owner can mend is logged with its trace."""
     if isinstance(error, ValueError | OSError):
         return str(error)
+    if _is_memory(error):
+        return (
+            f"{stage}: one picture of this size does not fit into memory; ask for a smaller one or take a larger card"
+        )
     _LOG.error("%s failed unexpectedly", stage, exc_info=error)
     return f"{stage} failed: {type(error).__name__}: {error}"
 

@@ -6,12 +6,16 @@ read from their configurations, so that a bundle is swapped by swapping a folder
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, StableDiffusionXLPipeline
+from diffusers.hooks import apply_group_offloading
 from diffusers.models.embeddings import (
     ImageProjection,
     IPAdapterFullImageProjection,
@@ -25,9 +29,11 @@ from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 from brief.recipe import RECIPES
 from generation.bundle.card import BundleCard, BundleError, hash_file, read_card, verify
 from generation.bundle.hub import Sources, locate
+from generation.bundle.memory import GIB, MemoryPlan, Weights, count_bytes, plan_memory
 from generation.bundle.scheduler import choose_scheduler
 from generation.counts import Counts
 
+_LOG = logging.getLogger(__name__)
 _PIPELINES = {"sd15": StableDiffusionPipeline, "sdxl": StableDiffusionXLPipeline}
 _RESAMPLER_LAYERS = 4
 
@@ -54,7 +60,20 @@ class Bundle:
     image_processor: Any
     projections: Any
     zero_negative: bool
+    plan: MemoryPlan = field(default_factory=MemoryPlan)
     counts: Counts = field(default_factory=Counts)
+
+    @contextmanager
+    def at_work(self, module: Any, away: bool) -> Iterator[None]:
+        """``module`` on the device for as long as it works, and in main memory again if it is to be ``away``."""
+        if not away:
+            yield
+            return
+        module.to(self.device)
+        try:
+            yield
+        finally:
+            module.to("cpu")
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -124,7 +143,7 @@ def load(
     for file in sources.adapters.values():
         _check_adapter(file)
     pipe = _load_pipeline(card, sources, kind)
-    return _take_apart(pipe.to(where), card, folder, where, kind)
+    return _place(_take_apart(pipe, card, folder, where, kind))
 
 
 def _default_dtype(device: torch.device) -> torch.dtype:
@@ -132,6 +151,38 @@ def _default_dtype(device: torch.device) -> torch.dtype:
         return torch.float32
     # Cards before Ampere emulate bfloat16, and cuDNN has no convolutions in it for them.
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+
+
+def _place(bundle: Bundle) -> Bundle:
+    """Put each model where the plan for the device's memory wants it."""
+    encoders = (*bundle.text_encoders, bundle.image_encoder)
+    weights = Weights(count_bytes([bundle.unet, bundle.projections]), count_bytes([bundle.vae]), count_bytes(encoders))
+    plan = settle_on(bundle.device, weights, bundle.card, bundle.vae.dtype.itemsize)
+    if plan.tiled:
+        bundle.vae.enable_tiling()
+    if bundle.device.type == "cuda":
+        for module in (bundle.unet, bundle.vae):
+            module.to(memory_format=torch.channels_last)
+    if plan.denoiser_streamed:
+        apply_group_offloading(bundle.unet, onload_device=bundle.device, offload_type="leaf_level", use_stream=True)
+    else:
+        bundle.unet.to(bundle.device)
+    bundle.projections.to(bundle.device)
+    if not plan.autoencoder_away:
+        bundle.vae.to(bundle.device)
+    for encoder in () if plan.encoders_away else encoders:
+        encoder.to(bundle.device)
+    return replace(bundle, plan=plan)
+
+
+def settle_on(device: torch.device, weights: Weights | None, card: BundleCard, decode_bytes: int) -> MemoryPlan:
+    """The plan for ``device``: all stays, unless it is a card whose memory is short."""
+    if device.type != "cuda" or weights is None:
+        return MemoryPlan()
+    free, _ = torch.cuda.mem_get_info(device)
+    plan = plan_memory(free, weights, card.width * card.height, decode_bytes_per_value=decode_bytes)
+    _LOG.info("bundle %s on %s with %.1f GiB free: %s", card.name, device, free / GIB, plan)
+    return plan
 
 
 def _with_digests(card: BundleCard, sources: Sources) -> BundleCard:

@@ -22,7 +22,6 @@ from tests.published.layouts import LAYOUTS
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 FAMILIES = ("sd15", "sd15-inpaint", "sdxl", "sdxl-inpaint")
-DRAWN = ("sd15", "sdxl")
 BY_REPOSITORY = {layout.repository: name for name, layout in LAYOUTS.items()}
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
@@ -137,7 +136,6 @@ def test_the_models_are_what_the_configurations_say(published: Bundle) -> None:
     assert published.zero_negative == (published.card.family == "sdxl")
 
 
-@pytest.mark.parametrize("folder", DRAWN, indirect=True)
 def test_every_stage_makes_pictures(folder: Path, packshot: Image.Image) -> None:
     studio = Studio.open(folder, "cpu")
     (portrait,) = studio.faces({"ada": ADA})

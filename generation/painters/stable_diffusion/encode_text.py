@@ -73,7 +73,8 @@ def _encode_with(bundle: Bundle, tokenizer: Any, encoder: Any, texts: Sequence[s
     chunks = [chunk_tokens(tokenizer, text, window) for text in texts]
     ids = torch.tensor([ids for text in chunks for ids in text], device=bundle.device)
     two = bundle.card.family == "sdxl"
-    output = encoder(ids, output_hidden_states=two)
+    with bundle.at_work(encoder, bundle.plan.encoders_away):
+        output = encoder(ids, output_hidden_states=two)
     bundle.counts.text_forwards += 1
     hidden = output.hidden_states[-2] if two else output[0]
     pooled = output["text_embeds"] if "text_embeds" in output else output["pooler_output"]

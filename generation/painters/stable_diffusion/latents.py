@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +12,12 @@ from PIL import Image
 from torch import Tensor
 
 from generation.bundle.load import Bundle
+
+_LOG = logging.getLogger(__name__)
+
+
+class NotFinite(ValueError):
+    """A picture has values that are no numbers: it would be black."""
 
 
 def to_tensor(images: Sequence[Image.Image]) -> Tensor:
@@ -34,7 +42,8 @@ def encode_images(bundle: Bundle, images: Sequence[Image.Image]) -> Tensor:
 def encode_pixels(bundle: Bundle, pixels: Tensor) -> Tensor:
     """Pixels [n, 3, height, width] in 0 to 1 as scaled latents, like :func:`encode_images`."""
     vae = bundle.vae
-    encoded = vae.encode((pixels * 2 - 1).to(bundle.device, vae.dtype))
+    with bundle.at_work(vae, bundle.plan.autoencoder_away):
+        encoded = vae.encode((pixels * 2 - 1).to(bundle.device, vae.dtype))
     # AutoencoderTiny gives latents, AutoencoderKL a distribution.
     raw = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
     latents: Tensor = (raw - (vae.config.shift_factor or 0.0)) * vae.config.scaling_factor
@@ -43,8 +52,29 @@ def encode_pixels(bundle: Bundle, pixels: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def decode_latents(bundle: Bundle, latents: Tensor) -> Tensor:
-    """Scaled latents as pixels, float32 [n, 3, height, width] in 0 to 1."""
+    """Scaled latents as pixels, float32 [n, 3, height, width] in 0 to 1.
+
+    One picture at a time: decoding takes more memory than anything else, and a batch brings it nothing. Where half
+    precision overflows (SDXL's own autoencoder), the autoencoder goes on in full precision.
+
+    Raises:
+        NotFinite: a picture has values that are no numbers, even so.
+    """
+    if not bool(torch.isfinite(latents).all()):
+        raise NotFinite("the models drew values that are no numbers; use another seed, or full precision")
     vae = bundle.vae
-    raw = latents.to(vae.dtype) / vae.config.scaling_factor + (vae.config.shift_factor or 0.0)
-    pixels: Tensor = vae.decode(raw, return_dict=False)[0].float() / 2 + 0.5
+    with bundle.at_work(vae, bundle.plan.autoencoder_away):
+        pixels = _decode(vae, latents)
+        if not bool(torch.isfinite(pixels).all()) and vae.dtype != torch.float32:
+            _LOG.warning("bundle %s: its autoencoder overflows in %s; from now on float32", bundle.card.name, vae.dtype)
+            vae.to(torch.float32)
+            pixels = _decode(vae, latents)
+    if not bool(torch.isfinite(pixels).all()):
+        raise NotFinite("the autoencoder made pixels that are no numbers; the bundle needs another one (source.vae)")
     return pixels.clamp(0, 1)
+
+
+def _decode(vae: Any, latents: Tensor) -> Tensor:
+    shift = vae.config.shift_factor or 0.0
+    raw = latents.to(vae.dtype) / vae.config.scaling_factor + shift
+    return torch.cat([vae.decode(one, return_dict=False)[0].float() / 2 + 0.5 for one in raw.split(1)])

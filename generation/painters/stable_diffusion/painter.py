@@ -77,6 +77,10 @@ class StableDiffusion:
         return self.bundle.hint
 
     @property
+    def most(self) -> int:
+        return self.bundle.plan.batch
+
+    @property
     def size_step(self) -> int:
         """So that every level of the UNet halves evenly and masks stay in place."""
         levels = len(self.bundle.unet.config.block_out_channels)
