@@ -4,7 +4,7 @@
 |---|---|---|
 | ``lookbook_catalog`` | postgres | the catalog's database |
 | ``lookbook_s3`` | aws | access key, secret key; extra: bucket, endpoint_url, region_name, addressing_style |
-| ``lookbook_service`` | http | the generation service; password: its token |
+| ``lookbook_service`` | http | the generation service (host: several are parted by commas); password: its token |
 
 Airflow itself is not imported: DAGs and plugins look the connections up, each in their own way.
 """
@@ -83,7 +83,8 @@ def open_service(connection: AirflowConnection | None) -> GenerationClient:
         return GenerationClient.from_environment()
     scheme = connection.schema or connection.conn_type or "http"
     port = f":{connection.port}" if connection.port else ""
-    return GenerationClient(f"{scheme}://{connection.host}{port}", connection.password or "")
+    hosts = (host.strip() for host in (connection.host or "").split(","))
+    return GenerationClient(",".join(f"{scheme}://{host}{port}" for host in hosts), connection.password or "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,8 +83,16 @@ def health(request: Request, response: Response) -> dict[str, Any]:
     worker: Worker = request.app.state.worker
     now = worker.health
     response.status_code = 200 if now.state is Readiness.READY else 503
-    name = worker.bundle.name if worker.bundle else None
-    return {"state": now.state.value, "reason": now.reason, "bundle": name, "waiting": request.app.state.queue.depth}
+    queue: JobQueue = request.app.state.queue
+    loaded = worker.bundle
+    return {
+        "state": now.state.value,
+        "reason": now.reason,
+        "bundle": loaded.name if loaded else None,
+        "fingerprint": loaded.fingerprint if loaded else None,
+        "waiting": queue.depth,
+        "working": queue.working,
+    }
 
 
 def submit(body: JobRequest, request: Request) -> dict[str, Any]:

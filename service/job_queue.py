@@ -140,6 +140,12 @@ class JobQueue:
         with self._changed:
             return len(self._waiting)
 
+    @property
+    def working(self) -> bool:
+        """Whether a job is being worked on."""
+        with self._changed:
+            return any(queued.state is JobState.RUNNING for queued in self._jobs.values())
+
     def _forget(self) -> None:
         over = [job for job, queued in self._jobs.items() if queued.state.over]
         for job in over[: max(0, len(over) - REMEMBERED)]:

@@ -75,6 +75,18 @@ def test_a_blip_is_bridged_and_nobody_there_is_said_so(pauses: list[float]) -> N
     assert len(pauses) == 1 + 3
 
 
+def test_services_with_different_bundles_are_refused_by_name() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.url.path == "/health"
+        return httpx.Response(200, json={"state": "ready", "bundle": "sdxl", "fingerprint": request.url.host * 4})
+
+    several = GenerationClient("http://one,http://two", "secret", transport=httpx.MockTransport(answer))
+    said = "different bundles: http://one has sdxl .*http://two has sdxl .*LOOKBOOK_BUNDLE"
+    for ask in (several.bundle, lambda: several.submit("mixed", Stage.FACE, [])):
+        with pytest.raises(ServiceError, match=said):
+            ask()
+
+
 def test_cancelling_what_is_unknown_is_fine() -> None:
     client(lambda _request: httpx.Response(404, json={"detail": "unknown"})).cancel("job")
 
