@@ -19,6 +19,8 @@ from training.autoencoder import train_autoencoder
 from training.clip import train_clip
 from training.device import find_device
 from training.export import export
+from training.inpainting.pictures import read_layers
+from training.inpainting.stage import train_inpainting
 from training.peers import Peers
 from training.reader import train_reader
 from training.sketch import train_sketch
@@ -58,6 +60,11 @@ def words(shop: Workshop, minutes: float) -> None:
 
 
 def text2image(shop: Workshop, minutes: float) -> None:
+    if shop.completes and not shop.checkpoint("text2image").exists():
+        raise SystemExit(
+            f"the UNet of {shop.bundle} completes collages and cannot draw whole pictures: train it by `inpainting`, "
+            "or begin anew with another --bundle"
+        )
     models, vae, tokenizer = shop.painter(), shop.autoencoder(), shop.tokenizer()
     folder = shop.runs / "text2image"
     peers = Peers(folder, *shop.worker)
@@ -86,6 +93,13 @@ def adapters(shop: Workshop, minutes: float) -> None:
     )
 
 
+def inpainting(shop: Workshop, minutes: float) -> None:
+    encoder, tokenizer = shop.image_encoder().eval(), shop.tokenizer()
+    train, held_out = (read_layers(shop.data / split, encoder, tokenizer) for split in ("train", "held-out"))
+    folder = shop.runs / "inpainting"
+    train_inpainting(shop.inpainting(), train, held_out, shop.device, folder, minutes, Peers(folder, *shop.worker))
+
+
 def write_bundle(shop: Workshop, minutes: float) -> None:
     export(shop)
 
@@ -98,6 +112,7 @@ STAGES: dict[str, Callable[[Workshop, float], None]] = {
     "text2image": text2image,
     "clip": clip,
     "adapters": adapters,
+    "inpainting": inpainting,
     "export": write_bundle,
 }
 
@@ -115,7 +130,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--worker",
         default="0/1",
-        help="of sketch, text2image and adapters: number/count of this process, when several train together",
+        help="of sketch, text2image, adapters and inpainting: number/count of this process, when several train",
     )
     parser.add_argument("--tiny", action="store_true", help="the smallest models, to try the whole chain")
     asked = parser.parse_args(arguments)

@@ -69,6 +69,13 @@ def attach(unet: UNet2DConditionModel, adapters: Models) -> None:
     unet.config.encoder_hid_dim_type = "ip_image_proj"
 
 
+def attached(unet: UNet2DConditionModel) -> Models:
+    """The adapters that ``unet`` uses, as :func:`make_adapters` gives them."""
+    layers = [unet.get_submodule(f"{name}.processor") for name in cross_attentions(unet)]
+    resamplers = unet.encoder_hid_proj.image_projection_layers
+    return nn.ModuleDict({"resamplers": resamplers, "layers": nn.ModuleList(layers)})
+
+
 def to_files(adapters: Models) -> dict[str, dict[str, Tensor]]:
     """Tensors per role under the keys of the published "plus" adapters."""
     files: dict[str, dict[str, Tensor]] = {}

@@ -12,7 +12,7 @@ _SNR_CUT, _LEAST_WEIGHT = 5.0, 0.5
 _RESCALE = 0.7
 
 
-def make_scheduler() -> DDIMScheduler:
+def make_scheduler(prediction: str = "v_prediction") -> DDIMScheduler:
     """Trailing steps and rescaled betas, so that the first step starts from pure noise (Lin et al., 2023,
     arXiv:2305.08891)."""
     return DDIMScheduler(
@@ -23,7 +23,7 @@ def make_scheduler() -> DDIMScheduler:
         clip_sample=False,
         set_alpha_to_one=True,
         steps_offset=1,
-        prediction_type="v_prediction",
+        prediction_type=prediction,
         timestep_spacing="trailing",
         rescale_betas_zero_snr=True,
     )
@@ -51,6 +51,12 @@ class Noising:
         ratio = self._kept[times] / (1 - self._kept[times]).clamp(min=1e-8)
         weights: Tensor = (ratio.clamp(max=_SNR_CUT) / (ratio + 1)).clamp(min=_LEAST_WEIGHT)
         return weights
+
+    def clarity(self, times: Tensor) -> Tensor:
+        """How little noise there is [n], from 1 (nothing but noise) up: the square of an error of the clean picture
+        against that of the noise it is told from."""
+        clarity: Tensor = 1 / (1 - self._kept[times])
+        return clarity
 
 
 @torch.no_grad()

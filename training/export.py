@@ -7,8 +7,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
 from safetensors.torch import save_file
 from torch import nn
 from transformers import CLIPImageProcessor
@@ -16,10 +15,11 @@ from transformers import CLIPImageProcessor
 from generation.bundle.card import ROLES, BundleCard, Threshold, hash_files, read_card, write_card
 from generation.painters.stable_diffusion.portrait_prior import save_sketch
 from generation.score.face_reader import save_reader
-from training.adapter_files import to_files
+from training.adapter_files import attach, attached, to_files
 from training.diffusion import make_scheduler
+from training.loop import Models
 from training.reader import accuracy, with_accuracy
-from training.workshop import SKETCH, TEXT_PROJECTION, Workshop
+from training.workshop import SKETCH, SKETCH_DECODER, TEXT_PROJECTION, Workshop
 
 NAME = "starter"
 RECIPE: dict[str, float] = {
@@ -35,6 +35,9 @@ place are kept to the end, and it draws the last steps of what is between them."
 UNTRAINED: dict[str, float] = {"face_strength": 0.0, "product_strength": 0.0, "environment_strength": 0.0}
 """Numbers for a bundle whose adapters have learnt nothing yet: they would add noise, so they are off."""
 
+COMPLETING: dict[str, float] = {"steps": 8, "guidance": 1.0, "polish_strength": 0.0}
+"""Numbers for a UNet that completes collages: the place stays outside of what it draws, whatever is kept."""
+
 
 def export(shop: Workshop) -> Path:
     """Write the latest weights of every stage to the workshop's bundle folder and return it.
@@ -42,9 +45,11 @@ def export(shop: Workshop) -> Path:
     Thresholds that an evaluation calibrated before are kept.
     """
     folder = shop.bundle
-    pipe, first = _pipeline(shop), shop.sketch()
+    completes = shop.completes or shop.checkpoint("inpainting").exists()
+    painter, first, decoder = shop.inpainting() if completes else _whole(shop), shop.sketch(), shop.autoencoder()
+    pipe = _pipeline(shop, painter, "sample" if completes else "v_prediction")
     encoder, reader = shop.image_encoder().half(), shop.reader().eval()
-    adapters = to_files(shop.adapters(shop.painter()["unet"]))
+    adapters = to_files(attached(painter["unet"]))
     projection = shop.heads().text.weight.detach().half()
     reader = with_accuracy(reader, accuracy(reader, shop.held_out, shop.device))
     thresholds = read_card(folder).thresholds if (folder / "bundle.toml").exists() else {}
@@ -60,8 +65,10 @@ def export(shop: Workshop) -> Path:
         save_file(tensors, folder / "ip_adapter" / f"{role}.safetensors")
     save_reader(reader, folder / "scorers" / "face_reader")
     save_sketch(first, folder / SKETCH)
+    if completes:
+        decoder.half().save_pretrained(folder / SKETCH_DECODER)
     save_file({"weight": projection.contiguous()}, folder / TEXT_PROJECTION)
-    write_card(folder, _card(shop, thresholds, folder))
+    write_card(folder, _card(shop, thresholds, folder, completes=completes))
     return folder
 
 
@@ -73,20 +80,42 @@ def _forget_origin(folder: Path) -> None:
             file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
-def _pipeline(shop: Workshop) -> StableDiffusionPipeline:
+def _whole(shop: Workshop) -> Models:
+    """Text encoder, autoencoder and a UNet with its adapters that draws whole pictures."""
     painter = shop.painter()
-    parts: dict[str, nn.Module] = {"unet": painter["unet"], "text_encoder": painter["text"], "vae": shop.autoencoder()}
+    attach(painter["unet"], shop.adapters(painter["unet"]))
+    painter["vae"] = shop.autoencoder()
+    return painter
+
+
+def _pipeline(shop: Workshop, painter: Models, prediction: str) -> StableDiffusionPipeline:
+    parts: dict[str, nn.Module] = {
+        "unet": _without_adapters(painter["unet"]),
+        "text_encoder": painter["text"].half(),
+        "vae": painter["vae"],
+    }
+    if isinstance(parts["vae"], AutoencoderTiny):
+        parts["vae"].half()
     return StableDiffusionPipeline(
         tokenizer=shop.tokenizer(),
-        scheduler=make_scheduler(),
+        scheduler=make_scheduler(prediction),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
-        **{name: part.to(torch.float16) for name, part in parts.items()},
+        **parts,
     )
 
 
-def _card(shop: Workshop, thresholds: Mapping[str, Threshold], folder: Path) -> BundleCard:
+def _without_adapters(unet: UNet2DConditionModel) -> UNet2DConditionModel:
+    """A copy of ``unet`` in float16 as it is stored, its adapters in files of their own."""
+    bare = UNet2DConditionModel.from_config({**unet.config, "encoder_hid_dim_type": None})
+    bare.load_state_dict({name: unet.state_dict()[name] for name in bare.state_dict()})
+    return bare.half()
+
+
+def _card(shop: Workshop, thresholds: Mapping[str, Threshold], folder: Path, *, completes: bool) -> BundleCard:
+    scorers = {"face_reader": "scorers/face_reader", "text_projection": TEXT_PROJECTION, "sketch": SKETCH}
+    recipe = RECIPE if shop.checkpoint("adapters").exists() else {**RECIPE, **UNTRAINED}
     return BundleCard(
         name=NAME,
         family="sd15",
@@ -95,8 +124,9 @@ def _card(shop: Workshop, thresholds: Mapping[str, Threshold], folder: Path) -> 
         width=shop.sizes.pixels,
         height=shop.sizes.pixels,
         adapters={role: f"ip_adapter/{role}.safetensors" for role in ROLES},
-        scorers={"face_reader": "scorers/face_reader", "text_projection": TEXT_PROJECTION, "sketch": SKETCH},
-        recipe=RECIPE if shop.checkpoint("adapters").exists() else {**RECIPE, **UNTRAINED},
+        scorers={**scorers, "sketch_decoder": SKETCH_DECODER} if completes else scorers,
+        recipe=COMPLETING if completes else recipe,
         thresholds=thresholds,
+        inpaint={"hint": "figure"} if completes else {},
         sha256=hash_files(folder),
     )

@@ -14,14 +14,17 @@ from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
 
 from generation.bundle.card import ROLES
+from generation.bundle.patches import PatchAutoencoder, fit_patches
 from generation.painters.stable_diffusion.portrait_prior import Sketch, load_sketch
 from generation.score.face_reader import FaceReader, load_reader
-from training.adapter_files import from_files, make_adapters
+from training.adapter_files import attach, from_files, make_adapters
 from training.autoencoder import make_autoencoder
 from training.checkpoint import load_mean
 from training.clip import Heads, make_image_encoder
 from training.corpus import Corpus, read_corpus
 from training.device import Device
+from training.inpainting.pictures import whole_shots
+from training.inpainting.unet import make_inpainting_unet
 from training.loop import Models
 from training.reader import make_reader
 from training.sizes import Sizes
@@ -31,7 +34,10 @@ from training.tokenizer import make_tokenizer
 from training.words import make_words
 from training.world.captions import all_words
 
+_FITTED = 512
+"""Shots to which patches are fitted."""
 SKETCH = "scorers/sketch"
+SKETCH_DECODER = "scorers/sketch_decoder"
 TEXT_PROJECTION = "scorers/text_projection.safetensors"
 
 
@@ -77,8 +83,14 @@ class Workshop:
             return CLIPTokenizer.from_pretrained(self.bundle / "tokenizer")
         return make_tokenizer(all_words(), self.sizes.positions)
 
+    @property
+    def completes(self) -> bool:
+        """Whether the bundle's UNet completes collages; its latents are patches, and the sketch has a decoder."""
+        return (self.bundle / SKETCH_DECODER).exists()
+
     def autoencoder(self) -> AutoencoderTiny:
-        vae = _loaded(AutoencoderTiny, self.bundle / "vae") if self.begun else make_autoencoder(self.sizes)
+        folder = self.bundle / (SKETCH_DECODER if self.completes else "vae")
+        vae = _loaded(AutoencoderTiny, folder) if self.begun else make_autoencoder(self.sizes)
         self._latest("autoencoder", {"vae": vae})
         return vae
 
@@ -100,6 +112,27 @@ class Workshop:
         models = nn.ModuleDict({"text": text, "unet": unet})
         self._latest("text2image", dict(models.items()))
         return models
+
+    def inpainting(self) -> Models:
+        """Text encoder ("text"), UNet ("unet") with its adapters, and the patches ("vae") that are its latents."""
+        file = self.checkpoint("inpainting")
+        painter = self.painter()
+        if self.completes:
+            patches = _loaded(PatchAutoencoder, self.bundle / "vae")
+        else:
+            patches = self._patches(file.parent / "vae")
+            painter["unet"] = make_inpainting_unet(painter["unet"], patches.config.latent_channels)
+        attach(painter["unet"], self.adapters(painter["unet"]))
+        models = nn.ModuleDict({**dict(painter.items()), "vae": patches.requires_grad_(False)})
+        self._latest("inpainting", {"unet": models["unet"]})
+        return models
+
+    def _patches(self, folder: Path) -> PatchAutoencoder:
+        """The patches of a run, fitted to its pictures when it begins."""
+        if not folder.exists():
+            fit_patches(whole_shots(self.data / "train", _FITTED)).save_pretrained(folder)
+        patches: PatchAutoencoder = _loaded(PatchAutoencoder, folder)
+        return patches
 
     def words(self) -> Models:
         """Text encoder, the UNet's embedding of a whole text, and a head that draws from it."""

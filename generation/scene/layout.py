@@ -66,7 +66,7 @@ class Layout:
         return Layout(self.product.mirrored(), self.stands, face, tuple(box.mirrored() for box in self.free))
 
 
-_LAYOUTS = {
+LAYOUTS = {
     Framing.HELD: Layout(
         product=Box(0.60, 0.42, 0.94, 0.77),
         stands=False,
@@ -96,7 +96,7 @@ _LAYOUTS = {
 
 def layout_of(framing: Framing, shot_seed: int) -> Layout:
     """The regions of a framing; the shot's seed puts the product left or right, the same for all its takes."""
-    layout = _LAYOUTS[framing]
+    layout = LAYOUTS[framing]
     return layout.mirrored() if seed_of("side", shot_seed) % 2 else layout
 
 

@@ -88,7 +88,7 @@ def drawn_share(free: Tensor, person: Tensor, product: Tensor) -> Tensor:
         person, product: their outlines.
     """
     edge = max(product.shape[-2:])
-    rims = torch.maximum(_grown(person, edge // _PERSON_RIM), _grown(product, edge // _PRODUCT_RIM))
+    rims = torch.maximum(grown(person, edge // _PERSON_RIM), grown(product, edge // _PRODUCT_RIM))
     soft = edge // _SOFT_RIM
     together = torch.maximum(free, rims)
     maps = together.reshape(-1, 1, *together.shape[-2:])
@@ -96,7 +96,7 @@ def drawn_share(free: Tensor, person: Tensor, product: Tensor) -> Tensor:
     return shares.reshape(together.shape) * (1 - product)
 
 
-def _grown(shares: Tensor, pixels: int) -> Tensor:
+def grown(shares: Tensor, pixels: int) -> Tensor:
     """The largest share within ``pixels``; first across, then down, which costs a tenth of a square window."""
     maps = shares.reshape(-1, 1, *shares.shape[-2:])
     across = functional.max_pool2d(maps, (1, 2 * pixels + 1), 1, (0, pixels))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from diffusers import AutoencoderTiny
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
@@ -42,22 +43,25 @@ class StableDiffusion:
 
     Attributes:
         prior: from a casting sheet to the latents that a portrait begins with; ``None`` if the bundle has none.
+        prior_decoder: from the prior's latents to pixels, where they are not the bundle's own latents; else ``None``.
     """
 
     bundle: Bundle
     texts: TextEncoder
     images: ImageEncoder
     prior: Sketch | None
+    prior_decoder: AutoencoderTiny | None
 
     @classmethod
     def of(cls, bundle: Bundle) -> StableDiffusion:
         """A painter with empty caches on a loaded bundle."""
-        prior = bundle.card.scorers.get("sketch")
+        prior, decoder = bundle.card.scorers.get("sketch"), bundle.card.scorers.get("sketch_decoder")
         return cls(
             bundle=bundle,
             texts=TextEncoder(bundle),
             images=ImageEncoder(bundle),
             prior=load_sketch(bundle.folder / prior, bundle.device) if prior else None,
+            prior_decoder=_prior_decoder(bundle, decoder) if decoder else None,
         )
 
     @property
@@ -133,7 +137,12 @@ class StableDiffusion:
         if self.prior is None:
             return [None] * len(personas)
         faces, seeds = [persona.face for persona in personas], [persona.seed for persona in personas]
-        return list(sketch(self.prior, faces, seeds).to(self.bundle.device, self.bundle.dtype))
+        begun = sketch(self.prior, faces, seeds).to(self.bundle.device, self.bundle.dtype)
+        if self.prior_decoder is not None:
+            with torch.inference_mode():
+                pixels = self.prior_decoder.decode(begun).sample.float() / 2 + 0.5
+            begun = encode_pixels(self.bundle, pixels.clamp(0, 1)).to(self.bundle.dtype)
+        return list(begun)
 
     def compose(self, scenes: Sequence[Scene]) -> list[Image.Image]:
         """Each scene by its words, by the adapter of each role in its own region, and by what the recipe keeps."""
@@ -213,3 +222,10 @@ class StableDiffusion:
             drawn = denoise(self.bundle, [samples[number] for number in numbers])
             pictures.update(zip(numbers, to_images(decode_latents(self.bundle, drawn)), strict=True))
         return [pictures[number] for number in range(len(samples))]
+
+
+def _prior_decoder(bundle: Bundle, folder: str) -> AutoencoderTiny:
+    decoder: AutoencoderTiny = AutoencoderTiny.from_pretrained(
+        bundle.folder / folder, use_safetensors=True, local_files_only=True, dtype=bundle.dtype
+    )
+    return decoder.eval().requires_grad_(False).to(bundle.device)

@@ -1,0 +1,82 @@
+"""Stage: the inpainting UNet with its three IP-Adapters, the text encoder frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training.device import Device
+from training.diffusion import Noising
+from training.inpainting.batches import Batch, Collages
+from training.inpainting.pictures import Layers
+from training.inpainting.sampling import complete
+from training.inpainting.unet import completed
+from training.loop import Losses, Models, Schedule, train
+from training.peers import Peers
+from training.sheets import save_sheet
+
+_PICTURES = 16
+_SHOWN, _STEPS = 12, 8
+_BEND = 0.1
+"""Error from which the loss grows as its amount and no longer as its square: a pixel that only has to be copied is
+worth as much care as one that has to be guessed (pseudo-Huber, Song & Dhariwal, 2023, arXiv:2310.14189)."""
+_MOST = 5.0
+
+
+def train_inpainting(
+    painter: Models,
+    layers: Layers,
+    held_out: Layers,
+    device: Device,
+    folder: Path,
+    minutes: float,
+    peers: Peers,
+) -> None:
+    """Train the UNet of ``painter`` and its adapters together; "text" and "vae" stay as they are."""
+    collages, noising = Collages(layers, painter["vae"]), Noising(device.torch)
+    text = painter["text"].to(device.torch).eval().requires_grad_(False)
+    unet = painter["unet"].to(device.torch, memory_format=torch.channels_last).requires_grad_(True)
+    models: Models = nn.ModuleDict({"unet": unet})
+    batch = _PICTURES * (8 if device.fast else 1)
+
+    def losses(models: Models) -> Losses:
+        told = collages.draw(batch).to(device.torch)
+        with torch.no_grad():
+            tokens = text(told.ids).last_hidden_state
+        times = noising.draw_times(batch)
+        noised, _ = noising.apply(told.target, torch.randn_like(told.target), times)
+        return _losses(
+            completed(models["unet"], noised, times, tokens, told), told, noising.clarity(times).clamp(max=_MOST)
+        )
+
+    look = _looker(Collages(held_out, painter["vae"]), text, device, folder)
+    train("inpainting", models, losses, Schedule(minutes, batch, 1e-3, mean=0.995), device, folder, look, peers)
+
+
+def _losses(found: Tensor, told: Batch, clarity: Tensor) -> Losses:
+    """``loss`` and the mean square error of what is drawn, and that of leaving the collage as it is."""
+    error = functional.huber_loss(found, told.target, reduction="none", delta=_BEND) / _BEND
+    drawn = told.mask / told.mask.sum() / found.shape[1]
+    return {
+        "loss": ((error * told.weight).mean((1, 2, 3)) * clarity).mean(),
+        "drawn": ((found - told.target).square() * drawn).sum(),
+        "copied": ((told.hint - told.target).square() * drawn).sum(),
+    }
+
+
+def _looker(collages: Collages, text: nn.Module, device: Device, folder: Path) -> Callable[[Models], None]:
+    """Completes held-out collages whenever a checkpoint is written: collage, completed, rendered."""
+    rows = torch.arange(len(collages.layers))[:_SHOWN]
+    no = torch.zeros(len(rows), dtype=torch.bool)
+    told = collages.of(rows, no, no, vary=False).to(device.torch)
+
+    def look(models: Models) -> None:
+        drawn = complete(models["unet"], text, told, _STEPS)
+        pictures = [collages.patches.decode(latents.cpu())[0] / 2 + 0.5 for latents in (told.hint, drawn, told.target)]
+        save_sheet(torch.cat(pictures).clamp(0, 1), _SHOWN, folder / "completed.png")
+
+    return look
