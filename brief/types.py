@@ -178,7 +178,7 @@ class Scorecard:
 
 
 @dataclass(frozen=True, slots=True)
-class Asset:
+class Publication:
     """What was published for a shot: object keys and SHA-256 of the master, each rendition and the manifest."""
 
     shot_key: str

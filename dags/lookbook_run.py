@@ -15,12 +15,14 @@ def open_run() -> Run:
     """Opened connections, for the DAG run that the current task belongs to."""
     from pipeline import run as connections
     from pipeline.run import Run
+    from storage.catalog.runs import RunKey
 
+    dag_run = get_current_context()["dag_run"]
     return Run(
         connections.open_catalog(_connection(connections.CATALOG)),
         connections.open_objects(_connection(connections.S3)),
         connections.open_service(_connection(connections.SERVICE)),
-        get_current_context()["dag_run"].run_id,
+        RunKey(dag_run.dag_id, dag_run.run_id),
     )
 
 

@@ -51,7 +51,7 @@ def _paper(pictures: int) -> Image.Image:
 
 def _picture(objects: Objects, record: ShotRecord) -> Image.Image:
     """The published master, else the take as it was refined, in a square cell."""
-    ref = record.asset.master if record.asset else record.take.refined if record.take else None
+    ref = record.publication.master if record.publication else record.take.refined if record.take else None
     cell = Image.new("RGB", (CELL, CELL), PAPER)
     if ref is None:
         return cell

@@ -77,8 +77,11 @@ class PostgresServer:
         except psycopg.OperationalError:
             return False
 
-    def create_database(self, name: str, *, owner: str | None = None, password: str | None = None) -> None:
-        """Make database ``name`` unless it exists, and its owner, whose password is set each time."""
+    def create_database(
+        self, name: str, *, owner: str | None = None, password: str | None = None, template: str = "template1"
+    ) -> None:
+        """Make database ``name`` unless it exists, as a copy of ``template``, and its owner, whose password is set
+        each time."""
         with self._connect() as connection:
             if owner is not None:
                 exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (owner,)).fetchone()
@@ -87,7 +90,8 @@ class PostgresServer:
                 connection.execute(statement.format(verb, sql.Identifier(owner), sql.Literal(password)))
             if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is None:
                 owned_by = sql.Identifier(owner or SUPERUSER)
-                connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), owned_by))
+                statement = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}")
+                connection.execute(statement.format(sql.Identifier(name), owned_by, sql.Identifier(template)))
 
     def drop_database(self, name: str) -> None:
         """Drop database ``name``, ending its sessions."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from brief.recipe import portrait_key
 from pipeline.run import Run
 from pipeline.stage_job import run_stage
+from pipeline.stages import record_portrait
 from service.jobs import ItemResult, Stage
 from storage.catalog.errors import RowMissing
 
@@ -34,8 +35,10 @@ def cast(run: Run, names: Sequence[str]) -> dict[str, str]:
 
     def record(result: ItemResult) -> None:
         if result.object is not None:
-            made[wanted[result.key]] = result.object
+            name = wanted[result.key]
+            made[name] = result.object
+            record_portrait(run, known[name], result)
 
-    run_stage(run.service, run.run_id, Stage.FACE, items, record)
+    run_stage(run.service, str(run.id), Stage.FACE, items, record)
     _LOG.info("%d of %d portraits are there", len(made), len(wanted))
     return made

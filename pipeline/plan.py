@@ -73,7 +73,7 @@ def plan_run(
         if dry_run:
             _say_what_would_be_made(run, campaign, planned.shots)
             continue
-        record = run.catalog.record_plan(campaign, planned, run.run_id)
+        record = run.catalog.record_plan(campaign, planned, run.id)
         _LOG.info("campaign %r: %s", campaign.name, record)
         shots += run.catalog.outstanding(campaign.name, reprocess)
     if chosen and len(problems) == len(chosen):

@@ -7,41 +7,25 @@ The mark is XMP's ``Iptc4xmpExt:DigitalSourceType`` with IPTC's term for picture
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from pydantic import TypeAdapter
 
-from brief.recipe import RECIPE_VERSION, recipe_on
-from brief.types import Asset, ImageRef, Shot, Take
+from brief.recipe import recipe_on
+from brief.types import ImageRef, MadeBy, Publication, Shot, Take
 from storage.bucket import keys as object_keys
 from storage.catalog.records import TakeRecord
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-MANIFEST_VERSION = 1
-_NAMED = ("lookbook", "pillow", "torch", "diffusers", "transformers")
+MANIFEST_VERSION = 2
 _SHOT = TypeAdapter(Shot)
 
 
 class ManifestDamaged(ValueError):
     """The manifest of a publication cannot be read; says which object and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class BundleLabel:
-    """The bundle that made a picture, as the generation service names it. ``stand_in`` means random weights;
-    ``recipe`` holds the numbers by which the bundle departs from the named preset."""
-
-    name: str
-    fingerprint: str
-    licence: str
-    commercial: bool
-    stand_in: bool
-    recipe: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +40,12 @@ class PublishedFile:
     enlarged: float = 1.0
 
 
-def xmp_packet(shot: Shot, bundle: BundleLabel) -> bytes:
+def xmp_packet(shot: Shot, made_by: MadeBy | None) -> bytes:
     """The XMP to embed: source type, the shot's key as identifier, and what made it."""
-    made_by = f"Lookbook, bundle {bundle.name}" + (" (stand-in with random weights)" if bundle.stand_in else "")
+    tool = "Lookbook"
+    if made_by is not None:
+        stand_in = " (stand-in with random weights)" if made_by.bundle.stand_in else ""
+        tool += f", bundle {made_by.bundle.name}{stand_in}"
     return (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
         '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
@@ -67,21 +54,19 @@ def xmp_packet(shot: Shot, bundle: BundleLabel) -> bytes:
         ' xmlns:xmp="http://ns.adobe.com/xap/1.0/"'
         ' xmlns:dc="http://purl.org/dc/elements/1.1/"'
         f" Iptc4xmpExt:DigitalSourceType={quoteattr(DIGITAL_SOURCE_TYPE)}"
-        f" xmp:CreatorTool={quoteattr(made_by)}"
+        f" xmp:CreatorTool={quoteattr(tool)}"
         f" dc:identifier={quoteattr(shot.key)}"
         '/></rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
     ).encode()
 
 
-def manifest(
-    shot: Shot,
-    record: TakeRecord,
-    bundle: BundleLabel,
-    master: PublishedFile,
-    renditions: Mapping[str, PublishedFile],
-) -> bytes:
-    """The picture's whole history as JSON: equal inputs give equal bytes."""
-    take = record.take
+def manifest(shot: Shot, record: TakeRecord, master: PublishedFile, renditions: Mapping[str, PublishedFile]) -> bytes:
+    """The picture's whole history as JSON: equal inputs give equal bytes.
+
+    ``bundle``, ``software``, ``device`` and the recipe's version and numbers are those of whoever made the picture, and
+    ``null`` where that was not recorded; ``publisher`` is who wrote the files.
+    """
+    take, made_by = record.take, record.made_by
     content = {
         "manifest_version": MANIFEST_VERSION,
         "digital_source_type": DIGITAL_SOURCE_TYPE,
@@ -92,20 +77,22 @@ def manifest(
         "seconds": dict(record.seconds),
         "recipe": {
             "name": shot.recipe,
-            "version": RECIPE_VERSION,
-            "numbers": asdict(recipe_on(bundle.recipe, shot.recipe, take.changes)),
+            "version": made_by.recipe_version if made_by else None,
+            "numbers": asdict(recipe_on(made_by.bundle.recipe, shot.recipe, take.changes)) if made_by else None,
         },
-        "bundle": asdict(bundle),
+        "bundle": asdict(made_by.bundle) if made_by else None,
+        "software": dict(made_by.software) if made_by else None,
+        "device": made_by.device if made_by else None,
         "refined": asdict(record.refined) if record.refined else None,
         "master": asdict(master),
         "renditions": {name: asdict(each) for name, each in renditions.items()},
-        "software": _software(),
+        "publisher": {"lookbook": _lookbook_version(), "pillow": version("pillow")},
     }
     return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False).encode()
 
 
-def read_manifest(manifest_ref: ImageRef, data: bytes) -> tuple[Asset, Take]:
-    """The asset that a manifest tells of, and the take that it was made from.
+def read_manifest(manifest_ref: ImageRef, data: bytes) -> tuple[Publication, Take]:
+    """The publication that a manifest tells of, and the take that it was made from.
 
     Raises:
         ManifestDamaged: the bytes are not a manifest.
@@ -113,14 +100,14 @@ def read_manifest(manifest_ref: ImageRef, data: bytes) -> tuple[Asset, Take]:
     try:
         content = json.loads(data)
         take = Take(**content["take"])
-        asset = Asset(
+        publication = Publication(
             shot_key=content["shot"]["key"],
             take_key=take.key,
             master=ImageRef(**content["master"]["ref"]),
             renditions={name: ImageRef(**each["ref"]) for name, each in content["renditions"].items()},
             manifest=manifest_ref,
         )
-        return asset, take
+        return publication, take
     except (ValueError, KeyError, TypeError) as error:
         raise ManifestDamaged(
             f"{manifest_ref.key!r} is not a manifest ({error!r}); delete it, then run the campaign with "
@@ -128,12 +115,9 @@ def read_manifest(manifest_ref: ImageRef, data: bytes) -> tuple[Asset, Take]:
         ) from error
 
 
-def _software() -> dict[str, Any]:
-    """Versions on the machine that publishes."""
-    found = {"python": platform.python_version()}
-    for name in _NAMED:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+def _lookbook_version() -> str | None:
+    """``None`` where Lookbook runs from its folder without being installed."""
+    try:
+        return version("lookbook")
+    except PackageNotFoundError:
+        return None

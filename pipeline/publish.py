@@ -16,20 +16,23 @@ from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from brief.images import ImageRefused, read_image
-from brief.types import Asset, ImageRef, Rendition, Shot, Take, Verdict
-from pipeline.provenance import BundleLabel, ManifestDamaged, PublishedFile, manifest, read_manifest, xmp_packet
+from brief.types import ImageRef, Publication, Rendition, Shot, Take, Verdict
+from pipeline.provenance import ManifestDamaged, PublishedFile, manifest, read_manifest, xmp_packet
 from pipeline.run import Run
-from pipeline.stages import best_take
+from pipeline.stages import best_take, is_whole
 from storage.bucket import keys as object_keys
 from storage.bucket.errors import ObjectDiffers, ObjectMissing
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
 from storage.catalog.records import TakeRecord
-from storage.catalog.tables import ShotState
+from storage.catalog.runs import RunKey
+from storage.catalog.tables import Decision, ShotState
 
 PNG_EFFORT = 3
 """Of zlib: a tenth of the time of the highest for a few per cent of size."""
 XMP_IN_PNG = "XML:com.adobe.xmp"
+ASKED_FOR = "a person turned down a take of it before"
+"""Reason of a review of what was made on a person's wish."""
 
 
 class NothingToPublish(ValueError):
@@ -40,12 +43,11 @@ def publish(
     shot: Shot,
     record: TakeRecord,
     renditions: Sequence[Rendition],
-    bundle: BundleLabel,
     *,
     objects: Objects,
     catalog: Catalog,
-    run_id: str,
-) -> Asset:
+    run: RunKey,
+) -> Publication:
     """Publish one take of a shot. What was published for the shot before stays and is returned, whichever the take.
 
     Args:
@@ -59,12 +61,12 @@ def publish(
         CatalogError: something about the catalog; the objects are there and another attempt finds them.
     """
     before = _published_before(shot, objects)
-    asset, take = before or _write(shot, record, renditions, bundle, objects)
-    catalog.record_asset(asset, run_id, take)
-    return asset
+    publication, take = before or _write(shot, record, renditions, objects)
+    catalog.record_publication(publication, run, take)
+    return publication
 
 
-def _published_before(shot: Shot, objects: Objects) -> tuple[Asset, Take] | None:
+def _published_before(shot: Shot, objects: Objects) -> tuple[Publication, Take] | None:
     key = object_keys.manifest(shot)
     there = objects.head(key)
     if there is None:
@@ -74,14 +76,14 @@ def _published_before(shot: Shot, objects: Objects) -> tuple[Asset, Take] | None
 
 
 def _write(
-    shot: Shot, record: TakeRecord, renditions: Sequence[Rendition], bundle: BundleLabel, objects: Objects
-) -> tuple[Asset, Take]:
+    shot: Shot, record: TakeRecord, renditions: Sequence[Rendition], objects: Objects
+) -> tuple[Publication, Take]:
     if record.refined is None or record.scorecard is None:
         lacks = "refined" if record.refined is None else "scored"
         raise NothingToPublish(f"take {record.take.number} of shot {shot.key} was not {lacks}; run that stage first")
     data = objects.get(record.refined.key, record.refined.sha256)
     picture = read_image(data, f"refined take {record.take.number} of shot {shot.key}").convert("RGB")
-    mark = xmp_packet(shot, bundle)
+    mark = xmp_packet(shot, record.made_by)
     master = _put(objects, object_keys.master(shot), encode_master(picture, mark), picture.size)
     files = {}
     for each in renditions:
@@ -89,7 +91,7 @@ def _write(
         file = _put(objects, key, encode_rendition(picture, each, mark), (each.width, each.height))
         files[each.name] = replace(file, enlarged=round(_enlarged(picture.size, each), 3))
     key = object_keys.manifest(shot)
-    content = manifest(shot, record, bundle, master, files)
+    content = manifest(shot, record, master, files)
     stored = objects.put(key, content, object_keys.content_type(key), keep_first=True)
     # Another run may have been first; then its manifest counts, whose timings differ from ours.
     return read_manifest(stored.ref, objects.get(key, stored.sha256) if stored.kept else content)
@@ -133,57 +135,61 @@ _OWN_FAULT = (ImageRefused, ManifestDamaged, NothingToPublish, ObjectDiffers, Ob
 def settle(run: Run, keys: Sequence[str]) -> dict[str, int]:
     """Publish each shot whose best take is accepted, open a review where it is doubtful, turn down the rest.
 
-    A shot that cannot be published is recorded as failed, and the others go on. Returns the number per outcome.
+    A shot for which a person turned down a take before goes before a person again, whatever its new take scored. A
+    shot that cannot be published is recorded as failed, and the others go on. Returns the number per outcome.
 
     Raises:
-        ObjectError, CatalogError, ServiceError: the bucket refuses or is gone, the database or the service is gone.
+        ObjectError, CatalogError: the bucket or the database refuses or is gone.
     """
-    takes, label = run.catalog.takes(keys), bundle_label(run)
-    shots = run.catalog.shots(keys)
+    takes, shots = run.catalog.takes(keys), run.catalog.shots(keys)
     sizes = _renditions(run, shots)
     outcomes: Counter[str] = Counter()
     for shot in shots:
-        best = best_take(takes[shot.key])
-        outcome = ShotState.FAILED
-        if best is None or best.scorecard is None:
-            run.catalog.record_failure(shot.key, "publish", "no take of it was scored; run the campaign again")
-        elif best.scorecard.verdict is Verdict.ACCEPT:
-            outcome = _publish(run, shot, best, sizes[shot.campaign], label)
-        elif best.scorecard.verdict is Verdict.REJECT:
-            run.catalog.record_rejection(shot.key, best.scorecard.reasons)
-            outcome = ShotState.REJECTED
-        else:
-            run.catalog.open_review(shot.key, best.take.key, best.scorecard.reasons)
-            outcome = ShotState.REVIEW
+        outcome = _settle(run, shot, takes[shot.key], sizes[shot.campaign])
         outcomes[outcome.value] += 1
         _LOG.info("%s in %s: %s", shot.product.sku, shot.environment.name, outcome.value)
     return dict(outcomes)
 
 
+def _settle(run: Run, shot: Shot, takes: Sequence[TakeRecord], renditions: Sequence[Rendition]) -> ShotState:
+    turned_down = [each for each in takes if each.rejected]
+    best = best_take(takes)
+    if best is None and turned_down:
+        run.catalog.open_review(shot.key, turned_down[-1].take.key, ())  # which keeps the person's answer
+        return ShotState.REJECTED
+    if best is None or best.scorecard is None:
+        run.catalog.record_failure(shot.key, "publish", "no take of it was scored; run the campaign again")
+        return ShotState.FAILED
+    verdict, reasons = best.scorecard.verdict, best.scorecard.reasons
+    if turned_down and best.decision is None:
+        verdict, reasons = Verdict.REVIEW, (ASKED_FOR, *reasons)
+    if verdict is Verdict.ACCEPT or best.decision is Decision.APPROVE:
+        return _publish(run, shot, best, renditions)
+    if verdict is Verdict.REJECT:
+        run.catalog.record_rejection(shot.key, reasons)
+        return ShotState.REJECTED
+    run.catalog.open_review(shot.key, best.take.key, reasons)
+    return ShotState.REVIEW
+
+
 def publish_approved(run: Run) -> dict[str, int]:
     """Publish what people approved since; errors as :func:`settle`."""
     waiting = run.catalog.approved_unpublished()
-    if not waiting:
-        return {}
-    label = bundle_label(run)
     sizes = _renditions(run, [review.shot for review in waiting])
     outcomes: Counter[str] = Counter()
     for review in waiting:
-        outcome = _publish(run, review.shot, review.take, sizes[review.shot.campaign], label)
+        outcome = _publish(run, review.shot, review.take, sizes[review.shot.campaign])
         outcomes[outcome.value] += 1
         _LOG.info("%s, approved by %s: %s", review.shot.product.sku, review.decided_by, outcome.value)
     return dict(outcomes)
 
 
-def bundle_label(run: Run) -> BundleLabel:
-    """The loaded bundle, as manifests name it."""
-    info = run.service.bundle()
-    return BundleLabel(info.name, info.fingerprint, info.licence, info.commercial, info.stand_in, info.recipe)
-
-
-def _publish(run: Run, shot: Shot, take: TakeRecord, renditions: Sequence[Rendition], label: BundleLabel) -> ShotState:
+def _publish(run: Run, shot: Shot, take: TakeRecord, renditions: Sequence[Rendition]) -> ShotState:
+    if not is_whole(run, take.outputs.get("refine")):
+        run.catalog.record_loss(shot.key, "its picture is gone from the bucket or damaged; the next run makes it again")
+        return ShotState.PLANNED
     try:
-        publish(shot, take, renditions, label, objects=run.objects, catalog=run.catalog, run_id=run.run_id)
+        publish(shot, take, renditions, objects=run.objects, catalog=run.catalog, run=run.id)
     except _OWN_FAULT as error:
         run.catalog.record_failure(shot.key, "publish", str(error))
         _LOG.error("%s cannot be published: %s", shot.product.sku, error)

@@ -19,6 +19,7 @@ from service.client import GenerationClient
 from storage.bucket.objects import Objects
 from storage.bucket.settings import ObjectSettings
 from storage.catalog.catalog import Catalog
+from storage.catalog.runs import RunKey
 
 CATALOG, S3, SERVICE = "lookbook_catalog", "lookbook_s3", "lookbook_service"
 DATABASE_VARIABLE = "LOOKBOOK_DATABASE_URL"
@@ -91,11 +92,11 @@ def open_service(connection: AirflowConnection | None) -> GenerationClient:
 class Run:
     """Opened connections, and the run on whose behalf they are used.
 
-    ``run_id`` is recorded with what is planned and published, and makes the ids of jobs: a task that is tried again
-    within its run finds its job again.
+    ``id`` is recorded with what is planned and published, and makes the ids of jobs: a task that is tried again within
+    its run finds its job again.
     """
 
     catalog: Catalog
     objects: Objects
     service: GenerationClient
-    run_id: str
+    id: RunKey

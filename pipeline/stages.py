@@ -1,7 +1,8 @@
 """The stages of one shard of shots, in the order in which a run takes them.
 
 Each takes the keys of shots and returns the keys of those that go on; a shot that fails is recorded with its reason
-and left out, and the others go on. What is recorded already is not asked for again, so every stage can be repeated.
+and left out, and the others go on. What is recorded and still in the bucket, whole, is not asked for again, so every
+stage can be repeated; what is gone or damaged is made again, with what it is made from.
 All raise what makes an Airflow task try again when the database, the bucket or the service is gone.
 """
 
@@ -12,17 +13,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from brief.recipe import recipe_on, take
-from brief.types import ImageRef, Scorecard, Shot, Take, Verdict
+from brief.types import ImageRef, Persona, Scorecard, Shot, Take, Verdict
 from generation.score.verdict import suggest_changes
 from pipeline.run import Run
 from pipeline.stage_job import run_stage
 from service.jobs import ItemResult, Stage
-from storage.catalog.records import TakeRecord
-from storage.catalog.tables import ShotState
+from storage.bucket.errors import ObjectDiffers, ObjectMissing
+from storage.catalog.records import StageOutput, TakeRecord
+from storage.catalog.tables import Decision, ShotState
 
 _LOG = logging.getLogger(__name__)
-_STATES = {Stage.COMPOSE: ShotState.COMPOSED, Stage.REFINE: ShotState.REFINED}
 _RANKS = (Verdict.ACCEPT, Verdict.REVIEW, Verdict.RETAKE, Verdict.REJECT)
+_READS = {Stage.REFINE: Stage.COMPOSE, Stage.SCORE: Stage.REFINE}
+"""The stage whose picture a stage reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,35 +36,54 @@ class Current:
     take: Take
     record: TakeRecord | None
 
-    def has(self, stage: Stage) -> bool:
-        """Whether the catalog has the stage's output."""
-        if self.record is None:
-            return False
-        done = {
-            Stage.COMPOSE: self.record.composed,
-            Stage.REFINE: self.record.refined,
-            Stage.SCORE: self.record.scorecard,
-        }
-        return done[stage] is not None
+    def output(self, stage: Stage) -> StageOutput | None:
+        """What the catalog has of the stage's output."""
+        return self.record.outputs.get(stage) if self.record else None
 
 
 def face(run: Run, keys: Sequence[str]) -> list[str]:
     """Portraits of the personas in these shots; another shard that wants the same portrait finds it made."""
     shots = run.catalog.shots(keys)
     wanted = {shot.portrait_key: shot.persona for shot in shots if shot.portrait_key and shot.persona}
-    items = {key: {"portrait_key": key, "persona": persona} for key, persona in wanted.items()}
+    known = run.catalog.portrait_outputs(wanted)
+    todo = {key: persona for key, persona in wanted.items() if not is_whole(run, known.get(key))}
     failed: set[str] = set()
 
     def record(result: ItemResult) -> None:
         if result.error is None:
+            record_portrait(run, todo[result.key], result)
             return
         failed.add(result.key)
         for shot in shots:
             if shot.portrait_key == result.key:
                 run.catalog.record_failure(shot.key, Stage.FACE.value, result.error)
 
-    run_stage(run.service, run.run_id, Stage.FACE, items, record)
+    items = {key: {"portrait_key": key, "persona": persona} for key, persona in todo.items()}
+    run_stage(run.service, str(run.id), Stage.FACE, items, record)
     return [shot.key for shot in shots if shot.portrait_key not in failed]
+
+
+def record_portrait(run: Run, persona: Persona, result: ItemResult) -> None:
+    """Note a portrait that was synthesised, or was there; one that the team brought is in the persona's row."""
+    if persona.portrait is None and result.object is not None and result.sha256 is not None:
+        run.catalog.record_portrait(result.key, persona, _output(result, result.object, result.sha256))
+
+
+def is_whole(run: Run, output: StageOutput | None) -> bool:
+    """Whether an output of ours is in the bucket as it was recorded. What is damaged is deleted, since it would
+    otherwise be kept where it is to be made again."""
+    if output is None:
+        return False
+    try:
+        run.objects.get(output.ref.key, output.ref.sha256 or None)
+    except ObjectMissing:
+        _LOG.warning("%s is gone and is made again", output.ref.key)
+        return False
+    except ObjectDiffers as error:
+        _LOG.warning("%s; it is made again", error)
+        run.objects.delete(output.ref.key)
+        return False
+    return True
 
 
 def compose(run: Run, keys: Sequence[str]) -> list[str]:
@@ -92,20 +114,31 @@ def retake(run: Run, keys: Sequence[str]) -> list[str]:
             again = _current(run, [each.shot.key for each in again if each.shot.key in made])
         lost -= {each.shot.key for each in again}
         going = [key for key in going if key not in lost]
-    return going
+    return _with_best_picture(run, going)
+
+
+def _with_best_picture(run: Run, keys: Sequence[str]) -> list[str]:
+    """The best take need not be the latest, whose pictures the stages looked after: see that its own is there."""
+    takes = run.catalog.takes(keys)
+    best = {shot.key: (shot, best_take(takes[shot.key])) for shot in run.catalog.shots(keys)}
+    current = [Current(shot, record.take, record) for shot, record in best.values() if record]
+    made = set(_make(run, Stage.REFINE, current))
+    return [key for key in keys if key in made or best[key][1] is None]
 
 
 def best_take(takes: Sequence[TakeRecord]) -> TakeRecord | None:
-    """The scored take with the best verdict, and among equals with the highest mean score."""
-    scored = [each for each in takes if each.scorecard is not None]
+    """The take that a person approved; else the scored take with the best verdict, and among equals with the highest
+    mean score. Never one that a person turned down."""
+    scored = [each for each in takes if each.scorecard is not None and not each.rejected]
     return min(scored, key=_rank) if scored else None
 
 
-def _rank(record: TakeRecord) -> tuple[int, float]:
+def _rank(record: TakeRecord) -> tuple[bool, int, float]:
     card = record.scorecard
     if card is None:
         raise ValueError(f"take {record.take.key} has no scorecard")
-    return _RANKS.index(card.verdict), -sum(card.values.values()) / max(1, len(card.values))
+    approved = record.decision is Decision.APPROVE
+    return not approved, _RANKS.index(card.verdict), -sum(card.values.values()) / max(1, len(card.values))
 
 
 def _rejected(run: Run, keys: Sequence[str]) -> set[str]:
@@ -149,9 +182,11 @@ def _to_retake(run: Run, keys: Sequence[str], numbers: Mapping[str, float]) -> l
 
 
 def _make(run: Run, stage: Stage, current: Sequence[Current]) -> list[str]:
-    """Run a stage on what lacks its output; returns the shots that have it now."""
-    todo = {each.take.key: each for each in current if not each.has(stage)}
-    failed: set[str] = set()
+    """Run a stage on what lacks its output, after the stage before on what lacks that; returns the shots that have it
+    now."""
+    todo = {each.take.key: each for each in current if not _is_done(run, stage, each)}
+    ready = _inputs(run, stage, list(todo.values()))
+    failed = {each.shot.key for each in todo.values()} - ready
 
     def record(result: ItemResult) -> None:
         each = todo[result.key]
@@ -161,16 +196,37 @@ def _make(run: Run, stage: Stage, current: Sequence[Current]) -> list[str]:
         else:
             _record_output(run, stage, each, result)
 
-    items = {key: {"shot": each.shot, "take": each.take} for key, each in todo.items()}
-    run_stage(run.service, run.run_id, stage, items, record)
+    items = {key: {"shot": each.shot, "take": each.take} for key, each in todo.items() if each.shot.key in ready}
+    run_stage(run.service, str(run.id), stage, items, record)
     return [each.shot.key for each in current if each.shot.key not in failed]
 
 
+def _is_done(run: Run, stage: Stage, each: Current) -> bool:
+    if stage is Stage.SCORE:
+        return each.record is not None and each.record.scorecard is not None
+    return is_whole(run, each.output(stage))
+
+
+def _inputs(run: Run, stage: Stage, todo: Sequence[Current]) -> set[str]:
+    """See that what a stage reads is there; returns the shots for which it is."""
+    if not todo:
+        return set()
+    if stage is Stage.COMPOSE:
+        return set(face(run, [each.shot.key for each in todo]))
+    return set(_make(run, _READS[stage], todo))
+
+
 def _record_output(run: Run, stage: Stage, each: Current, result: ItemResult) -> None:
-    seconds = None if result.kept else result.seconds
+    if result.object is None or result.sha256 is None:
+        return
+    output = _output(result, result.object, result.sha256)
     if stage is Stage.SCORE and result.scorecard is not None:
         card = result.scorecard
         scorecard = Scorecard(card["values"], Verdict(card["verdict"]), tuple(card["reasons"]))
-        run.catalog.record_scorecard(each.take.key, scorecard, seconds)
-    elif result.object is not None and result.sha256 is not None:
-        run.catalog.record_take(each.take, _STATES[stage], ImageRef(result.object, result.sha256), seconds)
+        run.catalog.record_scorecard(each.take.key, scorecard, output)
+    else:
+        run.catalog.record_output(each.take, stage, output)
+
+
+def _output(result: ItemResult, key: str, sha256: str) -> StageOutput:
+    return StageOutput(ImageRef(key, sha256), None if result.kept else result.seconds, result.made_by)

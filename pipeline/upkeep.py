@@ -5,13 +5,8 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import or_, select, update
-from sqlalchemy.orm import Session
-
 from pipeline.run import Run
 from storage.bucket import keys as object_keys
-from storage.catalog.errors import naming_the_database
-from storage.catalog.tables import ShotRow, ShotState, TakeRow
 
 _LOG = logging.getLogger(__name__)
 
@@ -28,28 +23,9 @@ def clear_takes(run: Run, days: int) -> int:
     """
     if days < 1:
         raise ValueError(f"keep_days is {days}, it must be 1 or more")
-    keys = _superseded_before(run, datetime.now(UTC) - timedelta(days=days))
+    keys = run.catalog.superseded_with_pictures(datetime.now(UTC) - timedelta(days=days))
     for key in keys:
         count = run.objects.delete_prefix(object_keys.takes_of(key))
-        _forget(run, key)
+        run.catalog.forget_pictures(key)
         _LOG.info("shot %s: %d objects of its takes deleted", key, count)
     return len(keys)
-
-
-def _superseded_before(run: Run, moment: datetime) -> list[str]:
-    """Superseded shots that still have pictures of takes."""
-    has_picture = or_(TakeRow.composed_key.is_not(None), TakeRow.refined_key.is_not(None))
-    query = (
-        select(ShotRow.key)
-        .join(TakeRow, TakeRow.shot_key == ShotRow.key)
-        .where(ShotRow.state == ShotState.SUPERSEDED, ShotRow.updated_at < moment, has_picture)
-        .distinct()
-    )
-    with naming_the_database(run.catalog.engine), Session(run.catalog.engine) as session:
-        return list(session.scalars(query))
-
-
-def _forget(run: Run, shot_key: str) -> None:
-    nothing = dict.fromkeys(("composed_key", "composed_sha256", "refined_key", "refined_sha256"))
-    with naming_the_database(run.catalog.engine), Session(run.catalog.engine) as session, session.begin():
-        session.execute(update(TakeRow).where(TakeRow.shot_key == shot_key).values(**nothing))

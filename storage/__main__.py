@@ -21,12 +21,11 @@ from storage.bucket.errors import ObjectError
 from storage.bucket.objects import Objects
 from storage.bucket.settings import ObjectSettingsError
 from storage.catalog.catalog import Catalog
-from storage.catalog.engine import CatalogUrlError
-from storage.catalog.errors import CatalogError
+from storage.catalog.errors import CatalogError, CatalogUrlError
 from storage.catalog.migrate import latest_revision, migrate, schema_revision
 from storage.importing.import_catalog import ImportReport, NothingToImport, import_catalog
 
-EXPECTED = (CatalogError, CatalogUrlError, ImageRefused, NothingToImport, ObjectError, ObjectSettingsError)
+EXPECTED = (CatalogError, ImageRefused, NothingToImport, ObjectError, ObjectSettingsError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import astuple
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 
 from brief.prompts import describe_face
-from brief.recipe import portrait_key
 from brief.types import Persona
 from gallery_web import stores
 from gallery_web.asked import Name, Page, ShotKey, Text, known_key
 from gallery_web.render import page
-from service.client import ServiceError
 from storage.bucket import keys as object_keys
 from storage.catalog.gallery import ShotFilter
 from storage.catalog.records import ShotRecord, TakeRecord
+from storage.catalog.runs import RunKey
 from storage.catalog.tables import ShotState
 
 PER_PAGE = 48
@@ -33,6 +33,7 @@ def sheet(
     environment: Text = "",
     persona: Text = "",
     run: Text = "",
+    dag: Text = "",
     number: Page = 1,
 ) -> Response:
     """The pictures, latest first, by campaign, state and more."""
@@ -43,6 +44,7 @@ def sheet(
         "environment": environment,
         "persona": persona,
         "run": run,
+        "dag": dag,
     }
     wanted = ShotFilter(
         campaign=campaign or None,
@@ -50,7 +52,7 @@ def sheet(
         environment=environment or None,
         persona=persona or None,
         state=state or None,
-        run_id=run or None,
+        run=RunKey(dag, run) if run else None,
     )
     found = (catalog := stores.catalog()).find_shots(wanted, offset=(number - 1) * PER_PAGE, limit=PER_PAGE)
     return page(
@@ -70,15 +72,15 @@ def sheet(
 @router.get("/run/{dag_id}/{run_id}", name="run")
 def run(request: Request, dag_id: Name, run_id: Name) -> Response:
     """The pictures of one run; for the tab of a DAG run."""
-    return sheet(request, run=run_id)
+    return sheet(request, run=run_id, dag=dag_id)
 
 
 @router.get("/shot/{key}", name="shot")
 def shot(request: Request, key: ShotKey) -> Response:
     """One shot: picture, words, seed, scores, every take, reviews, manifest."""
     history = stores.catalog().history(known_key(key))
-    asset = history.record.asset
-    manifest = json.loads(stores.objects().get(asset.manifest.key, asset.manifest.sha256)) if asset else None
+    published = history.record.publication
+    manifest = json.loads(stores.objects().get(*astuple(published.manifest))) if published else None
     return page(
         request,
         "shot.html",
@@ -95,22 +97,19 @@ def shot(request: Request, key: ShotKey) -> Response:
 @router.get("/personas", name="personas")
 def personas(request: Request) -> Response:
     """The cast: each persona's portrait and chosen features."""
-    people = sorted(stores.catalog().personas().values(), key=lambda persona: persona.name)
-    try:
-        bundle, trouble = stores.bundle_fingerprint(), ""
-    except ServiceError as error:
-        bundle, trouble = "", f"Portraits cannot be found now: {error}"
+    catalog = stores.catalog()
+    people, portraits = sorted(catalog.personas().values(), key=lambda persona: persona.name), catalog.portraits()
     cast = [
-        (each, portrait_of(each, portrait_key(each, bundle)) if bundle else None, describe_face(each.face))
+        (each, portraits[each.name].key if each.name in portraits else None, describe_face(each.face))
         for each in people
     ]
-    return page(request, "personas.html", cast=cast, trouble=trouble)
+    return page(request, "personas.html", cast=cast)
 
 
 def shown(record: ShotRecord) -> str | None:
     """Key of the picture that stands for a shot: the published one, else what its latest take has."""
-    if record.asset:
-        return record.asset.master.key
+    if record.publication:
+        return record.publication.master.key
     return picture_of(record.take) if record.take else None
 
 

@@ -25,16 +25,6 @@ def objects() -> Objects:
     return connections.open_objects(_connection(connections.S3))
 
 
-def bundle_fingerprint() -> str:
-    """Of the bundle that the generation service has loaded now.
-
-    Raises:
-        ServiceError: it does not answer.
-    """
-    with connections.open_service(_connection(connections.SERVICE)) as service:
-        return service.bundle().fingerprint
-
-
 def _connection(name: str) -> Any | None:
     try:
         return Connection.get_connection_from_secrets(name)

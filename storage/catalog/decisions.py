@@ -17,9 +17,17 @@ from brief.recipe import RECIPES, take
 from brief.types import Shot, Take
 from storage.catalog import audit, reviews
 from storage.catalog.errors import AlreadyDecided, CatalogError, RowMissing
-from storage.catalog.rows import asset_of, shot_of
 from storage.catalog.shots import set_state
-from storage.catalog.tables import AssetRow, Decision, RetakeRequestRow, ReviewRow, ShotRow, ShotState, TakeRow
+from storage.catalog.tables import (
+    Decision,
+    PublicationRow,
+    RetakeRequestRow,
+    ReviewRow,
+    ShotRow,
+    ShotState,
+    TakeRow,
+)
+from storage.catalog.takes import publication_of
 from storage.catalog.upsert import in_parts
 
 UNDO = timedelta(minutes=30)
@@ -117,14 +125,14 @@ def undo(session: Session, review_id: int, who: str, *, now: datetime | None = N
     shot = _locked(session, row.shot_key)
     if row.decision == Decision.RETAKE:
         _drop_retake(session, shot.key)
-    published = session.get(AssetRow, shot.key)
+    published = session.get(PublicationRow, shot.key)
     taken = row.decision
     row.decision = row.decided_by = row.note = row.decided_at = None
     if published is not None:
         session.delete(published)
     set_state(session, [shot.key], ShotState.REVIEW, "; ".join(row.reasons), unless=())
     audit.note(session, who, "undo", shot=shot, details={"review": review_id, "decision": taken})
-    return shot_of(shot.spec) if published is not None else None
+    return shot.spec if published is not None else None
 
 
 def withdraw(session: Session, shot_key: str, who: str, why: str) -> None:
@@ -135,17 +143,17 @@ def withdraw(session: Session, shot_key: str, who: str, why: str) -> None:
         RowMissing: there is no such shot.
     """
     shot = _locked(session, shot_key)
-    published = session.get(AssetRow, shot_key)
+    published = session.get(PublicationRow, shot_key)
     if not why.strip():
         raise NotAllowed("say why it is withdrawn")
     if published is None:
         raise NotAllowed(f"shot {shot_key} is not published")
-    asset = asset_of(published)
+    publication = publication_of(published)
     session.delete(published)
-    _turn_down(session, asset.take_key, shot_key, who, f"withdrawn: {why.strip()}")
+    _turn_down(session, publication.take_key, shot_key, who, f"withdrawn: {why.strip()}")
     set_state(session, [shot_key], ShotState.REJECTED, f"withdrawn by {who}: {why.strip()}", unless=())
-    files = {name: ref.key for name, ref in asset.renditions.items()}
-    details = {"master": asset.master.key, "manifest": asset.manifest.key, "renditions": files}
+    files = {name: ref.key for name, ref in publication.renditions.items()}
+    details = {"master": publication.master.key, "manifest": publication.manifest.key, "renditions": files}
     audit.note(session, who, "withdraw", shot=shot, why=why.strip(), details=details)
 
 
@@ -160,7 +168,7 @@ def _turn_down(session: Session, take_key: str, shot_key: str, who: str, why: st
     """Let the take count as rejected by a person, asked or not, so that it never wins again."""
     row = session.scalar(select(ReviewRow).where(ReviewRow.take_key == take_key))
     if row is None:
-        row = ReviewRow(shot_key=shot_key, take_key=take_key, reasons=[], opened_at=datetime.now(UTC))
+        row = ReviewRow(shot_key=shot_key, take_key=take_key, reasons=(), opened_at=datetime.now(UTC))
         session.add(row)
     row.decision, row.decided_by, row.note, row.decided_at = Decision.REJECT, who, why, datetime.now(UTC)
 
@@ -169,12 +177,12 @@ def _next_take(session: Session, shot: ShotRow, who: str, why: str, steering: St
     latest = session.scalar(
         select(TakeRow).where(TakeRow.shot_key == shot.key).order_by(TakeRow.number.desc()).limit(1)
     )
-    if latest is not None and latest.composed_key is None and latest.key in asked_for(session, [shot.key]):
+    if latest is not None and not latest.outputs and latest.key in asked_for(session, [shot.key]):
         raise AlreadyDecided(f"take {latest.number} of shot {shot.key} was asked for already and is not made yet")
-    _check(steering, shot_of(shot.spec).recipe)
+    _check(steering, shot.spec.recipe)
     number = latest.number + 1 if latest else 1
     changes = {**(latest.changes if latest else {}), **steering.changes}
-    new = take(shot.key, shot_of(shot.spec).seed, number, changes, steering.words.strip())
+    new = take(shot.key, shot.spec.seed, number, changes, steering.words.strip())
     now = datetime.now(UTC)
     session.add(
         TakeRow(
@@ -184,7 +192,6 @@ def _next_take(session: Session, shot: ShotRow, who: str, why: str, steering: St
             seed=new.seed,
             changes=changes,
             words=new.words,
-            seconds={},
             created_at=now,
             updated_at=now,
         )
@@ -212,7 +219,7 @@ def _drop_retake(session: Session, shot_key: str) -> None:
     )
     if latest is None or latest.key not in asked_for(session, [shot_key]):
         return
-    if latest.composed_key is not None:
+    if latest.outputs:
         raise NotAllowed(f"take {latest.number} is being made; answer it when it waits for review")
     session.execute(delete(RetakeRequestRow).where(RetakeRequestRow.take_key == latest.key))
     session.delete(latest)

@@ -1,25 +1,23 @@
-"""Database engines for the catalog: PostgreSQL, and SQLite for one machine."""
+"""The catalog's database: its engine, and transactions whose errors name it."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
 
-from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.engine import Connection
+from sqlalchemy import Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from sqlalchemy.orm import Session
 
-BUSY_SECONDS = 30
+from storage.catalog.errors import CatalogUrlError, naming_the_database
 
-
-class CatalogUrlError(ValueError):
-    """The catalog's URL cannot be used; says what one looks like."""
+_LOOKS_LIKE = "it must look like postgresql+psycopg://user:password@host/database"
 
 
 def make_engine(url: str) -> Engine:
-    """An engine for ``postgresql+psycopg://user:password@host/database`` or ``sqlite:///file``.
+    """An engine for ``postgresql+psycopg://user:password@host/database``.
 
     Lost connections are noticed and replaced. JSON is written with sorted keys, so that equal values are equal text.
 
@@ -31,42 +29,33 @@ def make_engine(url: str) -> Engine:
         dialect = parsed.get_backend_name()
     except ArgumentError as error:
         raise CatalogUrlError(f"the catalog's URL cannot be read ({error}); {_LOOKS_LIKE}") from error
-    if dialect == "postgresql":
-        options: dict[str, Any] = {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
-        return create_engine(parsed.set(drivername="postgresql+psycopg"), json_serializer=_to_json, **options)
-    if dialect != "sqlite":
+    if dialect != "postgresql":
         raise CatalogUrlError(f"the catalog's URL names {dialect!r}; {_LOOKS_LIKE}")
-    engine = create_engine(parsed, json_serializer=_to_json, connect_args={"timeout": BUSY_SECONDS})
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_immediate)
-    return engine
-
-
-_LOOKS_LIKE = "it must look like postgresql+psycopg://user:password@host/database or sqlite:///file"
+    return create_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        json_serializer=_to_json,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 10, "options": "-c timezone=UTC"},
+    )
 
 
 def _to_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # else the driver begins transactions itself, and too late to be IMMEDIATE
-    _write_ahead(connection)
-    for setting in ("synchronous=NORMAL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {setting}")
+class Database:
+    """One database; threads may share it."""
 
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
 
-@retry(
-    retry=retry_if_exception_type(sqlite3.OperationalError),
-    stop=stop_after_delay(BUSY_SECONDS),
-    wait=wait_random_exponential(multiplier=0.02, max=1),
-    reraise=True,
-)
-def _write_ahead(connection: Any) -> None:
-    """Switch to a write-ahead log. SQLite does not wait for others by itself here, whatever the timeout says."""
-    connection.execute("PRAGMA journal_mode=WAL")
+    @classmethod
+    def at(cls, url: str) -> Self:
+        """The catalog at a database URL; see :func:`make_engine`."""
+        return cls(make_engine(url))
 
-
-def _begin_immediate(connection: Connection) -> None:
-    # A transaction that begins as a reader and then writes fails at once when another one wrote meanwhile.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """A transaction for the functions of this package: committed at the end, rolled back by an exception."""
+        with naming_the_database(self.engine), Session(self.engine) as session, session.begin():
+            yield session

@@ -1,4 +1,15 @@
-"""What can go wrong with the catalog, said so that the person who must act knows what to do."""
+"""What can go wrong with the catalog, said so that the person who must act knows what to do.
+
+::
+
+    CatalogError
+    ├── CatalogUrlError      the URL of the database cannot be used
+    ├── CatalogUnreachable   the database does not answer
+    ├── SchemaMissing        it was not migrated
+    ├── RowMissing           no row of that name or key
+    ├── RowUnreadable        a row of another version, or damaged
+    └── AlreadyDecided       a review was answered before
+"""
 
 from __future__ import annotations
 
@@ -13,6 +24,10 @@ class CatalogError(Exception):
     """Something about the catalog; the message says which row or database and what to do."""
 
 
+class CatalogUrlError(CatalogError):
+    """The catalog's URL cannot be used; says what one looks like."""
+
+
 class CatalogUnreachable(CatalogError):
     """The database does not answer."""
 
@@ -23,6 +38,10 @@ class SchemaMissing(CatalogError):
 
 class RowMissing(CatalogError):
     """There is no row of that name or key."""
+
+
+class RowUnreadable(CatalogError):
+    """A row that a newer Lookbook wrote, or that is damaged."""
 
 
 class AlreadyDecided(CatalogError):
@@ -37,17 +56,11 @@ def naming_the_database(engine: Engine) -> Iterator[None]:
     except DBAPIError as error:
         where = engine.url.render_as_string(hide_password=True)
         said = str(error.orig).strip().partition("\n")[0]
-        if _table_is_missing(error):
+        if isinstance(error, ProgrammingError) and getattr(error.orig, "sqlstate", None) in {"42P01", "42703"}:
             raise SchemaMissing(f"{where} has no up-to-date schema ({said}); run: python -m storage migrate") from error
         if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
             raise CatalogUnreachable(
                 f"the catalog's database {where} does not answer ({said}); check that it runs, that this machine "
-                "reaches it, and the user and password of LOOKBOOK_DATABASE_URL"
+                "reaches it, and its user and password"
             ) from error
         raise
-
-
-def _table_is_missing(error: DBAPIError) -> bool:
-    if isinstance(error, ProgrammingError):
-        return getattr(error.orig, "sqlstate", None) in {"42P01", "42703"}
-    return isinstance(error, OperationalError) and str(error.orig).startswith(("no such table", "no such column"))

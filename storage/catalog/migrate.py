@@ -23,8 +23,7 @@ def migrate(engine: Engine, revision: str = "head") -> None:
         CatalogUnreachable: the database does not answer.
     """
     with naming_the_database(engine), engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         command.upgrade(migration_config(connection), revision)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from brief.types import Asset, ImageRef, Scorecard, Shot, Take
+from brief.types import ImageRef, MadeBy, Publication, Scorecard, Shot, Take
+from storage.catalog.runs import RunKey
 from storage.catalog.tables import Decision, ShotState
 
 
@@ -30,27 +31,63 @@ class PlanRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class StageOutput:
+    """What a stage left in the bucket: an image or a scorecard, the seconds it took, and who made it.
+
+    ``seconds`` and ``made_by`` are ``None`` where nobody noted them; recording such an output again keeps what was
+    noted before. ``ref.sha256`` may be empty for the same reason.
+    """
+
+    ref: ImageRef
+    seconds: float | None = None
+    made_by: MadeBy | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TakeRecord:
-    """A take and what came of it; ``seconds`` per stage."""
+    """A take and what came of it: ``outputs`` by stage, ``decision`` of a person who was asked about it."""
 
     take: Take
-    composed: ImageRef | None
-    refined: ImageRef | None
-    scorecard: Scorecard | None
-    seconds: Mapping[str, float]
+    outputs: Mapping[str, StageOutput] = field(default_factory=dict)
+    scorecard: Scorecard | None = None
+    decision: Decision | None = None
+
+    @property
+    def composed(self) -> ImageRef | None:
+        return self.outputs["compose"].ref if "compose" in self.outputs else None
+
+    @property
+    def refined(self) -> ImageRef | None:
+        return self.outputs["refine"].ref if "refine" in self.outputs else None
+
+    @property
+    def rejected(self) -> bool:
+        """Whether a person turned it down."""
+        return self.decision is not None and self.decision.turns_down
+
+    @property
+    def made_by(self) -> MadeBy | None:
+        """Who made its best picture."""
+        best = self.outputs.get("refine") or self.outputs.get("compose")
+        return best.made_by if best else None
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Per stage, where noted."""
+        return {stage: output.seconds for stage, output in self.outputs.items() if output.seconds is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class ShotRecord:
-    """A shot and where it stands. ``take`` is the one that was published, else the latest; ``run_id`` the run that
+    """A shot and where it stands. ``take`` is the one that was published, else the latest; ``run`` the one that
     published it, else the one that planned it."""
 
     shot: Shot
     state: ShotState
     reason: str | None
     take: TakeRecord | None
-    asset: Asset | None
-    run_id: str
+    publication: Publication | None
+    run: RunKey
     updated_at: datetime
 
 

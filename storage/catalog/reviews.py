@@ -6,28 +6,81 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import Select, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from storage.catalog.engine import Database
 from storage.catalog.errors import AlreadyDecided, RowMissing
 from storage.catalog.records import ReviewRecord
-from storage.catalog.rows import shot_of, take_of
 from storage.catalog.shots import set_state
-from storage.catalog.tables import Decision, ReviewRow, ShotRow, ShotState, TakeRow
-from storage.catalog.upsert import insert_into
+from storage.catalog.tables import Decision, ReviewRow, ShotRow, ShotState, TakeOutputRow, TakeRow
+from storage.catalog.takes import take_of
 
 
-def open_review(session: Session, shot_key: str, take_key: str, reasons: Sequence[str]) -> int:
-    values = {"shot_key": shot_key, "take_key": take_key, "reasons": list(reasons), "opened_at": datetime.now(UTC)}
-    statement = insert_into(session, ReviewRow).values(values)
-    session.execute(statement.on_conflict_do_nothing(index_elements=["take_key"]))
-    row = session.scalars(select(ReviewRow).where(ReviewRow.take_key == take_key)).one()
-    turned_down = row.decision in (Decision.REJECT, Decision.RETAKE)
-    state = ShotState.REJECTED if turned_down else ShotState.REVIEW
-    set_state(session, [shot_key], state, _answer(row) if turned_down else "; ".join(reasons))
-    return row.id
+class Reviews(Database):
+    """What a person is asked, and answers."""
+
+    def open_review(self, shot_key: str, take_key: str, reasons: Sequence[str]) -> int:
+        """Ask a person about a take; returns the review's id. Asking again about the same take changes nothing."""
+        picture = select(TakeOutputRow.sha256).where(
+            TakeOutputRow.take_key == take_key, TakeOutputRow.stage == "refine"
+        )
+        with self.begin() as session:
+            values = {
+                "shot_key": shot_key,
+                "take_key": take_key,
+                "picture_sha256": session.scalar(picture) or None,
+                "reasons": tuple(reasons),
+                "opened_at": datetime.now(UTC),
+            }
+            session.execute(insert(ReviewRow).values(values).on_conflict_do_nothing(index_elements=["take_key"]))
+            row = session.scalars(select(ReviewRow).where(ReviewRow.take_key == take_key)).one()
+            turned_down = row.decision is not None and row.decision.turns_down
+            state = ShotState.REJECTED if turned_down else ShotState.REVIEW
+            set_state(session, [shot_key], state, _answer(row) if turned_down else "; ".join(reasons))
+            return row.id
+
+    def decide(self, review_id: int, decision: Decision | str, who: str, note: str = "") -> None:
+        """A person's answer: "approve" or "reject". What is approved is published by DAG ``publish_approved``.
+
+        Raises:
+            AlreadyDecided: somebody answered before; says who and when.
+            RowMissing: there is no such review.
+        """
+        with self.begin() as session:
+            decide(session, review_id, Decision(decision), who, note)
+
+    def reviews(self, *, waiting: bool = True, offset: int = 0, limit: int = 50) -> list[ReviewRecord]:
+        """Reviews that wait (oldest first), or those that were answered (latest first)."""
+        is_open = ReviewRow.decision.is_(None)
+        query = _with_shot_and_take().where(is_open if waiting else ~is_open)
+        if waiting:
+            query = query.where(ShotRow.state != ShotState.SUPERSEDED)
+        query = query.order_by(ReviewRow.id if waiting else ReviewRow.decided_at.desc())
+        with self.begin() as session:
+            return review_records(session, query.offset(offset).limit(limit))
+
+    def review(self, review_id: int) -> ReviewRecord:
+        """One review.
+
+        Raises:
+            RowMissing: there is no such review.
+        """
+        with self.begin() as session:
+            records = review_records(session, _with_shot_and_take().where(ReviewRow.id == review_id))
+        if not records:
+            raise _missing(review_id)
+        return records[0]
+
+    def approved_unpublished(self) -> list[ReviewRecord]:
+        """What was approved and waits for its publication; what lost its picture waits for that first."""
+        query = _with_shot_and_take().where(ReviewRow.decision == Decision.APPROVE, ShotRow.state == ShotState.REVIEW)
+        with self.begin() as session:
+            return review_records(session, query.order_by(ReviewRow.id))
 
 
 def decide(session: Session, review_id: int, decision: Decision, who: str, note: str) -> None:
+    """As :meth:`Reviews.decide`, in a transaction that does more."""
     answer = {"decision": decision, "decided_by": who, "note": note, "decided_at": datetime.now(UTC)}
     # The condition makes the first of two answers win, whoever commits first.
     statement = update(ReviewRow).where(ReviewRow.id == review_id, ReviewRow.decision.is_(None)).values(answer)
@@ -35,39 +88,20 @@ def decide(session: Session, review_id: int, decision: Decision, who: str, note:
     if decided is None:
         row = session.get(ReviewRow, review_id)
         if row is None:
-            raise RowMissing(f"there is no review {review_id}; it may belong to another catalog")
+            raise _missing(review_id)
         raise AlreadyDecided(f"review {review_id} was {_answer(row)} on {row.decided_at:%Y-%m-%d %H:%M} UTC")
     state = ShotState.REVIEW if decision is Decision.APPROVE else ShotState.REJECTED
     set_state(session, [decided.shot_key], state, _answer(decided))
 
 
-def reviews(session: Session, *, waiting: bool, offset: int, limit: int) -> list[ReviewRecord]:
-    """Open ones (oldest first), or decided ones (latest first)."""
-    order = ReviewRow.id if waiting else ReviewRow.decided_at.desc()
-    is_open = ReviewRow.decision.is_(None)
-    query = _with_shot_and_take().where(is_open if waiting else ~is_open)
-    if waiting:
-        query = query.where(ShotRow.state != ShotState.SUPERSEDED)
-    return _records(session, query.order_by(order).offset(offset).limit(limit))
-
-
-def review(session: Session, review_id: int) -> ReviewRecord:
-    found = _records(session, _with_shot_and_take().where(ReviewRow.id == review_id))
-    if not found:
-        raise RowMissing(f"there is no review {review_id}; it may belong to another catalog")
-    return found[0]
-
-
 def reviews_of(session: Session, shot_key: str) -> list[ReviewRecord]:
-    return _records(session, _with_shot_and_take().where(ReviewRow.shot_key == shot_key).order_by(ReviewRow.id))
+    """By the order in which they were opened."""
+    query = _with_shot_and_take().where(ReviewRow.shot_key == shot_key)
+    return review_records(session, query.order_by(ReviewRow.id))
 
 
-def approved_unpublished(session: Session) -> list[ReviewRecord]:
-    """Shots that a person approved and that are not published yet."""
-    query = _with_shot_and_take().where(
-        ReviewRow.decision == Decision.APPROVE, ShotRow.state.not_in((ShotState.PUBLISHED, ShotState.SUPERSEDED))
-    )
-    return _records(session, query.order_by(ReviewRow.id))
+def _missing(review_id: int) -> RowMissing:
+    return RowMissing(f"there is no review {review_id}; it may belong to another catalog")
 
 
 def _with_shot_and_take() -> Select[ReviewRow, ShotRow, TakeRow]:
@@ -78,15 +112,15 @@ def _with_shot_and_take() -> Select[ReviewRow, ShotRow, TakeRow]:
     )
 
 
-def _records(session: Session, query: Select[ReviewRow, ShotRow, TakeRow]) -> list[ReviewRecord]:
+def review_records(session: Session, query: Select[ReviewRow, ShotRow, TakeRow]) -> list[ReviewRecord]:
     return [
         ReviewRecord(
             id=row.id,
-            shot=shot_of(shot.spec),
+            shot=shot.spec,
             take=take_of(take),
-            reasons=tuple(row.reasons),
+            reasons=row.reasons,
             opened_at=row.opened_at,
-            decision=Decision(row.decision) if row.decision else None,
+            decision=row.decision,
             decided_by=row.decided_by,
             note=row.note,
             decided_at=row.decided_at,
@@ -96,6 +130,5 @@ def _records(session: Session, query: Select[ReviewRow, ShotRow, TakeRow]) -> li
 
 
 def _answer(row: ReviewRow) -> str:
-    words = {Decision.APPROVE: "approved", Decision.REJECT: "rejected", Decision.RETAKE: "sent back"}
-    word = words[Decision(str(row.decision))]
-    return f"{word} by {row.decided_by}" + (f": {row.note}" if row.note else "")
+    words = {Decision.APPROVE: "approved", Decision.REJECT: "rejected", Decision.RETAKE: "sent back", None: "reopened"}
+    return f"{words[row.decision]} by {row.decided_by}" + (f": {row.note}" if row.note else "")

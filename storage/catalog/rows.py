@@ -1,22 +1,114 @@
-"""Between the catalog's rows and the words of :mod:`brief.types`."""
+"""What a team has and wants: products, environments, personas with their portraits, campaigns."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pydantic import TypeAdapter
+from sqlalchemy import select
 
 from brief.face_spec import FaceSpec
-from brief.types import Asset, Campaign, Environment, ImageRef, Persona, Product, Scorecard, Shot, Take
-from storage.catalog.records import TakeRecord
-from storage.catalog.tables import AssetRow, CampaignRow, EnvironmentRow, PersonaRow, ProductRow, TakeRow
+from brief.types import Campaign, Environment, ImageRef, Persona, Product
+from storage.catalog.engine import Database
+from storage.catalog.errors import RowMissing
+from storage.catalog.records import StageOutput
+from storage.catalog.tables import CampaignRow, EnvironmentRow, PersonaRow, PortraitRow, ProductRow
+from storage.catalog.upsert import Upserted, upsert
 
-_CAMPAIGN = TypeAdapter(Campaign)
-_SHOT = TypeAdapter(Shot)
-_SCORECARD = TypeAdapter(Scorecard)
+
+class Rows(Database):
+    """Rows that an importer brings, and the portraits that were made from them."""
+
+    def products(self) -> dict[str, Product]:
+        """All products by SKU."""
+        with self.begin() as session:
+            return {row.sku: _product(row) for row in session.scalars(select(ProductRow))}
+
+    def environments(self) -> dict[str, Environment]:
+        """All environments by name."""
+        with self.begin() as session:
+            return {row.name: _environment(row) for row in session.scalars(select(EnvironmentRow))}
+
+    def personas(self) -> dict[str, Persona]:
+        """All personas by name."""
+        with self.begin() as session:
+            return {row.name: _persona(row) for row in session.scalars(select(PersonaRow))}
+
+    def campaigns(self, names: Sequence[str] | None = None) -> list[Campaign]:
+        """The campaigns of these names, or all; by name.
+
+        Raises:
+            RowMissing: a name that the catalog does not have.
+        """
+        with self.begin() as session:
+            known = {row.name: row.brief for row in session.scalars(select(CampaignRow))}
+        for name in names or ():
+            if name not in known:
+                some = ", ".join(sorted(known)) or "none at all"
+                raise RowMissing(f"campaign {name!r} is not in the catalog, which has {some}; import it first")
+        return [known[name] for name in sorted(known if names is None else set(names))]
+
+    def save_products(self, products: Iterable[Product]) -> Upserted:
+        """Insert or update; ``updated_at`` moves only where something changed."""
+        with self.begin() as session:
+            return upsert(session, ProductRow, map(_product_values, products))
+
+    def save_environments(self, environments: Iterable[Environment]) -> Upserted:
+        """Insert or update, as :meth:`save_products`."""
+        with self.begin() as session:
+            return upsert(session, EnvironmentRow, map(_environment_values, environments))
+
+    def save_personas(self, personas: Iterable[Persona]) -> Upserted:
+        """Insert or update, as :meth:`save_products`."""
+        with self.begin() as session:
+            return upsert(session, PersonaRow, map(_persona_values, personas))
+
+    def save_campaigns(self, campaigns: Iterable[Campaign]) -> Upserted:
+        """Insert or update, as :meth:`save_products`."""
+        with self.begin() as session:
+            return upsert(session, CampaignRow, map(campaign_values, campaigns))
+
+    def record_portrait(self, key: str, persona: Persona, output: StageOutput) -> None:
+        """A portrait was synthesised; ``key`` is :func:`brief.recipe.portrait_key`. A persona that the catalog does
+        not have any more keeps no portrait."""
+        values = {
+            "key": key,
+            "persona": persona.name,
+            "spec": persona,
+            "object_key": output.ref.key,
+            "sha256": output.ref.sha256,
+            "seconds": output.seconds,
+            "made_by": output.made_by,
+        }
+        unnoted = [name for name in ("seconds", "made_by") if values[name] is None]
+        with self.begin() as session:
+            if session.get(PersonaRow, persona.name) is not None:
+                upsert(session, PortraitRow, [values], keep=unnoted)
+
+    def portrait_outputs(self, keys: Iterable[str]) -> dict[str, StageOutput]:
+        """What is recorded of synthesised portraits, by key; unknown keys are left out."""
+        query = select(PortraitRow).where(PortraitRow.key.in_(list(keys)))
+        with self.begin() as session:
+            return {
+                row.key: StageOutput(ImageRef(row.object_key, row.sha256), row.seconds, row.made_by)
+                for row in session.scalars(query)
+            }
+
+    def portraits(self) -> dict[str, ImageRef]:
+        """The portrait of each persona as it is now, by name: the one its team brought, else the latest that was made
+        of just these features and this seed; a persona without one is left out."""
+        newest_last = select(PortraitRow).order_by(PortraitRow.updated_at, PortraitRow.key)
+        with self.begin() as session:
+            personas = {row.name: _persona(row) for row in session.scalars(select(PersonaRow))}
+            made = {
+                row.persona: ImageRef(row.object_key, row.sha256)
+                for row in session.scalars(newest_last)
+                if row.spec == personas[row.persona]
+            }
+        return made | {name: each.portrait for name, each in personas.items() if each.portrait}
 
 
-def product_values(product: Product) -> dict[str, Any]:
+def _product_values(product: Product) -> dict[str, Any]:
     return {
         "sku": product.sku,
         "title": product.title,
@@ -27,12 +119,12 @@ def product_values(product: Product) -> dict[str, Any]:
     }
 
 
-def product_of(row: ProductRow) -> Product:
+def _product(row: ProductRow) -> Product:
     packshot = ImageRef(row.packshot_key, row.packshot_sha256)
     return Product(row.sku, row.title, row.category, packshot, row.attributes)
 
 
-def environment_values(environment: Environment) -> dict[str, Any]:
+def _environment_values(environment: Environment) -> dict[str, Any]:
     return {
         "name": environment.name,
         "description": environment.description,
@@ -41,11 +133,11 @@ def environment_values(environment: Environment) -> dict[str, Any]:
     }
 
 
-def environment_of(row: EnvironmentRow) -> Environment:
+def _environment(row: EnvironmentRow) -> Environment:
     return Environment(row.name, row.description, ImageRef(row.photo_key, row.photo_sha256))
 
 
-def persona_values(persona: Persona) -> dict[str, Any]:
+def _persona_values(persona: Persona) -> dict[str, Any]:
     return {
         "name": persona.name,
         "face": persona.face.chosen(),
@@ -55,72 +147,11 @@ def persona_values(persona: Persona) -> dict[str, Any]:
     }
 
 
-def persona_of(row: PersonaRow) -> Persona:
-    return Persona(row.name, FaceSpec.from_mapping(row.face), row.seed, _ref(row.portrait_key, row.portrait_sha256))
+def _persona(row: PersonaRow) -> Persona:
+    brought = ImageRef(row.portrait_key, row.portrait_sha256) if row.portrait_key and row.portrait_sha256 else None
+    return Persona(row.name, FaceSpec.from_mapping(row.face), row.seed, brought)
 
 
 def campaign_values(campaign: Campaign) -> dict[str, Any]:
-    brief = _CAMPAIGN.dump_python(campaign, mode="json")
-    return {"name": campaign.name, "title": campaign.title, "brief": brief}
-
-
-def campaign_of(row: CampaignRow) -> Campaign:
-    return _CAMPAIGN.validate_python(row.brief)
-
-
-def shot_values(shot: Shot) -> dict[str, Any]:
-    return {
-        "key": shot.key,
-        "campaign": shot.campaign,
-        "sku": shot.product.sku,
-        "environment": shot.environment.name,
-        "persona": shot.persona.name if shot.persona else None,
-        "framing": shot.framing.value,
-        "spec": _SHOT.dump_python(shot, mode="json"),
-    }
-
-
-def shot_of(spec: dict[str, Any]) -> Shot:
-    return _SHOT.validate_python(spec)
-
-
-def scorecard_values(scorecard: Scorecard) -> dict[str, Any]:
-    values: dict[str, Any] = _SCORECARD.dump_python(scorecard, mode="json")
-    return values
-
-
-def take_of(row: TakeRow) -> TakeRecord:
-    return TakeRecord(
-        take=Take(row.key, row.shot_key, row.number, row.seed, row.changes, row.words),
-        composed=_ref(row.composed_key, row.composed_sha256),
-        refined=_ref(row.refined_key, row.refined_sha256),
-        scorecard=_SCORECARD.validate_python(row.scorecard) if row.scorecard else None,
-        seconds=row.seconds,
-    )
-
-
-def asset_values(asset: Asset, run_id: str) -> dict[str, Any]:
-    return {
-        "shot_key": asset.shot_key,
-        "take_key": asset.take_key,
-        "master_key": asset.master.key,
-        "master_sha256": asset.master.sha256,
-        "manifest_key": asset.manifest.key,
-        "manifest_sha256": asset.manifest.sha256,
-        "renditions": {name: {"key": ref.key, "sha256": ref.sha256} for name, ref in asset.renditions.items()},
-        "run_id": run_id,
-    }
-
-
-def asset_of(row: AssetRow) -> Asset:
-    return Asset(
-        shot_key=row.shot_key,
-        take_key=row.take_key,
-        master=ImageRef(row.master_key, row.master_sha256),
-        renditions={name: ImageRef(**ref) for name, ref in row.renditions.items()},
-        manifest=ImageRef(row.manifest_key, row.manifest_sha256),
-    )
-
-
-def _ref(key: str | None, sha256: str | None) -> ImageRef | None:
-    return ImageRef(key, sha256) if key and sha256 else None
+    """Columns of a campaign's row."""
+    return {"name": campaign.name, "title": campaign.title, "brief": campaign}

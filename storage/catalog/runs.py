@@ -11,17 +11,21 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from storage.catalog.tables import RunRow, RunShotRow, ShotRow, ShotState
-from storage.catalog.upsert import in_parts, insert_into
+from storage.catalog.upsert import in_parts
 
 
 class RunKey(NamedTuple):
-    """A DAG's id and the id of one of its runs."""
+    """A DAG's id and the id of one of its runs; the DAG's is empty of what was recorded before migration 0003."""
 
     dag_id: str
     run_id: str
+
+    def __str__(self) -> str:
+        return f"{self.dag_id}/{self.run_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +44,12 @@ def record_run(
 ) -> None:
     """A run planned and takes up these shots. Recorded again (a task that is tried again), shots are added."""
     values = {"dag_id": key.dag_id, "run_id": key.run_id, "asked": dict(asked), "found": dict(found)}
-    statement = insert_into(session, RunRow).values(**values, started_at=datetime.now(UTC))
+    statement = insert(RunRow).values(**values, started_at=datetime.now(UTC))
     again = {"asked": statement.excluded.asked, "found": statement.excluded.found, "ended_at": None}
     session.execute(statement.on_conflict_do_update(index_elements=["dag_id", "run_id"], set_=again))
     for part in in_parts(sorted(shots)):
         rows = [{"dag_id": key.dag_id, "run_id": key.run_id, "shot_key": shot} for shot in part]
-        session.execute(insert_into(session, RunShotRow).values(rows).on_conflict_do_nothing())
+        session.execute(insert(RunShotRow).values(rows).on_conflict_do_nothing())
 
 
 def end_run(session: Session, key: RunKey) -> None:
@@ -77,7 +81,7 @@ def run_totals(session: Session, key: RunKey) -> dict[ShotState, int]:
         .where(RunShotRow.dag_id == key.dag_id, RunShotRow.run_id == key.run_id)
         .group_by(ShotRow.state)
     )
-    counts: dict[str, int] = dict(session.execute(query).all())
+    counts: dict[ShotState, int] = dict(session.execute(query).all())
     return {state: counts.get(state, 0) for state in ShotState}
 
 

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from brief.plan import Plan
 from brief.types import Campaign, Shot
+from storage.catalog.engine import Database
 from storage.catalog.records import PlanRecord, Progress
-from storage.catalog.rows import campaign_values, shot_of, shot_values
-from storage.catalog.tables import AssetRow, CampaignRow, Decision, ReviewRow, ShotRow, ShotState, TakeRow
+from storage.catalog.rows import campaign_values
+from storage.catalog.runs import RunKey
+from storage.catalog.tables import (
+    CampaignRow,
+    Decision,
+    PublicationRow,
+    ReviewRow,
+    ShotRow,
+    ShotState,
+    TakeOutputRow,
+    TakeRow,
+)
 from storage.catalog.upsert import in_parts, upsert
 
 UNFINISHED = (ShotState.PLANNED, ShotState.COMPOSED, ShotState.REFINED, ShotState.SCORED)
@@ -42,33 +53,126 @@ class Reprocess(StrEnum):
         return UNFINISHED + more[self]
 
 
-def record_plan(session: Session, campaign: Campaign, plan: Plan, run_id: str) -> PlanRecord:
-    upsert(session, CampaignRow, [campaign_values(campaign)])
-    # Two plans of one campaign at the same time would each supersede what only the other wants: one after the other.
-    session.execute(select(CampaignRow.name).where(CampaignRow.name == campaign.name).with_for_update())
-    rows = session.execute(select(ShotRow.key, ShotRow.state).where(ShotRow.campaign == campaign.name))
-    before = {key: ShotState(state) for key, state in rows}
-    values = [
-        {**shot_values(shot), "state": ShotState.PLANNED, "reason": None, "run_id": run_id} for shot in plan.shots
-    ]
-    upsert(session, ShotRow, values, keep=("state", "reason", "run_id", "campaign"))
-    wanted = {shot.key for shot in plan.shots}
-    dropped = [key for key, state in before.items() if key not in wanted and state is not ShotState.SUPERSEDED]
-    set_state(session, dropped, ShotState.SUPERSEDED, "the campaign's plan no longer wants it", unless=())
-    back = [key for key in wanted if before.get(key) is ShotState.SUPERSEDED]
-    _revive(session, back)
-    new = len(wanted - before.keys())
-    return PlanRecord(new, len(wanted) - new - len(back), len(back), len(dropped), plan.left_out)
+class Shots(Database):
+    """What is wanted and where it stands."""
+
+    def record_plan(self, campaign: Campaign, plan: Plan, run: RunKey) -> PlanRecord:
+        """Save the campaign and its plan: new shots become ``planned``; shots that it no longer wants become
+        ``superseded``; superseded ones that it wants again get the state that they had reached."""
+        with self.begin() as session:
+            upsert(session, CampaignRow, [campaign_values(campaign)])
+            # Two plans of one campaign at once would each supersede what only the other wants: one after the other.
+            session.execute(select(CampaignRow.name).where(CampaignRow.name == campaign.name).with_for_update())
+            query = select(ShotRow.key, ShotRow.state).where(ShotRow.campaign == campaign.name)
+            before: dict[str, ShotState] = dict(session.execute(query).all())
+            started = {"state": ShotState.PLANNED, "reason": None, "dag_id": run.dag_id, "run_id": run.run_id}
+            values = [{**_shot_values(shot), **started} for shot in plan.shots]
+            upsert(session, ShotRow, values, keep=(*started, "campaign"))
+            wanted = {shot.key for shot in plan.shots}
+            dropped = [key for key, state in before.items() if key not in wanted and state is not ShotState.SUPERSEDED]
+            set_state(session, dropped, ShotState.SUPERSEDED, "the campaign's plan no longer wants it", unless=())
+            back = [key for key in wanted if before.get(key) is ShotState.SUPERSEDED]
+            _revive(session, back)
+        new = len(wanted - before.keys())
+        return PlanRecord(new, len(wanted) - new - len(back), len(back), len(dropped), plan.left_out)
+
+    def outstanding(self, campaign: str, reprocess: Reprocess | str = Reprocess.MISSING) -> list[Shot]:
+        """Shots to be made, those of one persona and product next to each other.
+
+        Args:
+            reprocess: "missing" (planned and not finished), or also "failed", "rejected" or "all" that ended so.
+        """
+        states = Reprocess(reprocess).states
+        query = select(ShotRow.spec).where(ShotRow.campaign == campaign, ShotRow.state.in_(states))
+        with self.begin() as session:
+            return in_shooting_order(session.scalars(query))
+
+    def shots(self, keys: Sequence[str]) -> list[Shot]:
+        """The shots with these keys, in their order; unknown keys are left out."""
+        known: dict[str, Shot] = {}
+        with self.begin() as session:
+            for part in in_parts(keys):
+                known |= dict(session.execute(select(ShotRow.key, ShotRow.spec).where(ShotRow.key.in_(part))).all())
+        return [known[key] for key in keys if key in known]
+
+    def states(self, keys: Sequence[str]) -> dict[str, ShotState]:
+        """Where these shots stand; unknown keys are left out."""
+        known: dict[str, ShotState] = {}
+        with self.begin() as session:
+            for part in in_parts(keys):
+                known |= dict(session.execute(select(ShotRow.key, ShotRow.state).where(ShotRow.key.in_(part))).all())
+        return known
+
+    def record_failure(self, shot_key: str, stage: str, reason: str) -> None:
+        """A shot could not be made; ``reason`` is for the person who must act."""
+        with self.begin() as session:
+            set_state(session, [shot_key], ShotState.FAILED, f"{stage}: {reason}")
+
+    def record_rejection(self, shot_key: str, reasons: Sequence[str]) -> None:
+        """No take of a shot was good enough."""
+        with self.begin() as session:
+            set_state(session, [shot_key], ShotState.REJECTED, "; ".join(reasons))
+
+    def totals(self, campaign: str | None = None) -> Mapping[ShotState, int]:
+        """Number of shots in every state, of one campaign or of all."""
+        query = select(ShotRow.state, func.count()).group_by(ShotRow.state)
+        if campaign is not None:
+            query = query.where(ShotRow.campaign == campaign)
+        with self.begin() as session:
+            counts: dict[ShotState, int] = dict(session.execute(query).all())
+        return {state: counts.get(state, 0) for state in ShotState}
+
+    def progress(self, campaign: str | None = None) -> Progress:
+        """How far the wanted shots have come, stage by stage: by what their takes left behind, not by the shots'
+        states, since a retake moves a shot's state back."""
+        over = ShotRow.state.not_in(UNFINISHED)
+        passed = [func.count().filter(or_(over, _has_output(stage))) for stage in ("compose", "refine")]
+        judged = exists().where(TakeRow.shot_key == ShotRow.key, TakeRow.verdict.is_not(None))
+        query = select(
+            func.count(),
+            *passed,
+            func.count().filter(or_(over, judged)),
+            func.count().filter(over),
+            func.count().filter(ShotRow.state == ShotState.FAILED),
+        ).where(ShotRow.state != ShotState.SUPERSEDED)
+        if campaign is not None:
+            query = query.where(ShotRow.campaign == campaign)
+        with self.begin() as session:
+            planned, *rest = session.execute(query).one()
+        return Progress(planned, *rest)
+
+
+def _has_output(stage: str) -> ColumnElement[bool]:
+    return exists().where(
+        and_(
+            TakeRow.shot_key == ShotRow.key,
+            TakeOutputRow.take_key == TakeRow.key,
+            TakeOutputRow.stage == stage,
+        )
+    )
+
+
+def _shot_values(shot: Shot) -> dict[str, Any]:
+    return {
+        "key": shot.key,
+        "campaign": shot.campaign,
+        "sku": shot.product.sku,
+        "environment": shot.environment.name,
+        "persona": shot.persona.name if shot.persona else None,
+        "framing": shot.framing.value,
+        "spec": shot,
+    }
 
 
 def _revive(session: Session, keys: Collection[str]) -> None:
     """Give superseded shots the state that they had reached; one whose take was cleared away is made again."""
     published: set[str] = set()
-    answers: dict[str, str | None] = {}
+    answers: dict[str, Decision | None] = {}
     for part in in_parts(keys):
-        published |= set(session.scalars(select(AssetRow.shot_key).where(AssetRow.shot_key.in_(part))))
-        query = select(ReviewRow.shot_key, ReviewRow.decision).join(TakeRow, TakeRow.key == ReviewRow.take_key)
-        query = query.where(ReviewRow.shot_key.in_(part), TakeRow.refined_key.is_not(None)).order_by(ReviewRow.id)
+        published |= set(session.scalars(select(PublicationRow.shot_key).where(PublicationRow.shot_key.in_(part))))
+        refined = and_(TakeOutputRow.take_key == ReviewRow.take_key, TakeOutputRow.stage == "refine")
+        query = select(ReviewRow.shot_key, ReviewRow.decision).join(TakeOutputRow, refined)
+        query = query.where(ReviewRow.shot_key.in_(part)).order_by(ReviewRow.id)
         answers |= dict(session.execute(query).all())
     reviewed = answers.keys() - published
     rejected = {key for key in reviewed if answers[key] in (Decision.REJECT, Decision.RETAKE)}
@@ -99,64 +203,9 @@ def set_state(
         session.execute(statement.values(state=state, reason=reason, updated_at=datetime.now(UTC)))
 
 
-def outstanding(session: Session, campaign: str, reprocess: Reprocess) -> list[Shot]:
-    query = select(ShotRow.spec).where(ShotRow.campaign == campaign, ShotRow.state.in_(reprocess.states))
-    return in_shooting_order(shot_of(spec) for spec in session.scalars(query))
-
-
 def in_shooting_order(shots: Iterable[Shot]) -> list[Shot]:
     """Shots of one person and one product next to each other, so that their encodings are still at hand."""
     return sorted(
         shots,
         key=lambda shot: (shot.persona.name if shot.persona else "", shot.product.sku, shot.environment.name, shot.key),
     )
-
-
-def shots(session: Session, keys: Sequence[str]) -> list[Shot]:
-    """In the order of ``keys``; those that the catalog does not have are left out."""
-    found: dict[str, dict[str, Any]] = {}
-    for part in in_parts(keys):
-        found |= dict(session.execute(select(ShotRow.key, ShotRow.spec).where(ShotRow.key.in_(part))).all())
-    return [shot_of(found[key]) for key in keys if key in found]
-
-
-def states(session: Session, keys: Sequence[str]) -> dict[str, ShotState]:
-    found: dict[str, str] = {}
-    for part in in_parts(keys):
-        found |= dict(session.execute(select(ShotRow.key, ShotRow.state).where(ShotRow.key.in_(part))).all())
-    return {key: ShotState(state) for key, state in found.items()}
-
-
-def totals(session: Session, campaign: str | None) -> dict[ShotState, int]:
-    query = select(ShotRow.state, func.count()).group_by(ShotRow.state)
-    if campaign is not None:
-        query = query.where(ShotRow.campaign == campaign)
-    counts: dict[str, int] = dict(session.execute(query).all())
-    return {state: counts.get(state, 0) for state in ShotState}
-
-
-def progress(session: Session, campaign: str | None) -> Progress:
-    """By what the takes left behind, not by the shots' states, since a retake moves a shot's state back."""
-    takes = (
-        select(
-            TakeRow.shot_key,
-            func.count(TakeRow.composed_key).label("composed"),
-            func.count(TakeRow.refined_key).label("refined"),
-            func.count(TakeRow.verdict).label("scored"),
-        )
-        .group_by(TakeRow.shot_key)
-        .subquery()
-    )
-    query = (
-        select(ShotRow.state, takes.c.composed, takes.c.refined, takes.c.scored)
-        .outerjoin(takes, takes.c.shot_key == ShotRow.key)
-        .where(ShotRow.state != ShotState.SUPERSEDED)
-    )
-    if campaign is not None:
-        query = query.where(ShotRow.campaign == campaign)
-    rows = session.execute(query).all()
-    underway = [row for row in rows if row.state in UNFINISHED]
-    finished = len(rows) - len(underway)
-    composed, refined, scored = (finished + sum(1 for row in underway if row[column]) for column in (1, 2, 3))
-    failed = sum(1 for row in rows if row.state == ShotState.FAILED)
-    return Progress(len(rows), composed, refined, scored, finished, failed)

@@ -1,35 +1,20 @@
-"""The catalog's tables. One row per thing of the design's word list; JSON only for what is never searched by.
+"""The catalog's tables in PostgreSQL. One row per thing of the design's word list; JSON only for what is never
+searched by, each column with its shape and version (:mod:`storage.catalog.json_types`).
 
 Times are UTC. ``updated_at`` moves only when something in the row changed.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, MetaData, String, Text, TypeDecorator
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import BigInteger, DateTime, Enum, ForeignKey, Index, MetaData, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A time with its zone, kept in UTC; SQLite, which has no zones, gets it without and gives it back with."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+from brief.types import Campaign, ImageRef, MadeBy, Persona, Scorecard, Shot, Verdict
+from storage.catalog.json_types import Versioned
 
 
 class ShotState(StrEnum):
@@ -54,19 +39,9 @@ class Decision(StrEnum):
     RETAKE = "retake"
     """Turned down, and another take asked for."""
 
-
-class Base(DeclarativeBase):
-    """Names every constraint, since a migration can only change what it can name."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: Json, list[str]: Json, str: Text}  # noqa: RUF012
+    @property
+    def turns_down(self) -> bool:
+        return self is not Decision.APPROVE
 
 
 class CampaignState(StrEnum):
@@ -81,6 +56,32 @@ class CampaignState(StrEnum):
     """Ended, and left out of lists."""
 
 
+def _word(kind: type[StrEnum]) -> Enum:
+    """One of a few words, as text: a new word then needs no migration."""
+    return Enum(kind, native_enum=False, length=16, values_callable=lambda words: [word.value for word in words])
+
+
+class Base(DeclarativeBase):
+    """Names every constraint, since a migration can only change what it can name."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012
+        datetime: DateTime(timezone=True),
+        str: Text,
+        ShotState: _word(ShotState),
+        Decision: _word(Decision),
+        CampaignState: _word(CampaignState),
+        Verdict: _word(Verdict),
+    }
+
+
 class ProductRow(Base):
     __tablename__ = "product"
 
@@ -89,7 +90,7 @@ class ProductRow(Base):
     category: Mapped[str]
     packshot_key: Mapped[str]
     packshot_sha256: Mapped[str] = mapped_column(String(64))
-    attributes: Mapped[dict[str, Any]]
+    attributes: Mapped[dict[str, str]] = mapped_column(Versioned(dict[str, str]))
     retired_at: Mapped[datetime | None]
     """Since when nothing is made of it any more."""
     created_at: Mapped[datetime]
@@ -112,7 +113,8 @@ class PersonaRow(Base):
     __tablename__ = "persona"
 
     name: Mapped[str] = mapped_column(primary_key=True)
-    face: Mapped[dict[str, Any]]
+    face: Mapped[dict[str, Any]] = mapped_column(Versioned(dict[str, Any]))
+    """The chosen features alone."""
     seed: Mapped[int] = mapped_column(BigInteger)
     portrait_key: Mapped[str | None]
     portrait_sha256: Mapped[str | None] = mapped_column(String(64))
@@ -121,21 +123,37 @@ class PersonaRow(Base):
     updated_at: Mapped[datetime]
 
 
-class CampaignRow(Base):
-    """``brief`` is the whole :class:`brief.types.Campaign`."""
+class PortraitRow(Base):
+    """A portrait that was synthesised, of the persona as it was then."""
 
+    __tablename__ = "portrait"
+
+    key: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """See :func:`brief.recipe.portrait_key`."""
+    persona: Mapped[str] = mapped_column(ForeignKey("persona.name"), index=True)
+    spec: Mapped[Persona] = mapped_column(Versioned(Persona))
+    object_key: Mapped[str]
+    sha256: Mapped[str] = mapped_column(String(64))
+    """Empty where nobody noted it, as before migration 0003."""
+    seconds: Mapped[float | None]
+    made_by: Mapped[MadeBy | None] = mapped_column(Versioned(MadeBy))
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class CampaignRow(Base):
     __tablename__ = "campaign"
 
     name: Mapped[str] = mapped_column(primary_key=True)
     title: Mapped[str]
-    brief: Mapped[dict[str, Any]]
-    state: Mapped[str] = mapped_column(String(16), server_default=CampaignState.ACTIVE.value)
+    brief: Mapped[Campaign] = mapped_column(Versioned(Campaign))
+    state: Mapped[CampaignState] = mapped_column(server_default=CampaignState.ACTIVE.value)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
 
 class ShotRow(Base):
-    """``spec`` is the whole :class:`brief.types.Shot`; the columns beside it are what is searched by."""
+    """``spec`` is the whole shot; the columns beside it are what is searched by."""
 
     __tablename__ = "shot"
     __table_args__ = (Index(None, "campaign", "state"), Index(None, "updated_at", "key"))
@@ -146,50 +164,32 @@ class ShotRow(Base):
     environment: Mapped[str] = mapped_column(ForeignKey("environment.name"), index=True)
     persona: Mapped[str | None] = mapped_column(ForeignKey("persona.name"), index=True)
     framing: Mapped[str]
-    spec: Mapped[dict[str, Any]]
-    state: Mapped[str] = mapped_column(String(16))
+    spec: Mapped[Shot] = mapped_column(Versioned(Shot))
+    state: Mapped[ShotState]
     reason: Mapped[str | None]
-    """In words, for failed, rejected and review."""
+    """In words, for failed, rejected and review, and for what must be made again."""
+    dag_id: Mapped[str]
+    """With ``run_id``: the run that planned it first. Empty before migration 0003."""
     run_id: Mapped[str]
-    """The run that planned it first."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
 
-class TakeRow(Base):
-    __tablename__ = "take"
+class TakeOutputRow(Base):
+    """What one stage left of a take."""
 
-    key: Mapped[str] = mapped_column(String(32), primary_key=True)
-    shot_key: Mapped[str] = mapped_column(ForeignKey("shot.key"), index=True)
-    number: Mapped[int]
-    seed: Mapped[int] = mapped_column(BigInteger)
-    changes: Mapped[dict[str, Any]]
-    words: Mapped[str] = mapped_column(server_default="")
-    """What a person added to the shot's prompt for this take."""
-    composed_key: Mapped[str | None]
-    composed_sha256: Mapped[str | None] = mapped_column(String(64))
-    refined_key: Mapped[str | None]
-    refined_sha256: Mapped[str | None] = mapped_column(String(64))
-    seconds: Mapped[dict[str, Any]]
-    """Per stage, of the attempt whose output was kept."""
-    verdict: Mapped[str | None] = mapped_column(String(16))
-    scorecard: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    __tablename__ = "take_output"
+
+    take_key: Mapped[str] = mapped_column(ForeignKey("take.key"), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(16), primary_key=True)
+    object_key: Mapped[str]
+    sha256: Mapped[str] = mapped_column(String(64))
+    """Empty where nobody noted it, as of scorecards before migration 0003."""
+    seconds: Mapped[float | None]
+    """Of the attempt whose output was kept."""
+    made_by: Mapped[MadeBy | None] = mapped_column(Versioned(MadeBy))
+    """As the generation service said; not known before migration 0003."""
     created_at: Mapped[datetime]
-    updated_at: Mapped[datetime]
-
-
-class AssetRow(Base):
-    __tablename__ = "asset"
-
-    shot_key: Mapped[str] = mapped_column(ForeignKey("shot.key"), primary_key=True)
-    take_key: Mapped[str] = mapped_column(ForeignKey("take.key"))
-    master_key: Mapped[str]
-    master_sha256: Mapped[str] = mapped_column(String(64))
-    manifest_key: Mapped[str]
-    manifest_sha256: Mapped[str] = mapped_column(String(64))
-    renditions: Mapped[dict[str, Any]]
-    run_id: Mapped[str]
-    created_at: Mapped[datetime] = mapped_column(index=True)
     updated_at: Mapped[datetime]
 
 
@@ -201,12 +201,50 @@ class ReviewRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     shot_key: Mapped[str] = mapped_column(ForeignKey("shot.key"), index=True)
     take_key: Mapped[str] = mapped_column(ForeignKey("take.key"), unique=True)
-    reasons: Mapped[list[str]]
+    picture_sha256: Mapped[str | None] = mapped_column(String(64))
+    """Of the picture that the person is asked about."""
+    reasons: Mapped[tuple[str, ...]] = mapped_column(Versioned(tuple[str, ...]))
     opened_at: Mapped[datetime]
-    decision: Mapped[str | None] = mapped_column(String(16), index=True)
+    decision: Mapped[Decision | None] = mapped_column(index=True)
     decided_by: Mapped[str | None]
     note: Mapped[str | None]
     decided_at: Mapped[datetime | None]
+
+
+class TakeRow(Base):
+    __tablename__ = "take"
+
+    key: Mapped[str] = mapped_column(String(32), primary_key=True)
+    shot_key: Mapped[str] = mapped_column(ForeignKey("shot.key"), index=True)
+    number: Mapped[int]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    changes: Mapped[dict[str, float]] = mapped_column(Versioned(dict[str, float]))
+    words: Mapped[str] = mapped_column(server_default="")
+    """What a person added to the shot's prompt for this take."""
+    verdict: Mapped[Verdict | None]
+    scorecard: Mapped[Scorecard | None] = mapped_column(Versioned(Scorecard))
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+    outputs: Mapped[list[TakeOutputRow]] = relationship(lazy="selectin", viewonly=True)
+    review: Mapped[ReviewRow | None] = relationship(lazy="selectin", viewonly=True)
+
+
+class PublicationRow(Base):
+    __tablename__ = "publication"
+
+    shot_key: Mapped[str] = mapped_column(ForeignKey("shot.key"), primary_key=True)
+    take_key: Mapped[str] = mapped_column(ForeignKey("take.key"))
+    master_key: Mapped[str]
+    master_sha256: Mapped[str] = mapped_column(String(64))
+    manifest_key: Mapped[str]
+    manifest_sha256: Mapped[str] = mapped_column(String(64))
+    renditions: Mapped[dict[str, ImageRef]] = mapped_column(Versioned(dict[str, ImageRef]))
+    dag_id: Mapped[str]
+    """With ``run_id``: the run that published it. Empty before migration 0003."""
+    run_id: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    updated_at: Mapped[datetime]
 
 
 class RetakeRequestRow(Base):
@@ -228,9 +266,9 @@ class RunRow(Base):
 
     dag_id: Mapped[str] = mapped_column(primary_key=True)
     run_id: Mapped[str] = mapped_column(primary_key=True)
-    asked: Mapped[dict[str, Any]]
+    asked: Mapped[dict[str, Any]] = mapped_column(Versioned(dict[str, Any]))
     """The run's params and its data interval."""
-    found: Mapped[dict[str, Any]]
+    found: Mapped[dict[str, Any]] = mapped_column(Versioned(dict[str, Any]))
     """What planning said: counts by campaign, problems by campaign."""
     started_at: Mapped[datetime] = mapped_column(index=True)
     ended_at: Mapped[datetime | None]
@@ -260,4 +298,4 @@ class AuditRow(Base):
     campaign: Mapped[str | None]
     sku: Mapped[str | None]
     why: Mapped[str]
-    details: Mapped[dict[str, Any]]
+    details: Mapped[dict[str, Any]] = mapped_column(Versioned(dict[str, Any]))

@@ -5,63 +5,140 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, delete, exists, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from brief.types import Asset, ImageRef, Scorecard, Take
+from brief.types import ImageRef, Publication, Scorecard, Take
+from storage.catalog.engine import Database
 from storage.catalog.errors import RowMissing
-from storage.catalog.records import TakeRecord
-from storage.catalog.rows import asset_values, scorecard_values, take_of
+from storage.catalog.records import StageOutput, TakeRecord
+from storage.catalog.runs import RunKey
 from storage.catalog.shots import set_state
-from storage.catalog.tables import AssetRow, ShotRow, ShotState, TakeRow
-from storage.catalog.upsert import insert_into, upsert
+from storage.catalog.tables import Decision, PublicationRow, ReviewRow, ShotRow, ShotState, TakeOutputRow, TakeRow
+from storage.catalog.upsert import in_parts, upsert
 
-STAGE_OF = {ShotState.COMPOSED: "compose", ShotState.REFINED: "refine"}
-
-
-def takes(session: Session, shot_keys: Sequence[str]) -> dict[str, list[TakeRecord]]:
-    """By shot, each by number; a shot without takes has an empty list."""
-    query = select(TakeRow).where(TakeRow.shot_key.in_(shot_keys)).order_by(TakeRow.number, TakeRow.key)
-    found: dict[str, list[TakeRecord]] = {key: [] for key in shot_keys}
-    for row in session.scalars(query):
-        found[row.shot_key].append(take_of(row))
-    return found
+STATE_AFTER = {"compose": ShotState.COMPOSED, "refine": ShotState.REFINED, "score": ShotState.SCORED}
+"""Where a shot stands once a stage left its output."""
+MADE_AGAIN = "its picture was lost and made again, and is not quite the one that was approved"
 
 
-def record_take(session: Session, take: Take, state: ShotState, image: ImageRef, seconds: float | None) -> None:
-    row = _row_for(session, take)
-    if state is ShotState.COMPOSED:
-        row.composed_key, row.composed_sha256 = image.key, image.sha256
-    elif state is ShotState.REFINED:
-        row.refined_key, row.refined_sha256 = image.key, image.sha256
-    else:
-        raise ValueError(f"a take leaves an image when it is composed or refined, not when it is {state.value}")
-    if seconds is not None:
-        row.seconds = {**row.seconds, STAGE_OF[state]: seconds}
-    _touch(session, row)
-    set_state(session, [take.shot_key], state)
+class Takes(Database):
+    """Attempts at shots and what became of them."""
+
+    def takes(self, shot_keys: Sequence[str]) -> dict[str, list[TakeRecord]]:
+        """All takes of these shots, each shot's by number; a shot without takes has an empty list."""
+        by_shot: dict[str, list[TakeRecord]] = {key: [] for key in shot_keys}
+        with self.begin() as session:
+            for part in in_parts(shot_keys):
+                query = select(TakeRow).where(TakeRow.shot_key.in_(part)).order_by(TakeRow.number, TakeRow.key)
+                for row in session.scalars(query):
+                    by_shot[row.shot_key].append(take_of(row))
+        return by_shot
+
+    def record_output(self, take: Take, stage: str, output: StageOutput) -> None:
+        """A take was composed or refined (``stage``) and left an image in the bucket. A refined picture that was
+        approved, and is not the same now that it was made again, goes before a person again.
+
+        Raises:
+            RowMissing: the catalog does not have the shot.
+        """
+        with self.begin() as session:
+            _lock(session, take)
+            _record_output(session, take.key, stage, output)
+            if stage == "refine":
+                _ask_again_about_another_picture(session, take.key, output.ref.sha256)
+            set_state(session, [take.shot_key], STATE_AFTER[stage])
+
+    def record_scorecard(self, take_key: str, scorecard: Scorecard, output: StageOutput | None = None) -> None:
+        """A take was scored; ``output`` is the object that holds the scorecard.
+
+        Raises:
+            RowMissing: the catalog does not have the take.
+        """
+        with self.begin() as session:
+            row = session.get(TakeRow, take_key, with_for_update=True)
+            if row is None:
+                raise RowMissing(
+                    f"take {take_key!r} is not in the catalog, so its scorecard cannot be kept; compose it first"
+                )
+            row.scorecard, row.verdict = scorecard, scorecard.verdict
+            if session.is_modified(row):
+                row.updated_at = datetime.now(UTC)
+            if output is not None:
+                _record_output(session, take_key, "score", output)
+            set_state(session, [row.shot_key], ShotState.SCORED)
+
+    def record_loss(self, shot_key: str, reason: str) -> None:
+        """A picture of a shot's takes is gone or damaged, so the next run makes it again. An answer that a person gave
+        stays; what is published or superseded is left alone."""
+        with self.begin() as session:
+            set_state(session, [shot_key], ShotState.PLANNED, reason)
+
+    def superseded_with_pictures(self, before: datetime) -> list[str]:
+        """Keys of shots that were superseded before a moment and still have pictures of takes."""
+        query = (
+            select(ShotRow.key)
+            .where(ShotRow.state == ShotState.SUPERSEDED, ShotRow.updated_at < before, _has_picture())
+            .order_by(ShotRow.key)
+        )
+        with self.begin() as session:
+            return list(session.scalars(query))
+
+    def forget_pictures(self, shot_key: str) -> None:
+        """The pictures of a shot's takes were deleted."""
+        takes = select(TakeRow.key).where(TakeRow.shot_key == shot_key)
+        with self.begin() as session:
+            session.execute(delete(TakeOutputRow).where(TakeOutputRow.take_key.in_(takes)))
+
+    def record_publication(self, publication: Publication, run: RunKey, take: Take | None = None) -> None:
+        """A shot was published: its publication and its state in one step.
+
+        Args:
+            take: what it was made from, for a catalog that does not have it: one set up anew over an older bucket.
+        """
+        values = {
+            "shot_key": publication.shot_key,
+            "take_key": publication.take_key,
+            "master_key": publication.master.key,
+            "master_sha256": publication.master.sha256,
+            "manifest_key": publication.manifest.key,
+            "manifest_sha256": publication.manifest.sha256,
+            "renditions": dict(publication.renditions),
+            "dag_id": run.dag_id,
+            "run_id": run.run_id,
+        }
+        with self.begin() as session:
+            if take is not None:
+                _lock(session, take)
+            upsert(session, PublicationRow, [values], keep=("dag_id", "run_id"))
+            set_state(session, [publication.shot_key], ShotState.PUBLISHED, unless=(ShotState.SUPERSEDED,))
 
 
-def record_scorecard(session: Session, take_key: str, scorecard: Scorecard, seconds: float | None) -> None:
-    row = session.get(TakeRow, take_key, with_for_update=True)
-    if row is None:
-        raise RowMissing(f"take {take_key!r} is not in the catalog, so its scorecard cannot be kept; compose it first")
-    row.scorecard, row.verdict = scorecard_values(scorecard), scorecard.verdict.value
-    if seconds is not None:
-        row.seconds = {**row.seconds, "score": seconds}
-    _touch(session, row)
-    set_state(session, [row.shot_key], ShotState.SCORED)
+def take_of(row: TakeRow) -> TakeRecord:
+    return TakeRecord(
+        take=Take(row.key, row.shot_key, row.number, row.seed, row.changes, row.words),
+        outputs={
+            each.stage: StageOutput(ImageRef(each.object_key, each.sha256), each.seconds, each.made_by)
+            for each in sorted(row.outputs, key=lambda each: list(STATE_AFTER).index(each.stage))
+        },
+        scorecard=row.scorecard,
+        decision=row.review.decision if row.review else None,
+    )
 
 
-def record_asset(session: Session, asset: Asset, run_id: str, take: Take | None) -> None:
-    if take is not None:
-        _row_for(session, take)
-    upsert(session, AssetRow, [asset_values(asset, run_id)], keep=("run_id",))
-    set_state(session, [asset.shot_key], ShotState.PUBLISHED, unless=(ShotState.SUPERSEDED,))
+def publication_of(row: PublicationRow) -> Publication:
+    return Publication(
+        shot_key=row.shot_key,
+        take_key=row.take_key,
+        master=ImageRef(row.master_key, row.master_sha256),
+        renditions=row.renditions,
+        manifest=ImageRef(row.manifest_key, row.manifest_sha256),
+    )
 
 
-def _row_for(session: Session, take: Take) -> TakeRow:
-    """The take's row, made if it is not there, locked until the transaction ends."""
+def _lock(session: Session, take: Take) -> None:
+    """Make the take's row if it is not there, and hold it until the transaction ends."""
     if session.get(ShotRow, take.shot_key) is None:
         raise RowMissing(f"shot {take.shot_key!r} is not in the catalog, so its take cannot be kept; record its plan")
     now = datetime.now(UTC)
@@ -72,14 +149,45 @@ def _row_for(session: Session, take: Take) -> TakeRow:
         "seed": take.seed,
         "changes": dict(take.changes),
         "words": take.words,
-        "seconds": {},
         "created_at": now,
         "updated_at": now,
     }
-    session.execute(insert_into(session, TakeRow).values(values).on_conflict_do_nothing())
-    return session.get_one(TakeRow, take.key, with_for_update=True)
+    session.execute(insert(TakeRow).values(values).on_conflict_do_nothing())
+    session.execute(select(TakeRow.key).where(TakeRow.key == take.key).with_for_update())
 
 
-def _touch(session: Session, row: TakeRow) -> None:
+def _record_output(session: Session, take_key: str, stage: str, output: StageOutput) -> None:
+    """Write an output of a take that is locked."""
+    now = datetime.now(UTC)
+    row = session.get(TakeOutputRow, (take_key, stage))
+    if row is None:
+        row = TakeOutputRow(take_key=take_key, stage=stage, created_at=now, updated_at=now)
+        session.add(row)
+    row.object_key, row.sha256 = output.ref.key, output.ref.sha256
+    if output.seconds is not None:
+        row.seconds = output.seconds
+    if output.made_by is not None:
+        row.made_by = output.made_by
     if session.is_modified(row):
-        row.updated_at = datetime.now(UTC)
+        row.updated_at = now
+
+
+def _ask_again_about_another_picture(session: Session, take_key: str, sha256: str) -> None:
+    """An approval holds for the picture that was seen: where it was lost and did not come back as it was, a person is
+    asked again."""
+    statement = update(ReviewRow).where(
+        ReviewRow.take_key == take_key,
+        ReviewRow.decision == Decision.APPROVE,
+        ReviewRow.picture_sha256.is_not(None),
+        ReviewRow.picture_sha256 != sha256,
+    )
+    answer = {"decision": None, "decided_by": None, "decided_at": None}
+    session.execute(statement.values(**answer, picture_sha256=sha256, reasons=(MADE_AGAIN,)))
+
+
+def _has_picture() -> ColumnElement[bool]:
+    return exists().where(
+        TakeRow.shot_key == ShotRow.key,
+        TakeOutputRow.take_key == TakeRow.key,
+        TakeOutputRow.stage.in_(("compose", "refine")),
+    )

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import inspect, or_
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from storage.catalog.tables import Base
@@ -23,12 +23,6 @@ class Upserted:
 
     inserted: tuple[str, ...] = ()
     updated: tuple[str, ...] = ()
-
-
-def insert_into(session: Session, table: type[Base]) -> Any:
-    """The session's dialect's own INSERT, which knows ON CONFLICT."""
-    dialect = session.get_bind().dialect.name
-    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
 def upsert(
@@ -48,20 +42,20 @@ def upsert(
     now = datetime.now(UTC)
     for chunk in in_parts(ordered):
         values = [{**row, "created_at": now, "updated_at": now} for row in chunk]
-        statement = insert_into(session, table).values(values)
+        statement = insert(table).values(values)
         moving = [name for name in chunk[0] if name != key and name not in keep]
         columns = table.__table__.columns
-        statement = statement.on_conflict_do_update(
+        upserting = statement.on_conflict_do_update(
             index_elements=[key],
             set_={name: statement.excluded[name] for name in (*moving, "updated_at")},
             where=or_(*(columns[name].is_distinct_from(statement.excluded[name]) for name in moving)),
         ).returning(columns[key], columns["created_at"])
-        for name, created_at in session.execute(statement):
+        for name, created_at in session.execute(upserting):
             (inserted if created_at == now else updated).append(name)
     return Upserted(tuple(inserted), tuple(updated))
 
 
 def in_parts(items: Collection[T]) -> Iterator[list[T]]:
-    """Parts that fit into one statement, whose number of parameters every database limits."""
+    """Parts that fit into one statement, whose number of parameters PostgreSQL limits."""
     everything = list(items)
     return (everything[start : start + PER_STATEMENT] for start in range(0, len(everything), PER_STATEMENT))

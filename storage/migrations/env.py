@@ -9,7 +9,6 @@ from storage.catalog.tables import Base
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=Base.metadata,
-    render_as_batch=True,  # SQLite cannot alter a column; Alembic copies the table instead
     compare_type=True,
 )
 with context.begin_transaction():

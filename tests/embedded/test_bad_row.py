@@ -11,15 +11,12 @@ from storage.bucket.errors import ObjectDiffers
 from storage.bucket.objects import Objects
 from storage.bucket.settings import ObjectSettings
 from storage.catalog.catalog import Catalog
-from storage.catalog.migrate import migrate
 from storage.importing.import_catalog import import_catalog
 from tests.conftest import S3Bucket
 from tests.embedded.tiny_catalog import write_tiny_catalog
 
 
-def test_bad_row(sqlite_url: str, s3: S3Bucket, tmp_path: Path) -> None:
-    catalog = Catalog.at(sqlite_url)
-    migrate(catalog.engine)
+def test_bad_row(catalog: Catalog, s3: S3Bucket, tmp_path: Path) -> None:
     objects = Objects(ObjectSettings(s3.bucket, s3.endpoint, s3.access_key, s3.secret_key))
     import_catalog(write_tiny_catalog(tmp_path), catalog, objects)
     found = []
@@ -30,4 +27,3 @@ def test_bad_row(sqlite_url: str, s3: S3Bucket, tmp_path: Path) -> None:
     packshot = catalog.products()[SKU].packshot
     with pytest.raises(ObjectDiffers, match="restore the object"):
         objects.get(packshot.key, packshot.sha256)
-    catalog.engine.dispose()

@@ -85,10 +85,10 @@ def test_each_good_row_is_published_and_the_bad_one_fails_with_its_reason(rig: R
 
 def test_what_is_published_is_in_the_bucket_with_its_history(rig: Rig) -> None:
     for record in rig.catalog.find_shots(ShotFilter(state=ShotState.PUBLISHED)).shots:
-        assert record.asset is not None
-        for ref in (record.asset.master, *record.asset.renditions.values()):
+        assert record.publication is not None
+        for ref in (record.publication.master, *record.publication.renditions.values()):
             assert rig.objects.get(ref.key, ref.sha256)
-        manifest = json.loads(rig.objects.get(record.asset.manifest.key, record.asset.manifest.sha256))
+        manifest = json.loads(rig.objects.get(record.publication.manifest.key, record.publication.manifest.sha256))
         assert record.shot.key in json.dumps(manifest)
     sheet = rig.home.root / "sheet.png"
     assert make_contact_sheet(rig.catalog, rig.objects, sheet) == 2

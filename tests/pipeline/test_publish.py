@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from itertools import count
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from brief.recipe import RECIPES, recipe_on
-from brief.types import Asset, ImageRef, Rendition, Shot
-from pipeline.provenance import DIGITAL_SOURCE_TYPE, BundleLabel, ManifestDamaged
+from brief.types import ImageRef, MadeBy, Publication, Rendition, Shot
+from pipeline.provenance import DIGITAL_SOURCE_TYPE, ManifestDamaged
 from pipeline.publish import NothingToPublish, publish
 from storage.bucket import keys as object_keys
 from storage.bucket.errors import ObjectMissing
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
-from storage.catalog.migrate import migrate
-from storage.catalog.records import TakeRecord
+from storage.catalog.records import StageOutput, TakeRecord
 from storage.catalog.tables import ShotState
-from tests.storage.samples import planned, scored
+from tests.storage.samples import BUNDLE, RUN, planned, scored
 
-LABEL = BundleLabel("starter", "f" * 32, "Apache-2.0", commercial=True, stand_in=True, recipe={"steps": 20})
+MADE_BY = MadeBy(replace(BUNDLE, recipe={"steps": 20}), 1, {"torch": "1.0"}, "cuda: NVIDIA L4")
+"""Other than what is loaded and installed now."""
 RENDITIONS = (Rendition("web", 64, 32), Rendition("print", 256, 256, "jpeg", 90))
 
 
@@ -42,7 +42,7 @@ def refined(catalog: Catalog, objects: Objects, shot: Shot) -> tuple[Shot, TakeR
     """A shot whose first take is scored, its refined picture in the bucket."""
     made, _ = scored(catalog, shot)
     stored = objects.put(object_keys.refined(made), png(), "image/png")
-    catalog.record_take(made, ShotState.REFINED, stored.ref)
+    catalog.record_output(made, "refine", StageOutput(stored.ref, 1.25, MADE_BY))
     (record,) = catalog.takes([shot.key])[shot.key]
     return shot, record
 
@@ -53,8 +53,8 @@ def ready(catalog: Catalog, objects: Objects) -> tuple[Shot, TakeRecord]:
     return refined(catalog, objects, shot)
 
 
-def run(ready: tuple[Shot, TakeRecord], catalog: Catalog, objects: Objects) -> Asset:
-    return publish(*ready, RENDITIONS, LABEL, objects=objects, catalog=catalog, run_id="run-1")
+def run(ready: tuple[Shot, TakeRecord], catalog: Catalog, objects: Objects) -> Publication:
+    return publish(*ready, RENDITIONS, objects=objects, catalog=catalog, run=RUN)
 
 
 def test_master_renditions_manifest_and_row(ready: tuple[Shot, TakeRecord], catalog: Catalog, objects: Objects) -> None:
@@ -65,9 +65,11 @@ def test_master_renditions_manifest_and_row(ready: tuple[Shot, TakeRecord], cata
         f"{folder}{name}" for name in ("manifest.json", "master.png", "print.jpg", "web.webp")
     ]
     history = catalog.history(shot.key)
-    assert (history.record.state, history.record.asset) == (ShotState.PUBLISHED, asset)
+    assert (history.record.state, history.record.publication) == (ShotState.PUBLISHED, asset)
     content = json.loads(objects.get(asset.manifest.key, asset.manifest.sha256))
     assert content["bundle"]["stand_in"] is True
+    assert (content["bundle"]["fingerprint"], content["software"]) == ("f" * 32, {"torch": "1.0"})
+    assert (content["recipe"]["version"], content["device"]) == (1, "cuda: NVIDIA L4")
     assert content["recipe"]["numbers"]["steps"] == 20
     assert content["scorecard"] == {
         "values": {"product": 0.75},
@@ -101,23 +103,23 @@ def test_a_second_publication_changes_nothing(
 ) -> None:
     shot, record = ready
     first = run(ready, catalog, objects)
-    slower = replace(record, seconds={"compose": 99.0}, take=replace(record.take, number=2))
+    slower = replace(
+        record, outputs={"refine": replace(record.outputs["refine"], seconds=99.0)}, take=replace(record.take, number=2)
+    )
     assert run((shot, slower), catalog, objects) == first
 
 
 def test_a_catalog_set_up_anew_takes_over_what_its_bucket_holds(
-    ready: tuple[Shot, TakeRecord], catalog: Catalog, objects: Objects, tmp_path: Path
+    ready: tuple[Shot, TakeRecord], catalog: Catalog, objects: Objects, new_catalog: Callable[[], Catalog]
 ) -> None:
     asset = run(ready, catalog, objects)
-    anew = Catalog.at(f"sqlite:///{tmp_path / 'anew.sqlite'}")
-    migrate(anew.engine)
+    anew = new_catalog()
     (shot,) = planned(anew)
     second, _ = scored(anew, shot, number=2)
     (record,) = anew.takes([shot.key])[shot.key]
     assert second.key != asset.take_key
     assert run((shot, record), anew, objects) == asset
-    assert anew.history(shot.key).record.asset == asset
-    anew.engine.dispose()
+    assert anew.history(shot.key).record.publication == asset
 
 
 @pytest.mark.parametrize("preset", RECIPES)
@@ -128,7 +130,7 @@ def test_the_manifest_states_the_numbers_that_were_used(
     changed = replace(record, take=replace(record.take, changes={"face_strength": 0.9}))
     asset = run((replace(shot, recipe=preset), changed), catalog, objects)
     content = json.loads(objects.get(asset.manifest.key))
-    assert content["recipe"]["numbers"] == asdict(recipe_on(LABEL.recipe, preset, {"face_strength": 0.9}))
+    assert content["recipe"]["numbers"] == asdict(recipe_on(MADE_BY.bundle.recipe, preset, {"face_strength": 0.9}))
 
 
 def test_a_damaged_manifest_says_what_to_do(ready: tuple[Shot, TakeRecord], catalog: Catalog, objects: Objects) -> None:
@@ -162,7 +164,7 @@ def dying(objects: Objects, catalog: Catalog, monkeypatch: pytest.MonkeyPatch, s
         monkeypatch.setattr(owner, name, write)
 
     wrap(objects, "put")
-    wrap(catalog, "record_asset")
+    wrap(catalog, "record_publication")
 
 
 WRITES = ("master", "web", "print", "manifest", "row")
@@ -180,11 +182,11 @@ def test_a_crash_anywhere_leaves_nothing_half_seen_and_a_retry_ends_the_same(
                 run(ready, catalog, objects)
         seen = catalog.history(shot.key).record
         row_was_written = step == len(WRITES) and done
-        assert (seen.state is ShotState.PUBLISHED, seen.asset is not None) == (row_was_written, row_was_written)
+        assert (seen.state is ShotState.PUBLISHED, seen.publication is not None) == (row_was_written, row_was_written)
         if objects.exists(object_keys.manifest(shot)):
             assert len(list(objects.list_keys(object_keys.published(shot)))) == 4
         asset = run(ready, catalog, objects)
-        assert catalog.history(shot.key).record.asset == asset
+        assert catalog.history(shot.key).record.publication == asset
         for ref in (asset.master, asset.manifest, *asset.renditions.values()):
             objects.get(ref.key, ref.sha256)
 
@@ -193,10 +195,10 @@ def test_a_take_that_is_not_ready_is_refused(
     ready: tuple[Shot, TakeRecord], catalog: Catalog, objects: Objects
 ) -> None:
     shot, record = ready
-    for lacking in (replace(record, refined=None), replace(record, scorecard=None)):
+    for lacking in (replace(record, outputs={}), replace(record, scorecard=None)):
         with pytest.raises(NothingToPublish, match=f"take 1 of shot {shot.key} was not (refined|scored)"):
             run((shot, lacking), catalog, objects)
-    gone = replace(record, refined=ImageRef("takes/gone.png", "0" * 64))
+    gone = replace(record, outputs={"refine": StageOutput(ImageRef("takes/gone.png", "0" * 64))})
     with pytest.raises(ObjectMissing, match=r"takes/gone\.png"):
         run((shot, gone), catalog, objects)
     assert list(objects.list_keys("published/")) == []

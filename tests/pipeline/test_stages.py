@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from embedded.seaweedfs import SeaweedServer
 from generation.bundle.miniature import build
 from pipeline.casting import cast
 from pipeline.plan import RunUnfinished, plan_run, summarise
-from pipeline.publish import publish_approved, settle
+from pipeline.publish import ASKED_FOR, publish_approved, settle
 from pipeline.run import Run
 from pipeline.stages import best_take, compose, face, refine, retake, score
 from pipeline.upkeep import clear_takes
@@ -29,13 +28,24 @@ from storage.bucket.objects import Objects
 from storage.bucket.settings import ObjectSettings
 from storage.catalog.catalog import Catalog
 from storage.catalog.errors import RowMissing
+from storage.catalog.records import StageOutput, TakeRecord
+from storage.catalog.runs import RunKey
 from storage.catalog.shots import Reprocess
-from storage.catalog.tables import ShotRow, ShotState
+from storage.catalog.tables import Decision, ShotRow, ShotState
 from tests.running_service import running_service
 from tests.storage.samples import campaign, environment, persona, product
 
 DOUBTFUL = {"taste": 0.5}
 """A cut for what nothing measures: every take goes before a person."""
+
+
+def _png() -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", (64, 64), (90, 120, 40)).save(data, "PNG")
+    return data.getvalue()
+
+
+PNG = _png()
 
 
 @pytest.fixture(scope="module")
@@ -53,13 +63,8 @@ def service(tmp_path_factory: pytest.TempPathFactory, settings: ObjectSettings) 
 
 
 @pytest.fixture
-def run(sqlite_url: str, settings: ObjectSettings, service: GenerationClient, request: Any) -> Iterator[Run]:
-    from storage.catalog.migrate import migrate
-
-    catalog = Catalog.at(sqlite_url)
-    migrate(catalog.engine)
-    yield Run(catalog, Objects(settings), service, f"run of {request.node.name}")
-    catalog.engine.dispose()
+def run(catalog: Catalog, settings: ObjectSettings, service: GenerationClient, request: Any) -> Run:
+    return Run(catalog, Objects(settings), service, RunKey("campaign", f"run of {request.node.name}"))
 
 
 def image(run: Run, name: str, colour: tuple[int, int, int]) -> ImageRef:
@@ -156,18 +161,13 @@ def test_a_repeated_stage_makes_only_what_is_missing(run: Run) -> None:
     assert items_made(run) == made + 1
 
 
-def test_a_catalog_that_was_lost_takes_over_what_the_bucket_has(run: Run, tmp_path: Path) -> None:
-    from storage.catalog.migrate import migrate
-
+def test_a_catalog_that_was_lost_takes_over_what_the_bucket_has(run: Run, new_catalog: Callable[[], Catalog]) -> None:
     keys = planned(run, prompt="four")
     outcome = shoot(run, keys)
     made = items_made(run)
-    anew = Catalog.at(f"sqlite:///{tmp_path / 'anew.sqlite'}")
-    migrate(anew.engine)
-    again = replace(run, catalog=anew, run_id="another run")
+    again = replace(run, catalog=new_catalog(), id=RunKey("campaign", "another run"))
     assert shoot(again, planned(again, prompt="four")) == outcome
     assert items_made(run) == made
-    anew.engine.dispose()
 
 
 def test_a_failed_row_that_was_mended_is_made_on_request(run: Run) -> None:
@@ -204,8 +204,97 @@ def test_a_rejected_shot_gets_a_new_take_on_request(run: Run) -> None:
     assert keys_of(run) == []
     again = keys_of(run, Reprocess.REJECTED)
     assert sorted(again) == sorted(keys)
-    shoot(replace(run, run_id="another run"), again)
+    shoot(replace(run, id=RunKey("campaign", "another run")), again)
     assert {each.take.take.number for each in run.catalog.reviews()} == {2}
+
+
+def delete(objects: Objects, key: str) -> None:
+    objects.delete(key)
+
+
+def damage(objects: Objects, key: str) -> None:
+    objects.delete(key)
+    objects.put(key, b"not as it was", "image/png")
+
+
+@pytest.mark.parametrize("loss", [delete, damage])
+def test_what_is_gone_or_damaged_is_made_again_at_every_stage(run: Run, loss: Callable[[Objects, str], None]) -> None:
+    keys = planned(run, prompt=f"lost {loss.__name__}")
+
+    def lose(stage: str) -> None:
+        for key in keys:
+            loss(run.objects, run.catalog.takes([key])[key][0].outputs[stage].ref.key)
+
+    def lose_portrait() -> None:
+        for shot in run.catalog.shots(keys[:1]):
+            loss(run.objects, object_keys.portrait(shot.portrait_key or ""))
+
+    assert face(run, keys) == keys
+    lose_portrait()
+    assert compose(run, keys) == keys
+    lose("compose")
+    assert compose(run, keys) == keys
+    lose("compose")
+    assert refine(run, keys) == keys
+    lose("refine")
+    lose("compose")
+    assert score(run, keys) == keys
+    lose("refine")
+    assert settle(run, retake(run, keys)) == {"review": 2}
+    for record in (record for taken in run.catalog.takes(keys).values() for record in taken):
+        assert record.refined is not None
+        run.objects.get(record.refined.key, record.refined.sha256)
+
+
+@pytest.mark.parametrize("loss", [delete, damage])
+def test_what_is_lost_after_an_approval_is_made_by_the_next_run_and_published(
+    run: Run, loss: Callable[[Objects, str], None]
+) -> None:
+    keys = planned(run, prompt=f"approved {loss.__name__}")
+    shoot(run, keys)
+    for review in run.catalog.reviews():
+        loss(run.objects, object_keys.refined(review.take.take))
+        run.catalog.decide(review.id, "approve", "ann")
+    assert publish_approved(run) == {"planned": 2}
+    assert publish_approved(run) == {}
+    again = replace(run, id=RunKey("catalog", "the next night"))
+    assert shoot(again, keys_of(again)) == {"published": 2}
+
+
+def test_a_take_made_on_a_persons_wish_is_shown_to_a_person_however_good_or_bad_it_is(run: Run) -> None:
+    keys = planned(run, prompt="wished for", max_takes=1)
+    shoot(run, keys)
+    for review in run.catalog.reviews():
+        run.catalog.decide(review.id, "reject", "ann", "face is wrong")
+    assert settle(run, keys) == {"rejected": 2}
+    assert "rejected by ann: face is wrong" in str(run.catalog.history(keys[0]).record.reason)
+    scored = score(run, refine(run, compose(run, face(run, keys_of(run, Reprocess.REJECTED)))))
+    for key, verdict in zip(scored, (Verdict.ACCEPT, Verdict.REJECT), strict=True):
+        run.catalog.record_scorecard(run.catalog.takes([key])[key][1].take.key, Scorecard({"product": 0.1}, verdict))
+    assert settle(run, scored) == {"review": 2}
+    assert {review.reasons for review in run.catalog.reviews()} == {(ASKED_FOR,)}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "state"),
+    [
+        (Verdict.ACCEPT, "published"),
+        (Verdict.REVIEW, "review"),
+        (Verdict.RETAKE, "review"),
+        (Verdict.REJECT, "rejected"),
+        (None, "failed"),
+    ],
+)
+def test_every_verdict_has_its_outcome(run: Run, verdict: Verdict | None, state: str) -> None:
+    keys = planned(run, prompt="verdicts")
+    for shot in run.catalog.shots(keys):
+        made = take(shot.key, shot.seed, 1)
+        picture = run.objects.put(object_keys.refined(made), PNG, "image/png", keep_first=True)
+        run.catalog.record_output(made, "refine", StageOutput(picture.ref))
+        if verdict is not None:
+            run.catalog.record_scorecard(made.key, Scorecard({"product": 0.5}, verdict, ("because",)))
+    assert settle(run, keys) == {state: 2}
+    assert set(run.catalog.states(keys).values()) == {state}
 
 
 def test_a_summary_fails_while_shots_are_unfinished(run: Run) -> None:
@@ -264,16 +353,25 @@ def test_casting_draws_portraits_without_shots(run: Run) -> None:
 
 
 def test_the_best_take_has_the_best_verdict_then_the_highest_mean(run: Run) -> None:
-    from storage.catalog.records import TakeRecord
-
     def record(number: int, verdict: Verdict, value: float) -> TakeRecord:
-        return TakeRecord(take("a" * 32, 1, number), None, None, Scorecard({"product": value}, verdict), {})
+        return TakeRecord(take("a" * 32, 1, number), {}, Scorecard({"product": value}, verdict))
 
     takes = [record(1, Verdict.REJECT, 0.9), record(2, Verdict.REVIEW, 0.5), record(3, Verdict.REVIEW, 0.6)]
     best = best_take(takes)
     assert best is not None
     assert best.take.number == 3
-    assert best_take([TakeRecord(takes[0].take, None, None, None, {})]) is None
+    assert best_take([TakeRecord(takes[0].take)]) is None
+
+
+def test_a_take_that_a_person_turned_down_is_never_the_best_and_one_approved_always_is(run: Run) -> None:
+    def record(number: int, verdict: Verdict, value: float, decision: Decision | None = None) -> TakeRecord:
+        return TakeRecord(take("a" * 32, 1, number), {}, Scorecard({"product": value}, verdict), decision)
+
+    turned_down, worse = record(1, Verdict.ACCEPT, 0.9, Decision.REJECT), record(2, Verdict.REVIEW, 0.5)
+    assert best_take([turned_down, worse]) == worse
+    assert best_take([turned_down]) is None
+    approved = record(3, Verdict.REVIEW, 0.1, Decision.APPROVE)
+    assert best_take([record(4, Verdict.ACCEPT, 0.9), approved]) == approved
 
 
 def test_a_superseded_shot_is_left_alone(run: Run) -> None:

@@ -17,7 +17,6 @@ from PIL import Image
 from storage.bucket.objects import Objects
 from storage.bucket.settings import ObjectSettings
 from storage.catalog.catalog import Catalog
-from storage.catalog.migrate import migrate
 from tests.conftest import S3Bucket
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
@@ -32,14 +31,6 @@ sys.path.append(str(PLUGINS))
 @pytest.fixture
 def objects(s3: S3Bucket) -> Objects:
     return Objects(ObjectSettings(s3.bucket, s3.endpoint, s3.access_key, s3.secret_key, s3.region))
-
-
-@pytest.fixture
-def catalog(sqlite_url: str) -> Iterator[Catalog]:
-    catalog = Catalog.at(sqlite_url)
-    migrate(catalog.engine)
-    yield catalog
-    catalog.engine.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -10,12 +10,14 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from brief.types import Asset, Verdict
+from brief.types import ImageRef, Publication, Verdict
 from storage.bucket import keys as object_keys
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
+from storage.catalog.records import StageOutput
+from storage.catalog.runs import RunKey
 from tests.plugins.conftest import as_role, png
-from tests.storage.samples import planned, scored
+from tests.storage.samples import persona, planned, scored
 
 
 class Links(HTMLParser):
@@ -49,7 +51,9 @@ def published(catalog: Catalog, objects: Objects) -> str:
     take, _ = scored(catalog, shot, value=0.91)
     master = objects.put(object_keys.master(shot), png(), "image/png").ref
     manifest = objects.put(object_keys.manifest(shot), b'{"seed": "told"}', "application/json").ref
-    catalog.record_asset(Asset(shot.key, take.key, master, {"hero": master}, manifest), "run-2")
+    catalog.record_publication(
+        Publication(shot.key, take.key, master, {"hero": master}, manifest), RunKey("campaign", "run-2")
+    )
     catalog.record_failure(bad.key, "compose", "packshot is lost")
     return shot.key
 
@@ -102,7 +106,7 @@ def test_every_image_of_every_page_has_words_and_every_link_leads_somewhere(
 
 
 def test_images_come_as_they_are_or_as_previews(pages: TestClient, published: str, catalog: Catalog) -> None:
-    asset = catalog.history(published).record.asset
+    asset = catalog.history(published).record.publication
     assert asset is not None
     whole = pages.get(f"/gallery/image/{asset.master.key}")
     assert (whole.content, whole.headers["content-type"]) == (png(), "image/png")
@@ -219,23 +223,13 @@ class TestReviews:
         assert pages.post("/gallery/reviews/999", data={"decision": "approve"}).status_code == 404
 
 
-def test_personas_are_shown_even_while_the_service_is_away(
-    pages: TestClient, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from gallery_web import stores
-
-    from service.client import ServiceUnreachable
-
-    def away() -> str:
-        raise ServiceUnreachable("no generation service answers")
-
+def test_personas_are_shown_with_the_portraits_that_are_recorded(pages: TestClient, catalog: Catalog) -> None:
     planned(catalog)
-    monkeypatch.setattr(stores, "bundle_fingerprint", away)
     html = pages.get("/gallery/personas").text
-    assert "no generation service answers" in html
     assert "senior" in html
-    monkeypatch.setattr(stores, "bundle_fingerprint", lambda: "f" * 32)
-    assert "/gallery/image/portraits/" in pages.get("/gallery/personas").text
+    assert "/gallery/image/portraits/" not in html
+    catalog.record_portrait("a" * 32, persona(), StageOutput(ImageRef("portraits/a.png", "0" * 64)))
+    assert "/gallery/image/portraits/a.png" in pages.get("/gallery/personas").text
 
 
 @pytest.mark.parametrize(

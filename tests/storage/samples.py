@@ -14,6 +14,7 @@ from brief.types import (
     Environment,
     Framing,
     ImageRef,
+    MadeBy,
     Persona,
     Product,
     Scorecard,
@@ -22,9 +23,12 @@ from brief.types import (
     Verdict,
 )
 from storage.catalog.catalog import Catalog
-from storage.catalog.tables import ShotState
+from storage.catalog.records import StageOutput
+from storage.catalog.runs import RunKey
 
+RUN = RunKey("campaign", "run-1")
 BUNDLE = BundleInfo("starter", "f" * 32, 128, 128, "Apache-2.0", commercial=True, stand_in=True)
+MADE_BY = MadeBy(BUNDLE, 2, {"torch": "2.13.0"}, "cpu")
 
 
 def sha(text: str) -> str:
@@ -70,7 +74,7 @@ def planned(catalog: Catalog, skus: tuple[str, ...] = ("MUG-1",), **changes: Any
     catalog.save_products(product(sku) for sku in skus)
     catalog.save_environments(environment(name) for name in wanted.environments)
     catalog.save_personas(persona(name) for name in wanted.personas)
-    catalog.record_plan(wanted, plan_of(catalog, wanted), "run-1")
+    catalog.record_plan(wanted, plan_of(catalog, wanted), RUN)
     return catalog.outstanding(wanted.name)
 
 
@@ -79,8 +83,8 @@ def scored(
 ) -> tuple[Take, Scorecard]:
     """A take that went through all stages."""
     made = take(shot.key, shot.seed, number)
-    catalog.record_take(made, ShotState.COMPOSED, ref(f"{made.key}-composed"), 2.5)
-    catalog.record_take(made, ShotState.REFINED, ref(f"{made.key}-refined"), 1.25)
+    catalog.record_output(made, "compose", StageOutput(ref(f"{made.key}-composed"), 2.5, MADE_BY))
+    catalog.record_output(made, "refine", StageOutput(ref(f"{made.key}-refined"), 1.25, MADE_BY))
     card = Scorecard({"product": value}, verdict, ("the product is small",))
-    catalog.record_scorecard(made.key, card, 0.5)
+    catalog.record_scorecard(made.key, card, StageOutput(ref(f"{made.key}-scorecard"), 0.5, MADE_BY))
     return made, card

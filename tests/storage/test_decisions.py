@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from brief.types import Asset, Shot, Take, Verdict
+from brief.types import Publication, Shot, Take, Verdict
 from storage.catalog import audit, decisions
 from storage.catalog.catalog import Catalog
 from storage.catalog.decisions import NotAllowed, Steering
 from storage.catalog.errors import AlreadyDecided, RowMissing
+from storage.catalog.records import StageOutput
+from storage.catalog.runs import RunKey
 from storage.catalog.tables import Decision, ShotState
 from tests.storage.samples import planned, ref, scored
 
@@ -24,7 +26,9 @@ def waiting(catalog: Catalog) -> tuple[Shot, Take, int]:
 
 
 def publish(catalog: Catalog, shot: Shot, take: Take) -> None:
-    catalog.record_asset(Asset(shot.key, take.key, ref("m"), {"hero": ref("h")}, ref("j")), "run-1")
+    catalog.record_publication(
+        Publication(shot.key, take.key, ref("m"), {"hero": ref("h")}, ref("j")), RunKey("campaign", "run-1")
+    )
 
 
 def test_rejecting_needs_a_reason(catalog: Catalog, waiting: tuple[Shot, Take, int]) -> None:
@@ -124,7 +128,7 @@ class TestUndo:
         assert gone is not None
         assert gone.key == shot.key
         record = catalog.history(shot.key).record
-        assert (record.state, record.asset) == (ShotState.REVIEW, None)
+        assert (record.state, record.publication) == (ShotState.REVIEW, None)
 
     def test_after_a_while_it_is_too_late(self, catalog: Catalog, waiting: tuple[Shot, Take, int]) -> None:
         review = waiting[2]
@@ -141,7 +145,7 @@ class TestUndo:
         with catalog.begin() as session:
             decisions.decide(session, review, Decision.RETAKE, "ana", "dark")
         new = catalog.takes([shot.key])[shot.key][-1].take
-        catalog.record_take(new, ShotState.COMPOSED, ref("c"), 1.0)
+        catalog.record_output(new, "compose", StageOutput(ref("c"), 1.0))
         with pytest.raises(NotAllowed, match="is being made"), catalog.begin() as session:
             decisions.undo(session, review, "ana")
 
@@ -159,7 +163,7 @@ def test_a_withdrawn_picture_is_turned_down_and_its_take_does_not_come_back(cata
     with catalog.begin() as session:
         decisions.withdraw(session, shot.key, "ana", "logo is not ours")
     history = catalog.history(shot.key)
-    assert (history.record.state, history.record.asset) == (ShotState.REJECTED, None)
+    assert (history.record.state, history.record.publication) == (ShotState.REJECTED, None)
     assert history.record.reason == "withdrawn by ana: logo is not ours"
     assert [(each.decision, each.decided_by) for each in history.reviews] == [(Decision.REJECT, "ana")]
     with catalog.begin() as session:

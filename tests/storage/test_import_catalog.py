@@ -240,11 +240,11 @@ def test_a_bucket_that_refuses_leaves_the_catalog_without_rows(
 
 
 @pytest.fixture
-def environment(sqlite_url: str, objects: Objects, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def environment(postgres_url: str, objects: Objects, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The variables by which the command finds its servers."""
     found = objects.settings
     values = {
-        "LOOKBOOK_DATABASE_URL": sqlite_url,
+        "LOOKBOOK_DATABASE_URL": postgres_url,
         "LOOKBOOK_S3_ENDPOINT": found.endpoint,
         "LOOKBOOK_S3_ACCESS_KEY": found.access_key,
         "LOOKBOOK_S3_SECRET_KEY": found.secret_key,

@@ -1,9 +1,8 @@
-"""The schema: what the migrations make is what the code expects, on both databases."""
+"""The schema: what the migrations make is what the code expects."""
 
 from __future__ import annotations
 
-import sqlite3
-import threading
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,12 +10,17 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, Engine, text
 
+from brief.types import ImageRef, Publication, Scorecard, Verdict
 from storage.catalog.catalog import Catalog
-from storage.catalog.engine import CatalogUrlError, make_engine
-from storage.catalog.errors import CatalogUnreachable, SchemaMissing
+from storage.catalog.engine import make_engine
+from storage.catalog.errors import CatalogUnreachable, CatalogUrlError, SchemaMissing
 from storage.catalog.migrate import latest_revision, migrate, migration_config, schema_revision
-from storage.catalog.tables import Base
+from storage.catalog.runs import RunKey
+from storage.catalog.tables import Base, Decision
+
+OLD_ROWS = Path(__file__).with_name("catalog_at_0001.sql")
 
 
 def test_migrations_make_the_tables_that_the_code_expects(catalog: Catalog) -> None:
@@ -34,8 +38,8 @@ def test_every_migration_can_be_undone(catalog: Catalog) -> None:
     assert catalog.products() == {}
 
 
-def test_two_that_migrate_at_once_both_succeed(database_url: str) -> None:
-    engines = [make_engine(database_url) for _ in range(2)]
+def test_two_that_migrate_at_once_both_succeed(postgres_url: str) -> None:
+    engines = [make_engine(postgres_url) for _ in range(2)]
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(migrate, engines))
     assert schema_revision(engines[0]) == latest_revision()
@@ -43,21 +47,8 @@ def test_two_that_migrate_at_once_both_succeed(database_url: str) -> None:
         engine.dispose()
 
 
-def test_a_new_sqlite_file_that_another_writes_to_is_waited_for(tmp_path: Path) -> None:
-    file = tmp_path / "catalog.sqlite"
-    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
-    other.execute("BEGIN IMMEDIATE")
-    other.execute("CREATE TABLE elsewhere (number INTEGER)")
-    engine = make_engine(f"sqlite:///{file}")
-    threading.Timer(0.3, other.commit).start()
-    with engine.connect() as connection:
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
-    engine.dispose()
-    other.close()
-
-
-def test_a_database_without_tables_says_what_to_run(database_url: str) -> None:
-    catalog = Catalog.at(database_url)
+def test_a_database_without_tables_says_what_to_run(postgres_url: str) -> None:
+    catalog = Catalog.at(postgres_url)
     with pytest.raises(SchemaMissing, match="python -m storage migrate"):
         catalog.products()
     catalog.engine.dispose()
@@ -70,7 +61,62 @@ def test_a_database_that_is_gone_is_named_without_its_password() -> None:
     assert "hidden" not in str(error.value)
 
 
-@pytest.mark.parametrize("url", ["", "catalog.db", "mysql://user@host/catalog"])
+@pytest.mark.parametrize("url", ["", "catalog.db", "mysql://user@host/catalog", "sqlite:///catalog.db"])
 def test_an_url_that_cannot_work_is_refused(url: str) -> None:
     with pytest.raises(CatalogUrlError, match="must look like postgresql"):
         make_engine(url)
+
+
+def _filled_by_the_version_before(engine: Engine) -> None:
+    """A catalog at revision 0001: a published shot, one that was rejected, one that a person approved."""
+    migrate(engine, "0001")
+    with engine.begin() as connection:
+        connection.exec_driver_sql(OLD_ROWS.read_text(encoding="utf-8"))
+
+
+def test_a_catalog_of_the_version_before_keeps_all_it_has(postgres_url: str) -> None:
+    catalog = Catalog.at(postgres_url)
+    _filled_by_the_version_before(catalog.engine)
+    migrate(catalog.engine)
+    assert catalog.products()["MUG-1"].attributes == {"colour": "red"}
+    assert catalog.personas()["ana"].face.hair_colour == "red"
+    assert catalog.campaigns()[0].environments == ("beach",)
+    published = catalog.history("1" * 32)
+    assert published.record.publication == Publication(
+        "1" * 32, "a" * 32, ImageRef("published/master.png", "11"), {"web": ImageRef("web.webp", "22")},
+        ImageRef("published/manifest.json", "33"),
+    )  # fmt: skip
+    assert published.record.run == RunKey("", "run-1")
+    (take,) = published.takes
+    assert (take.composed, take.refined) == (ImageRef("c.png", "44"), ImageRef("r.png", "55"))
+    assert take.seconds == {"compose": 2.5, "refine": 1.5, "score": 0.5}
+    assert take.scorecard == Scorecard({"product": 0.75}, Verdict.ACCEPT, ("fine",))
+    assert take.outputs["score"].ref.key == f"takes/{'1' * 32}/{'a' * 32}/scorecard.json"
+    (turned_down,) = catalog.takes(["2" * 32])["2" * 32]
+    assert (turned_down.decision, turned_down.take.changes) == (Decision.REJECT, {"steps": 20.0})
+    (approved,) = catalog.approved_unpublished()
+    assert (approved.decided_by, approved.reasons) == ("ana", ("dark", "soft"))
+    assert catalog.portraits() == {"ana": ImageRef(f"portraits/{'9' * 32}.png", "")}
+    catalog.engine.dispose()
+
+
+def test_going_back_keeps_it_too(postgres_url: str) -> None:
+    engine = make_engine(postgres_url)
+    _filled_by_the_version_before(engine)
+    with engine.connect() as connection:
+        before = _everything(connection)
+    migrate(engine)
+    with engine.begin() as connection:
+        command.downgrade(migration_config(connection), "0001")
+        assert _everything(connection) == before
+    engine.dispose()
+
+
+def _everything(connection: Connection) -> dict[str, list[str]]:
+    tables = ("product", "environment", "persona", "campaign", "shot", "take", "asset", "review")
+    rows = {
+        table: connection.execute(text(f"SELECT to_jsonb({table}) FROM {table}")).scalars().all()  # noqa: S608
+        for table in tables
+    }
+    assert all(rows.values())
+    return {table: sorted(json.dumps(row, sort_keys=True) for row in found) for table, found in rows.items()}

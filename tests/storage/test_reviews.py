@@ -1,4 +1,4 @@
-"""Reviews and the gallery's questions, on SQLite and PostgreSQL."""
+"""Reviews and the gallery's questions."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from brief.types import Asset, Verdict
+from brief.types import Publication, Verdict
 from storage.catalog.catalog import Catalog
 from storage.catalog.errors import AlreadyDecided, RowMissing
 from storage.catalog.gallery import ShotFilter
+from storage.catalog.runs import RunKey
 from storage.catalog.tables import Decision, ShotState
-from tests.storage.samples import planned, ref, scored
+from tests.storage.samples import campaign, plan_of, planned, ref, scored
 
 
 def test_a_review_waits_is_approved_and_published(catalog: Catalog) -> None:
@@ -25,7 +26,7 @@ def test_a_review_waits_is_approved_and_published(catalog: Catalog) -> None:
     catalog.decide(number, Decision.APPROVE, "ana", "lovely")
     assert catalog.reviews() == []
     assert [each.id for each in catalog.approved_unpublished()] == [number]
-    catalog.record_asset(Asset(shot.key, made.key, ref("m"), {}, ref("j")), "run-1")
+    catalog.record_publication(Publication(shot.key, made.key, ref("m"), {}, ref("j")), RunKey("campaign", "run-1"))
     assert catalog.approved_unpublished() == []
     (answered,) = catalog.reviews(waiting=False)
     assert (answered.decision, answered.decided_by, answered.note) == (Decision.APPROVE, "ana", "lovely")
@@ -82,15 +83,17 @@ def test_the_gallery_pages_filters_and_shows_the_published_take(catalog: Catalog
     for shot in shots[:2]:
         first, _ = scored(catalog, shot)
         scored(catalog, shot, number=2, verdict=Verdict.REJECT)
-        catalog.record_asset(Asset(shot.key, first.key, ref("m"), {"web": ref("w")}, ref("j")), "run-9")
+        catalog.record_publication(
+            Publication(shot.key, first.key, ref("m"), {"web": ref("w")}, ref("j")), RunKey("campaign", "run-9")
+        )
     catalog.record_failure(shots[2].key, "compose", "its packshot is damaged")
     page = catalog.find_shots(ShotFilter(campaign="autumn"), limit=4)
     assert (len(page.shots), page.total) == (4, 6)
     rest = catalog.find_shots(ShotFilter(campaign="autumn"), offset=4, limit=4)
     assert {record.shot.key for record in (*page.shots, *rest.shots)} == {shot.key for shot in shots}
-    published = catalog.find_shots(ShotFilter(run_id="run-9", state=ShotState.PUBLISHED))
+    published = catalog.find_shots(ShotFilter(run=RunKey("campaign", "run-9"), state=ShotState.PUBLISHED))
     assert {record.shot.key for record in published.shots} == {shot.key for shot in shots[:2]}
-    assert all(record.take and record.take.take.number == 1 and record.asset for record in published.shots)
+    assert all(record.take and record.take.take.number == 1 and record.publication for record in published.shots)
     (failed,) = catalog.find_shots(ShotFilter(state=ShotState.FAILED)).shots
     assert failed.reason == "compose: its packshot is damaged"
     assert catalog.find_shots(ShotFilter(sku="B", environment="forest", persona="ana")).total == 1
@@ -107,3 +110,15 @@ def test_a_shots_history_has_all_takes_and_reviews(catalog: Catalog) -> None:
     assert [each.reasons for each in history.reviews] == [("take 1",), ("take 2",)]
     with pytest.raises(RowMissing, match="shot 'lost'"):
         catalog.history("lost")
+
+
+def test_two_dags_with_the_same_run_id_keep_their_pictures_apart(catalog: Catalog) -> None:
+    night = "scheduled__2026-11-25T02:00:00+00:00"
+    for name, dag in (("autumn", "catalog"), ("spring", "upkeep")):
+        wanted = campaign(name)
+        planned(catalog)
+        catalog.record_plan(wanted, plan_of(catalog, wanted), RunKey(dag, night))
+    (of_upkeep,) = catalog.find_shots(ShotFilter(run=RunKey("upkeep", night))).shots
+    assert (of_upkeep.shot.campaign, of_upkeep.run) == ("spring", RunKey("upkeep", night))
+    assert catalog.find_shots(ShotFilter(run=RunKey("catalog", night))).total == 0
+    assert catalog.find_shots(ShotFilter(run=RunKey("", night))).total == 1
