@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from uuid import uuid4
 
 from brief.recipe import recipe_on, take
 from brief.types import ImageRef, Persona, Scorecard, Shot, Take, Verdict
@@ -59,7 +60,7 @@ def face(run: Run, keys: Sequence[str]) -> list[str]:
                 run.catalog.record_failure(shot.key, Stage.FACE.value, result.error)
 
     items = {key: {"portrait_key": key, "persona": persona} for key, persona in todo.items()}
-    run_stage(run.service, str(run.id), Stage.FACE, items, record)
+    run_stage(run.service, _asking(run, lost=not known.keys().isdisjoint(todo)), Stage.FACE, items, record)
     return [shot.key for shot in shots if shot.portrait_key not in failed]
 
 
@@ -67,6 +68,12 @@ def record_portrait(run: Run, persona: Persona, result: ItemResult) -> None:
     """Note a portrait that was synthesised, or was there; one that the team brought is in the persona's row."""
     if persona.portrait is None and result.object is not None and result.sha256 is not None:
         run.catalog.record_portrait(result.key, persona, _output(result, result.object, result.sha256))
+
+
+def _asking(run: Run, *, lost: bool) -> str:
+    """On whose behalf a job is asked for. The service answers what it was asked before with what it said then, which
+    is of no use once the output was lost: that is another question."""
+    return f"{run.id} {uuid4()}" if lost else str(run.id)
 
 
 def is_whole(run: Run, output: StageOutput | None) -> bool:
@@ -197,7 +204,8 @@ def _make(run: Run, stage: Stage, current: Sequence[Current]) -> list[str]:
             _record_output(run, stage, each, result)
 
     items = {key: {"shot": each.shot, "take": each.take} for key, each in todo.items() if each.shot.key in ready}
-    run_stage(run.service, str(run.id), stage, items, record)
+    lost = any(each.output(stage) for each in todo.values())
+    run_stage(run.service, _asking(run, lost=lost), stage, items, record)
     return [each.shot.key for each in current if each.shot.key not in failed]
 
 

@@ -39,15 +39,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     out, errors = Console(), Console(stderr=True)
     try:
-        catalog = _catalog()
-        if chosen.command == "migrate":
-            migrate(catalog.engine)
-            out.print(f"The catalog is at revision {latest_revision()}.")
-            return 0
-        if chosen.command == "status":
-            _print_status(catalog, out)
-            return 0
-        return _import(chosen.path, catalog, out, errors)
+        with _catalog() as catalog:
+            if chosen.command == "migrate":
+                migrate(catalog.engine)
+                out.print(f"The catalog is at revision {latest_revision()}.")
+                return 0
+            if chosen.command == "status":
+                _print_status(catalog, out)
+                return 0
+            return _import(chosen.path, catalog, out, errors)
     except EXPECTED as error:
         errors.print(f"{error}", style="red", markup=False, soft_wrap=True)
         return 2

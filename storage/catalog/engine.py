@@ -44,7 +44,7 @@ def _to_json(value: Any) -> str:
 
 
 class Database:
-    """One database; threads may share it."""
+    """One database; threads may share it. ``with`` closes its connections at the end."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -53,6 +53,12 @@ class Database:
     def at(cls, url: str) -> Self:
         """The catalog at a database URL; see :func:`make_engine`."""
         return cls(make_engine(url))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.engine.dispose()
 
     @contextmanager
     def begin(self) -> Iterator[Session]:

@@ -52,7 +52,7 @@ def published(catalog: Catalog, objects: Objects) -> str:
     master = objects.put(object_keys.master(shot), png(), "image/png").ref
     manifest = objects.put(object_keys.manifest(shot), b'{"seed": "told"}', "application/json").ref
     catalog.record_publication(
-        Publication(shot.key, take.key, master, {"hero": master}, manifest), RunKey("campaign", "run-2")
+        Publication(shot.key, take.key, master, {"hero": master}, manifest), RunKey("catalog", "run-2")
     )
     catalog.record_failure(bad.key, "compose", "packshot is lost")
     return shot.key
@@ -85,6 +85,7 @@ def test_filters(pages: TestClient, published: str, query: str, count: int) -> N
 def test_a_run_has_a_page_of_its_own(pages: TestClient, published: str) -> None:
     assert "1 shot<" in pages.get("/gallery/run/catalog/run-2").text.replace("1 shot,", "1 shot<")
     assert "0 shots" in pages.get("/gallery/run/catalog/run-9").text
+    assert "0 shots" in pages.get("/gallery/run/upkeep/run-2").text
 
 
 def test_a_shot_shows_its_history_and_foreign_text_stays_text(pages: TestClient, published: str) -> None:
