@@ -17,11 +17,13 @@ from dataclasses import asdict, is_dataclass
 from typing import Any, Self
 
 import httpx
+from pydantic import TypeAdapter
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from brief.types import BundleInfo
 from service.jobs import Job, Stage
 
+_BUNDLE = TypeAdapter(BundleInfo)
 URL_VARIABLE = "LOOKBOOK_SERVICE_URL"
 TOKEN_VARIABLE = "LOOKBOOK_SERVICE_TOKEN"  # noqa: S105  # the name of a variable, not a token
 ATTEMPTS = 4
@@ -251,7 +253,7 @@ class GenerationClient:
         unreachable: ServiceUnreachable | None = None
         for service in self._services:
             try:
-                return BundleInfo(**service.checked(service.ask("GET", "/v1/bundle")))
+                return _BUNDLE.validate_python(service.checked(service.ask("GET", "/v1/bundle")))
             except ServiceUnreachable as error:
                 unreachable = error
         raise unreachable or ServiceUnreachable(f"no generation service answers at {self.url}")
