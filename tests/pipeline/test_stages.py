@@ -103,7 +103,7 @@ def shoot(run: Run, keys: list[str]) -> dict[str, int]:
 
 def items_made(run: Run) -> float:
     """Pictures, portraits and scorecards that the service made up to now."""
-    text = run.service._http.get("/metrics").text
+    text = run.service._services[0].ask("GET", "/metrics").text
     lines = (line for line in text.splitlines() if line.startswith("lookbook_items_total") and 'outcome="made"' in line)
     return sum(float(line.split()[-1]) for line in lines)
 
