@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from brief import dimensions
 from brief.prompts import shot_negative, shot_prompt
 from brief.recipe import RECIPES, digest, key_of, portrait_key, seed_of
 from brief.types import BundleInfo, Campaign, Environment, Framing, Persona, Product, Shot
@@ -119,6 +120,8 @@ def _number_out_of_range(campaign: Campaign) -> str | None:
         size = getattr(campaign, name)
         if size % 8 or not 0 <= size <= MAX_SIZE:
             return f"{name} is {size}, it must be a multiple of 8 up to {MAX_SIZE}, or 0 for the bundle's own"
+    if strange := dimensions.unknown(campaign.thresholds):
+        return strange
     for name, cut in campaign.thresholds.items():
         if not 0 <= cut <= 1:
             return f"threshold {name!r} is {cut}, it must lie between 0 and 1"

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from brief import dimensions
 from brief.recipe import Recipe, digest, recipe_on
 from brief.types import BundleInfo, Words
 
@@ -187,6 +188,8 @@ def _check_card(card: BundleCard, file: Path) -> None:
     for lora in card.loras:
         if not (lora.repository and lora.revision) and not lora.sha256:
             raise BundleError(f"{file}: LoRA {lora.file!r} needs a repository and revision, or the file's sha256")
+    if strange := dimensions.unknown(card.thresholds):
+        raise BundleError(f"{file}: {strange}")
     for path in (*card.sha256, *card.adapters.values(), *card.scorers.values()):
         pure = PurePosixPath(path)
         if pure.is_absolute() or ".." in pure.parts:

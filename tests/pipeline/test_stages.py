@@ -35,7 +35,7 @@ from storage.catalog.tables import Decision, ShotRow, ShotState
 from tests.running_service import running_service
 from tests.storage.samples import campaign, environment, persona, product
 
-DOUBTFUL = {"taste": 0.5}
+DOUBTFUL = {"prompt": 0.5}
 """A cut for what nothing measures: every take goes before a person."""
 
 
