@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -128,12 +128,18 @@ def _plus(cross: int, width: int, inner: int) -> Shapes:
     return keys
 
 
-def write(folder: Path, name: str, *, full: bool = False, seed: int = 0) -> Path:
-    """Write the layout ``name`` with random values; files that must never be read hold no readable contents."""
+def write(
+    folder: Path, name: str, *, full: bool = False, seed: int = 0, wanted: Callable[[str], bool] = lambda _: True
+) -> Path:
+    """Write the layout ``name`` with random values; files that must never be read hold no readable contents.
+
+    Args:
+        wanted: which files; a full-size one without what is never loaded saves many gigabytes.
+    """
     layout = LAYOUTS[name]
     generator = torch.Generator().manual_seed(seed)
     tensors = shapes(layout, full=full)
-    for file in layout.files:
+    for file in filter(wanted, layout.files):
         path = folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
         if file in tensors:
