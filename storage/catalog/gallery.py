@@ -63,7 +63,7 @@ class Gallery(Database):
         with self.begin() as session:
             total = session.scalar(select(func.count()).select_from(joined.subquery())) or 0
             keys = session.scalars(joined.order_by(*order).offset(offset).limit(limit)).all()
-            records = {record.shot.key: record for record in _records(session, keys)}
+            records = {record.shot.key: record for record in shot_records(session, keys)}
         return ShotPage(tuple(records[key] for key in keys), total)
 
     def history(self, shot_key: str) -> ShotHistory:
@@ -74,14 +74,15 @@ class Gallery(Database):
         """
         query = select(TakeRow).where(TakeRow.shot_key == shot_key).order_by(TakeRow.number, TakeRow.key)
         with self.begin() as session:
-            records = _records(session, [shot_key])
+            records = shot_records(session, [shot_key])
             if not records:
                 raise RowMissing(f"shot {shot_key!r} is not in the catalog")
             takes = tuple(take_of(row) for row in session.scalars(query))
             return ShotHistory(records[0], takes, tuple(reviews_of(session, shot_key)))
 
 
-def _records(session: Session, keys: Sequence[str]) -> list[ShotRecord]:
+def shot_records(session: Session, keys: Sequence[str]) -> list[ShotRecord]:
+    """These shots with their latest take and what was published, in no order."""
     latest = (
         select(TakeRow.key)
         .where(TakeRow.shot_key == ShotRow.key)

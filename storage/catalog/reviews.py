@@ -94,6 +94,11 @@ def decide(session: Session, review_id: int, decision: Decision, who: str, note:
     set_state(session, [decided.shot_key], state, _answer(decided))
 
 
+def records_by_id(session: Session, ids: Sequence[int]) -> list[ReviewRecord]:
+    """In no order; unknown ids are left out."""
+    return review_records(session, _with_shot_and_take().where(ReviewRow.id.in_(ids)))
+
+
 def reviews_of(session: Session, shot_key: str) -> list[ReviewRecord]:
     """By the order in which they were opened."""
     query = _with_shot_and_take().where(ReviewRow.shot_key == shot_key)
