@@ -6,6 +6,8 @@ from urllib.parse import quote
 
 APPROVALS = "lookbook://catalog/approvals"
 """Updated by each approval of a person; starts DAG ``publish_approved``."""
+RETAKES = "lookbook://catalog/retakes"
+"""Updated when a person asks for another take; starts DAG ``retakes``."""
 IMPORTS = "lookbook://catalog/rows"
 """Updated by each import of rows; starts DAG ``catalog``."""
 

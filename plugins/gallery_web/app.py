@@ -11,15 +11,27 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.base import RequestResponseEndpoint
 
-from gallery_web import images, pages, reviewing
+from gallery_web import auditing, changing, downloads, images, pages, reviewing
 from gallery_web.access import check_may_look, check_own_page
 from gallery_web.render import page
 from storage.bucket.errors import ObjectError, ObjectMissing
 from storage.bucket.settings import ObjectSettingsError
+from storage.catalog.decisions import NotAllowed
 from storage.catalog.errors import AlreadyDecided, CatalogError, RowMissing
+from storage.catalog.search import BadMark
 
+_ROUTERS = (
+    pages.router,
+    reviewing.router,
+    changing.router,
+    downloads.router,
+    auditing.router,
+    images.router,
+)
 _STATUS: dict[type[Exception], int] = {
     RowMissing: 404,
+    NotAllowed: 409,
+    BadMark: 422,
     ObjectMissing: 404,
     AlreadyDecided: 409,
     CatalogError: 503,
@@ -31,7 +43,7 @@ _STATUS: dict[type[Exception], int] = {
 def create_pages() -> FastAPI:
     """The application; every page asks Airflow who is there."""
     app = FastAPI(title="Lookbook gallery", openapi_url=None)
-    for router in (pages.router, reviewing.router, images.router):
+    for router in _ROUTERS:
         app.include_router(router, dependencies=[Depends(check_own_page), Depends(check_may_look)])
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     app.middleware("http")(_no_sniffing)

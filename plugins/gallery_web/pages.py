@@ -1,22 +1,22 @@
-"""Looking: the contact sheet, one shot with its history, the cast."""
+"""Looking: the contact sheet, a run's pictures, one shot with its history, the cast."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import astuple
-from typing import Literal
+from dataclasses import astuple, replace
+from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
 
 from brief.prompts import describe_face
-from brief.types import Persona
-from gallery_web import stores
-from gallery_web.asked import Name, Page, ShotKey, Text, known_key
+from gallery_web import looks, stores
+from gallery_web.access import CanDecide
+from gallery_web.asked import AskedShots, Name, ShotKey, Text, known_key, query_of
 from gallery_web.render import page
-from storage.bucket import keys as object_keys
-from storage.catalog.gallery import ShotFilter
-from storage.catalog.records import ShotRecord, TakeRecord
-from storage.catalog.runs import RunKey
+from storage.catalog import decisions, runs, search
+from storage.catalog.runs import RunKey, RunRecord
+from storage.catalog.search import COUNTED, Order
+from storage.catalog.shots import UNFINISHED
 from storage.catalog.tables import ShotState
 
 PER_PAGE = 48
@@ -25,72 +25,82 @@ router = APIRouter()
 
 
 @router.get("/", name="sheet")
-def sheet(
-    request: Request,
-    campaign: Text = "",
-    state: ShotState | Literal[""] = "",
-    sku: Text = "",
-    environment: Text = "",
-    persona: Text = "",
-    run: Text = "",
-    dag: Text = "",
-    number: Page = 1,
-) -> Response:
-    """The pictures, latest first, by campaign, state and more."""
-    asked = {
-        "campaign": campaign,
-        "state": str(state),
-        "sku": sku,
-        "environment": environment,
-        "persona": persona,
-        "run": run,
-        "dag": dag,
-    }
-    wanted = ShotFilter(
-        campaign=campaign or None,
-        sku=sku or None,
-        environment=environment or None,
-        persona=persona or None,
-        state=state or None,
-        run=RunKey(dag, run) if run else None,
-    )
-    found = (catalog := stores.catalog()).find_shots(wanted, offset=(number - 1) * PER_PAGE, limit=PER_PAGE)
+def sheet(request: Request, wanted: AskedShots, may_decide: CanDecide, after: Text = "") -> Response:
+    """The pictures, latest first, by words, campaign, state and more."""
+    catalog = stores.catalog()
+    with catalog.begin() as session:
+        found = search.find(session, wanted, after=after, limit=PER_PAGE)
     return page(
         request,
         "sheet.html",
-        asked=asked,
-        shots=[(record, shown(record)) for record in found.shots],
-        total=found.total,
-        number=number,
-        last=max(1, -(-found.total // PER_PAGE)),
-        totals=catalog.totals(campaign or None),
-        campaigns=[each.name for each in catalog.campaigns()],
+        wanted=wanted,
+        asked=query_of(wanted),
+        found=found,
+        counted=COUNTED,
+        first=not after,
+        shots=[(record, looks.shown(record)) for record in found.shots],
+        totals=catalog.totals(wanted.shown.campaign or None),
+        choices=looks.choices(catalog),
         states=[each.value for each in ShotState],
+        orders=[each.value for each in Order],
+        may_decide=may_decide,
     )
 
 
 @router.get("/run/{dag_id}/{run_id}", name="run")
-def run(request: Request, dag_id: Name, run_id: Name) -> Response:
-    """The pictures of one run; for the tab of a DAG run."""
-    return sheet(request, run=run_id, dag=dag_id)
+def run(request: Request, dag_id: Name, run_id: Name, wanted: AskedShots, after: Text = "") -> Response:
+    """The pictures of one run with its progress; for the tab of a DAG run."""
+    key = RunKey(dag_id, run_id)
+    wanted = replace(wanted, run=key)
+    with stores.catalog().begin() as session:
+        record, totals = runs.run(session, key), runs.run_totals(session, key)
+        found = search.find(session, wanted, after=after, limit=PER_PAGE)
+    left = sum(totals[state] for state in UNFINISHED)
+    return page(
+        request,
+        "run.html",
+        key=key,
+        record=record,
+        totals=totals,
+        total=sum(totals.values()),
+        left=left,
+        seconds_left=_seconds_left(record, sum(totals.values()) - left, left),
+        asked=query_of(wanted),
+        found=found,
+        shots=[(each, looks.shown(each)) for each in found.shots],
+    )
+
+
+def _seconds_left(record: RunRecord | None, done: int, left: int) -> float | None:
+    """By the pace so far; unknown before the first shot is done."""
+    if record is None or record.ended_at is not None or not done or not left:
+        return None
+    return (datetime.now(UTC) - record.started_at).total_seconds() / done * left
 
 
 @router.get("/shot/{key}", name="shot")
-def shot(request: Request, key: ShotKey) -> Response:
+def shot(request: Request, key: ShotKey, may_decide: CanDecide) -> Response:
     """One shot: picture, words, seed, scores, every take, reviews, manifest."""
     history = stores.catalog().history(known_key(key))
     published = history.record.publication
     manifest = json.loads(stores.objects().get(*astuple(published.manifest))) if published else None
+    wanted = history.record.shot
+    limits = looks.limits_of(wanted, looks.bundle_limits())
+    with stores.catalog().begin() as session:
+        taken_up = runs.runs_of(session, key)
     return page(
         request,
         "shot.html",
         record=history.record,
-        shot=history.record.shot,
-        picture=shown(history.record),
-        takes=[(take, picture_of(take)) for take in history.takes],
+        shot=wanted,
+        picture=looks.shown(history.record),
+        references=looks.references(wanted),
+        takes=[(take, looks.picture_of(take), looks.scores(take, limits)) for take in history.takes],
         reviews=history.reviews,
-        portrait=portrait_of(history.record.shot.persona, history.record.shot.portrait_key),
+        runs=taken_up,
         manifest=json.dumps(manifest, indent=2, ensure_ascii=False) if manifest else None,
+        may_decide=may_decide,
+        sliders=decisions.LIMITS,
     )
 
 
@@ -104,23 +114,3 @@ def personas(request: Request) -> Response:
         for each in people
     ]
     return page(request, "personas.html", cast=cast)
-
-
-def shown(record: ShotRecord) -> str | None:
-    """Key of the picture that stands for a shot: the published one, else what its latest take has."""
-    if record.publication:
-        return record.publication.master.key
-    return picture_of(record.take) if record.take else None
-
-
-def picture_of(take: TakeRecord) -> str | None:
-    """Key of a take's best picture."""
-    image = take.refined or take.composed
-    return image.key if image else None
-
-
-def portrait_of(persona: Persona | None, key: str | None) -> str | None:
-    """Object key of a persona's portrait."""
-    if persona is not None and persona.portrait is not None:
-        return persona.portrait.key
-    return object_keys.portrait(key) if key else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,35 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from gallery_web import stores
+
 _FOLDER = Path(__file__).parent
+_HEADERS = {
+    # Everything comes from this server; the review form goes to it; Airflow shows the pages in a frame of its own.
+    "Content-Security-Policy": (
+        "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
+    ),
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin",
+}
+
+
+def with_articles(text: str) -> str:
+    """English: "an orange hoodie". Only shown so; the prompt's own words are part of a picture's key."""
+    return re.sub(r"\b([Aa])(?= [aeiou])", r"\1n", text)
+
+
+def duration(seconds: float) -> str:
+    """A time span as people say it: "45 s", "3 min 20 s", "2 h 5 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(_FOLDER / "templates"),
     autoescape=select_autoescape(default=True),
@@ -19,24 +48,21 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_HEADERS = {
-    # Everything comes from this server; the review form goes to it; Airflow shows the pages in a frame of its own.
-    "Content-Security-Policy": (
-        "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'self'"
-    ),
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "same-origin",
-}
+_ENVIRONMENT.filters |= {"with_articles": with_articles, "duration": duration}
+
+
+def address(request: Request, name: str, query: Mapping[str, Any] | None = None, **parameters: Any) -> str:
+    """Path and query of a route; what is empty is left out of the query."""
+    chosen = {key: value for key, value in (query or {}).items() if value not in (None, "")}
+    path = f"{request.scope.get('root_path', '')}{request.app.url_path_for(name, **parameters)}"
+    return f"{path}?{urlencode(chosen)}" if chosen else path
 
 
 def page(request: Request, template: str, status: int = 200, **data: Any) -> Response:
     """A whole page. Templates make links with ``path(route, query, **parameters)``."""
 
     def path(name: str, query: Mapping[str, Any] | None = None, **parameters: Any) -> str:
-        chosen = {key: value for key, value in (query or {}).items() if value not in (None, "")}
-        way = request.scope.get("root_path", "") + request.app.url_path_for(name, **parameters)
-        return f"{way}?{urlencode(chosen)}" if chosen else str(way)
+        return address(request, name, query, **parameters)
 
-    html = _ENVIRONMENT.get_template(template).render(path=path, **data)
+    html = _ENVIRONMENT.get_template(template).render(path=path, nav_waiting=stores.waiting(), **data)
     return HTMLResponse(html, status, _HEADERS)

@@ -1,48 +1,162 @@
-"""Deciding: doubtful takes beside what they were made from, one after the other."""
+"""Deciding: what waits for a person, as a grid and one by one, beside what it was made from."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, HTTPException, Request, Response
+from fastapi import APIRouter, Form, HTTPException, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from gallery_web import stores
+from gallery_web import looks, stores
 from gallery_web.access import CanDecide, DecidingUser
-from gallery_web.asked import MOST_ID, Id, Skip, Writable
+from gallery_web.asked import MOST_ID, AskedReviews, Id, Page, Text, Writable, query_of
 from gallery_web.events import announce
-from gallery_web.pages import picture_of, portrait_of
-from gallery_web.render import page
-from pipeline.airflow_assets import APPROVALS
+from gallery_web.render import address, page
+from pipeline.airflow_assets import APPROVALS, RETAKES
+from pipeline.withdraw import remove_published
+from storage.catalog import decisions, search
+from storage.catalog.decisions import NotAllowed, Steering
+from storage.catalog.errors import AlreadyDecided, RowMissing
+from storage.catalog.search import ReviewOrder
 from storage.catalog.tables import Decision
 
 REASONS = ("product is wrong", "face is wrong", "place is wrong", "light or colour", "artefacts", "not on brand")
-"""Quick reasons for a rejection; the note holds anything else."""
+"""Quick reasons for turning a take down; the note holds anything else."""
 MAX_NOTE = 500
+MAX_WORDS = 200
+PER_PAGE = 48
 ANSWERED = 50
+MOST_AT_ONCE = 500
 
 router = APIRouter()
 
+Note = Annotated[Writable, Form(max_length=MAX_NOTE)]
+Done = Annotated[Writable, Query(max_length=6000)]
+"""Ids of reviews that were just answered, by commas."""
+Ids = Annotated[list[int], Form(max_length=MOST_AT_ONCE)]
+
 
 @router.get("/reviews", name="reviews")
-def reviews(request: Request, may_decide: CanDecide, skip: Skip = 0) -> Response:
-    """The review that waits longest, after ``skip`` others, with a form for whoever may decide."""
+def reviews(
+    request: Request, wanted: AskedReviews, may_decide: CanDecide, number: Page = 1, done: Done = "", said: Text = ""
+) -> Response:
+    """All that waits and fits the search, as a grid with a box to tick on each."""
     catalog = stores.catalog()
-    waiting = catalog.reviews(waiting=True, offset=skip, limit=2)
-    current = waiting[0] if waiting else None
+    with catalog.begin() as session:
+        ids = search.waiting(session, wanted)
+        pages = max(1, -(-len(ids) // PER_PAGE))
+        at = min(number, pages)
+        shown = search.reviews_by_id(session, ids[(at - 1) * PER_PAGE : at * PER_PAGE])
     return page(
         request,
         "reviews.html",
-        review=current,
-        picture=picture_of(current.take) if current else None,
-        portrait=portrait_of(current.shot.persona, current.shot.portrait_key) if current else None,
-        skip=skip,
-        more=len(waiting) > 1,
+        wanted=wanted,
+        asked=query_of(wanted),
+        waiting=len(ids),
+        number=at,
+        pages=pages,
+        shown=[(each, looks.picture_of(each.take)) for each in shown],
         answered=catalog.reviews(waiting=False, limit=ANSWERED),
+        choices=looks.choices(catalog),
+        orders=[each.value for each in ReviewOrder],
         may_decide=may_decide,
         reasons=REASONS,
         max_note=MAX_NOTE,
+        done=done,
+        said=said,
     )
+
+
+@router.get("/reviews/{review}", name="review")
+def review(
+    request: Request, review: Id, wanted: AskedReviews, may_decide: CanDecide, done: Done = "", said: Text = ""
+) -> Response:
+    """One waiting take beside its references and the shot's other takes, with its neighbours in the search."""
+    catalog = stores.catalog()
+    current = catalog.review(review)
+    with catalog.begin() as session:
+        ids = search.waiting(session, wanted)
+    before, after = _neighbours(ids, review)
+    limits = looks.limits_of(current.shot, looks.bundle_limits())
+    takes = [(take, looks.picture_of(take)) for take in catalog.takes([current.shot.key])[current.shot.key]]
+    return page(
+        request,
+        "review.html",
+        review=current,
+        shot=current.shot,
+        picture=looks.picture_of(current.take),
+        references=looks.references(current.shot),
+        takes=[(take, key) for take, key in takes if take.take.key != current.take.take.key and key],
+        scores=looks.scores(current.take, limits),
+        asked=query_of(wanted),
+        waiting=len(ids),
+        at=ids.index(review) + 1 if review in ids else 0,
+        before=before,
+        after=after,
+        may_decide=may_decide,
+        reasons=REASONS,
+        sliders=decisions.LIMITS,
+        max_note=MAX_NOTE,
+        max_words=MAX_WORDS,
+        done=done,
+        said=said,
+    )
+
+
+def _neighbours(ids: Sequence[int], review: int) -> tuple[int | None, int | None]:
+    """The reviews before and after this one; of one that was answered meanwhile, the first that waits."""
+    if review not in ids:
+        return None, (ids[0] if ids else None)
+    at = ids.index(review)
+    return (ids[at - 1] if at else None), (ids[at + 1] if at + 1 < len(ids) else None)
+
+
+@router.post("/reviews/undo", name="undo")
+def undo(request: Request, user: DecidingUser, ids: Annotated[str, Form(max_length=6000)]) -> Response:
+    """Take answers back; what was published of them leaves the bucket first."""
+    numbers = [int(part) for part in ids.split(",") if part.isascii() and part.isdigit() and int(part) <= MOST_ID]
+    if not numbers:
+        raise HTTPException(422, "which answers are to be taken back? None was named")
+    for number in numbers[:MOST_AT_ONCE]:
+        _take_back(number, user)
+    if len(numbers) == 1:
+        return RedirectResponse(address(request, "review", {"said": "Taken back"}, review=numbers[0]), 303)
+    return RedirectResponse(address(request, "reviews", {"said": f"{len(numbers)} answers taken back"}), 303)
+
+
+def _take_back(number: int, user: str) -> None:
+    catalog = stores.catalog()
+    shot = catalog.review(number).shot
+    with catalog.begin() as session:
+        published = decisions.undo(session, number, user)
+        if published is not None:  # within the transaction: if the bucket refuses, the answer stands
+            remove_published(stores.objects(), shot)
+
+
+@router.post("/reviews/bulk", name="bulk")
+def bulk(
+    request: Request,
+    user: DecidingUser,
+    wanted: AskedReviews,
+    decision: Annotated[Decision, Form()],
+    ids: Ids,
+    reason: Annotated[str, Form()] = "",
+    note: Note = "",
+) -> Response:
+    """Answer several reviews alike; those that somebody answered meanwhile are left as they are."""
+    why, done, late = _why(decision, reason, note), [], 0
+    for number in ids:
+        try:
+            with stores.catalog().begin() as session:
+                decisions.decide(session, number, decision, user, why)
+            done.append(number)
+        except (AlreadyDecided, RowMissing):
+            late += 1
+    _announce(decision, user, done)
+    said = f"{len(done)} {_PAST[decision]}" + (f"; {late} had been answered already" if late else "")
+    query = {**query_of(wanted), "done": ",".join(map(str, done)), "said": said}
+    return RedirectResponse(address(request, "reviews", query), 303)
 
 
 @router.post("/reviews/{review}", name="decide")
@@ -50,17 +164,61 @@ def decide(
     request: Request,
     review: Id,
     user: DecidingUser,
+    wanted: AskedReviews,
     decision: Annotated[Decision, Form()],
     reason: Annotated[str, Form()] = "",
-    note: Annotated[Writable, Form(max_length=MAX_NOTE)] = "",
-    skip: Annotated[int, Form(ge=0, le=MOST_ID)] = 0,
+    note: Note = "",
+    words: Annotated[Writable, Form(max_length=MAX_WORDS)] = "",
+    guidance: Annotated[str, Form()] = "",
+    face_strength: Annotated[str, Form()] = "",
+    product_strength: Annotated[str, Form()] = "",
+    environment_strength: Annotated[str, Form()] = "",
 ) -> Response:
-    """Record the answer and go on to the next review."""
+    """Record the answer and go on to the next review of the search."""
+    why = _why(decision, reason, note)
+    sliders = {
+        "guidance": guidance,
+        "face_strength": face_strength,
+        "product_strength": product_strength,
+        "environment_strength": environment_strength,
+    }
+    with stores.catalog().begin() as session:
+        ids = search.waiting(session, wanted)
+        before, after = _neighbours(ids, review)
+        decisions.decide(session, review, decision, user, why, Steering(words, numbers(sliders)))
+    _announce(decision, user, [review])
+    goal = after or before
+    query = {**query_of(wanted), "done": review, "said": _PAST[decision].capitalize()}
+    if goal is None:
+        return RedirectResponse(address(request, "reviews", query), 303)
+    return RedirectResponse(address(request, "review", query, review=goal), 303)
+
+
+_PAST = {Decision.APPROVE: "approved", Decision.REJECT: "rejected", Decision.RETAKE: "sent back for another take"}
+
+
+def _why(decision: Decision, reason: str, note: str) -> str:
     if reason and reason not in REASONS:
         raise HTTPException(422, f"reason {reason!r} is not one of {', '.join(REASONS)}")
-    said = "; ".join(part for part in (reason if decision is Decision.REJECT else "", note.strip()) if part)
-    stores.catalog().decide(review, decision, user, said)
-    if decision is Decision.APPROVE:
-        announce(APPROVALS, {"review": review, "by": user})
-    way = request.scope.get("root_path", "") + request.app.url_path_for("reviews")
-    return RedirectResponse(f"{way}?skip={skip}", 303)
+    given = "" if decision is Decision.APPROVE else reason
+    return "; ".join(part for part in (given, note.strip()) if part)
+
+
+def numbers(sliders: Mapping[str, str]) -> dict[str, float]:
+    """The sliders that were moved.
+
+    Raises:
+        NotAllowed: one that is not a number.
+    """
+    try:
+        return {name: float(value) for name, value in sliders.items() if value.strip()}
+    except ValueError as error:
+        raise NotAllowed(f"a strength is not a number: {error}") from error
+
+
+def _announce(decision: Decision, user: str, ids: Sequence[int]) -> None:
+    about: dict[str, Any] = {"reviews": list(ids), "by": user}
+    if ids and decision is Decision.APPROVE:
+        announce(APPROVALS, about)
+    if ids and decision is Decision.RETAKE:
+        announce(RETAKES, about)

@@ -11,6 +11,8 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from pipeline import run as connections
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
+from storage.catalog.errors import CatalogError
+from storage.catalog.search import waiting_count
 
 
 @cache
@@ -23,6 +25,15 @@ def catalog() -> Catalog:
 def objects() -> Objects:
     """Of connection ``lookbook_s3``, or the environment."""
     return connections.open_objects(_connection(connections.S3))
+
+
+def waiting() -> int | None:
+    """How many reviews wait, for the navigation; ``None`` while the catalog does not say."""
+    try:
+        with catalog().begin() as session:
+            return waiting_count(session)
+    except CatalogError:
+        return None
 
 
 def _connection(name: str) -> Any | None:

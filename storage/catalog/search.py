@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Select, Text, cast, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, DateTime, Select, Text, cast, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from storage.catalog import gallery, reviews
@@ -22,7 +22,6 @@ from storage.catalog.tables import (
     ShotRow,
     ShotState,
     TakeRow,
-    UtcDateTime,
 )
 from storage.catalog.takes import take_of
 
@@ -223,6 +222,6 @@ def _parsed(order: Order, mark: str) -> tuple[ColumnElement[object], str]:
     if order is Order.SKU:
         return literal(value), key
     try:
-        return literal(datetime.fromisoformat(value), UtcDateTime()), key
+        return literal(datetime.fromisoformat(value), DateTime(timezone=True)), key
     except ValueError as error:
         raise BadMark(f"{mark!r} is not the mark of a page; begin with the first page") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from html.parser import HTMLParser
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image
 from brief.types import ImageRef, Publication, Verdict
 from storage.bucket import keys as object_keys
 from storage.bucket.objects import Objects
+from storage.catalog import runs
 from storage.catalog.catalog import Catalog
 from storage.catalog.records import StageOutput
 from storage.catalog.runs import RunKey
@@ -75,17 +77,81 @@ def test_the_contact_sheet_shows_states_scores_and_reasons(pages: TestClient, pu
         ("sku=MUG-1", 1),
         ("persona=nobody", 0),
         ("campaign=autumn&environment=beach", 2),
-        ("page=9", 2),
+        ("text=mug-1", 1),
+        ("text=BEACH+ana", 2),
+        ("framing=still", 0),
+        ("sku=MUG-2&order=sku", 1),
     ],
 )
 def test_filters(pages: TestClient, published: str, query: str, count: int) -> None:
     assert f"<p>{count} shot" in pages.get(f"/gallery/?{query}").text
 
 
-def test_a_run_has_a_page_of_its_own(pages: TestClient, published: str) -> None:
-    assert "1 shot<" in pages.get("/gallery/run/catalog/run-2").text.replace("1 shot,", "1 shot<")
-    assert "0 shots" in pages.get("/gallery/run/catalog/run-9").text
-    assert "0 shots" in pages.get("/gallery/run/upkeep/run-2").text
+def test_a_run_shows_its_own_shots_and_numbers_and_no_other_dag_s(
+    pages: TestClient, published: str, catalog: Catalog
+) -> None:
+    with catalog.begin() as session:
+        runs.record_run(session, RunKey("catalog", "nightly"), {}, {}, [published])
+    html = pages.get("/gallery/run/catalog/nightly").text
+    assert "1 of 1 done" in html
+    assert "<p>1 shot" in html
+    assert "data-refresh" in html
+    assert f"/gallery/shot/{published}" in html
+    for elsewhere in ("/gallery/run/upkeep/nightly", "/gallery/run/catalog/other"):
+        assert "has not planned any shots" in pages.get(elsewhere).text
+        assert "/gallery/shot/" not in pages.get(elsewhere).text
+    with catalog.begin() as session:
+        runs.end_run(session, RunKey("catalog", "nightly"))
+    ended = pages.get("/gallery/run/catalog/nightly").text
+    assert "the run ended on" in ended
+    assert "data-refresh" not in ended
+
+
+def test_pages_follow_each_other_by_marks(pages: TestClient, catalog: Catalog) -> None:
+    planned(catalog, tuple(f"MUG-{number:03}" for number in range(60)))
+    first = pages.get("/gallery/?order=sku").text
+    (after,) = {link for link in links(first).links if "after=" in link}
+    second = pages.get(after).text
+    shown = [{link for link in links(html).links if "/shot/" in link} for html in (first, second)]
+    assert [len(each) for each in shown] == [48, 12]
+    assert shown[0].isdisjoint(shown[1])
+    assert pages.get("/gallery/?after=nonsense").status_code == 422
+
+
+def test_published_files_can_be_taken_away(pages: TestClient, published: str, objects: Objects) -> None:
+    rows = pages.get("/gallery/published.json?text=mug").json()
+    assert [(row["sku"], row["rendition"]) for row in rows] == [("MUG-1", "master"), ("MUG-1", "hero")]
+    assert pages.get(rows[0]["url"]).content == png()
+    assert pages.get("/gallery/published.csv").text.count("MUG-1") >= 2
+    archive = zipfile.ZipFile(io.BytesIO(pages.get(f"/gallery/pictures.zip?shot={published}").content))
+    assert sorted(archive.namelist()) == [f"MUG-1/{published}/{name}.png" for name in ("hero", "master")]
+    assert archive.read(f"MUG-1/{published}/master.png") == png()
+    assert pages.get("/gallery/pictures.zip?shot=unknown").status_code == 404
+
+
+def test_a_withdrawn_picture_leaves_bucket_and_lists(
+    pages: TestClient, published: str, catalog: Catalog, objects: Objects
+) -> None:
+    viewer = as_role("VIEWER")
+    assert pages.post(f"/gallery/shot/{published}/withdraw", data={"why": "x"}, headers=viewer).status_code == 403
+    assert pages.post(f"/gallery/shot/{published}/withdraw", data={"why": ""}).status_code == 422
+    assert pages.post(f"/gallery/shot/{published}/withdraw", data={"why": "not our logo"}).status_code == 303
+    assert list(objects.list_keys("published/")) == []
+    assert pages.get("/gallery/published.json").json() == []
+    assert catalog.history(published).record.reason == "withdrawn by the-admin: not our logo"
+    assert pages.post(f"/gallery/shot/{published}/withdraw", data={"why": "again"}).status_code == 409
+
+
+def test_making_again_withdraws_and_asks_for_another_take(
+    pages: TestClient, published: str, catalog: Catalog, objects: Objects
+) -> None:
+    form = {"why": "too cold", "words": "warm light", "guidance": "6.5"}
+    assert pages.post(f"/gallery/shot/{published}/retake", data=form).status_code == 303
+    new = catalog.takes([published])[published][-1].take
+    assert (new.number, new.words, new.changes) == (2, "warm light", {"guidance": 6.5})
+    assert list(objects.list_keys("published/")) == []
+    assert "asked for: warm light" in pages.get(f"/gallery/shot/{published}").text
+    assert pages.post(f"/gallery/shot/{published}/retake", data=form | {"guidance": "99"}).status_code == 409
 
 
 def test_a_shot_shows_its_history_and_foreign_text_stays_text(pages: TestClient, published: str) -> None:
@@ -138,7 +204,7 @@ def test_what_is_missing_is_said_plainly(pages: TestClient) -> None:
     answer = pages.get("/gallery/shot/unknown")
     assert answer.status_code == 404
     assert "is not in the catalog" in answer.text
-    assert pages.get("/gallery/?page=x").status_code == 422
+    assert pages.get("/gallery/?state=x").status_code == 422
 
 
 def test_pages_load_nothing_from_elsewhere(pages: TestClient) -> None:
@@ -159,26 +225,74 @@ class TestReviews:
         return catalog.open_review(shot.key, take.key, ["the product is small"])
 
     def test_the_doubtful_picture_is_beside_what_it_was_made_from(self, pages: TestClient, review: int) -> None:
-        html = pages.get("/gallery/reviews").text
+        html = pages.get(f"/gallery/reviews/{review}").text
         for said in ("the product is small", "packshot of MUG-1", "photo of beach", "portrait of ana", 'data-key="a"'):
             assert said in html
 
     def test_an_answer_is_recorded_with_who_and_why(self, pages: TestClient, review: int, catalog: Catalog) -> None:
         form = {"decision": "reject", "reason": "face is wrong", "note": "no <i>eyes</i>"}
         answer = pages.post(f"/gallery/reviews/{review}", data=form)
-        assert (answer.status_code, answer.headers["location"]) == (303, "/gallery/reviews?skip=0")
+        assert (answer.status_code, answer.headers["location"]) == (
+            303,
+            f"/gallery/reviews?done={review}&said=Rejected",
+        )
         decided = catalog.review(review)
         assert decided.decided_by == "the-admin"
         assert decided.note == "face is wrong; no <i>eyes</i>"
         html = pages.get("/gallery/reviews").text
         assert "Nothing waits" in html
         assert "no &lt;i&gt;eyes" in html
+        assert "face is wrong; no &lt;i&gt;eyes" in pages.get("/gallery/audit?text=FACE").text
+        assert "the-admin,reject,autumn,MUG-1" in pages.get("/gallery/audit.csv").text
+
+    def test_a_rejection_without_a_reason_is_refused(self, pages: TestClient, review: int, catalog: Catalog) -> None:
+        answer = pages.post(f"/gallery/reviews/{review}", data={"decision": "reject"})
+        assert answer.status_code == 409
+        assert "say why" in answer.text
+        assert catalog.review(review).decision is None
 
     def test_the_second_of_two_answers_is_told_who_was_first(self, pages: TestClient, review: int) -> None:
         assert pages.post(f"/gallery/reviews/{review}", data={"decision": "approve"}).status_code == 303
-        late = pages.post(f"/gallery/reviews/{review}", data={"decision": "reject"})
+        late = pages.post(f"/gallery/reviews/{review}", data={"decision": "reject", "note": "dark"})
         assert late.status_code == 409
         assert "approved by the-admin" in late.text
+
+    def test_another_take_is_asked_for_with_words_and_strengths(
+        self, pages: TestClient, review: int, catalog: Catalog
+    ) -> None:
+        form = {"decision": "retake", "note": "too cold", "words": "warm", "product_strength": "1.2", "guidance": ""}
+        assert pages.post(f"/gallery/reviews/{review}", data=form).status_code == 303
+        shot = catalog.review(review).shot.key
+        new = catalog.takes([shot])[shot][-1].take
+        assert (new.number, new.words, new.changes) == (2, "warm", {"product_strength": 1.2})
+
+    def test_many_are_answered_at_once_and_taken_back(self, pages: TestClient, catalog: Catalog) -> None:
+        ids = []
+        for shot in planned(catalog, ("MUG-1", "MUG-2", "MUG-3")):
+            take, _ = scored(catalog, shot, verdict=Verdict.REVIEW)
+            ids.append(catalog.open_review(shot.key, take.key, ["dark"]))
+        assert '<span class="count" title="3 wait' in pages.get("/gallery/").text
+        catalog.decide(ids[2], "approve", "ben")
+        answer = pages.post("/gallery/reviews/bulk", data={"decision": "approve", "ids": ids})
+        assert answer.status_code == 303
+        html = pages.get(answer.headers["location"]).text
+        assert "2 approved; 1 had been answered already" in html
+        assert {catalog.review(each).decided_by for each in ids[:2]} == {"the-admin"}
+        assert pages.post("/gallery/reviews/undo", data={"ids": f"{ids[0]},{ids[1]}"}).status_code == 303
+        assert [each.id for each in catalog.reviews()] == ids[:2]
+        nothing = {"decision": "reject", "ids": ids[:2]}
+        assert pages.post("/gallery/reviews/bulk", data=nothing).status_code == 409
+        assert pages.post("/gallery/reviews/undo", data={"ids": "x"}).status_code == 422
+
+    def test_an_answer_goes_on_to_the_next_of_the_search(self, pages: TestClient, catalog: Catalog) -> None:
+        ids = []
+        for shot in planned(catalog, ("MUG-1", "VASE-1", "MUG-2")):
+            take, _ = scored(catalog, shot, verdict=Verdict.REVIEW)
+            ids.append((shot.product.sku, catalog.open_review(shot.key, take.key, ["dark"])))
+        mugs = [number for sku, number in ids if sku.startswith("MUG")]
+        answer = pages.post(f"/gallery/reviews/{mugs[0]}?text=mug-", data={"decision": "approve"})
+        assert answer.headers["location"].startswith(f"/gallery/reviews/{mugs[1]}?text=mug-&done={mugs[0]}")
+        assert "Undo" in pages.get(answer.headers["location"]).text
 
     def test_a_viewer_looks_but_does_not_decide(self, pages: TestClient, review: int, catalog: Catalog) -> None:
         viewer = as_role("VIEWER")
@@ -238,13 +352,17 @@ def test_personas_are_shown_with_the_portraits_that_are_recorded(pages: TestClie
     [
         "?sku=%00",
         "?campaign=a%00b",
-        "?page=99999999999999999999",
+        "?after=~",
+        "?after=2026-01-01~%00",
+        "?text=%00",
+        "published.json?text=%00",
+        "audit?before=99999999999999999999",
         "shot/%00",
         "shot/" + "a" * 5000,
         "run/x/%00",
         "run/%00/x",
-        "reviews?skip=1" + "0" * 30,
-        "reviews?skip=9223372036854775807",
+        "reviews?number=1" + "0" * 30,
+        "reviews?number=9223372036854775807",
         "image/takes/a%00.png",
         "image/takes/a%5Cb.png",
         "image/takes//b.png",

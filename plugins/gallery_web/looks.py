@@ -1,0 +1,110 @@
+"""What pages show of a shot: its picture, its references, its scores with their thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from brief.types import Framing, Persona, Shot
+from gallery_web import stores
+from storage.bucket import keys as object_keys
+from storage.catalog import runs
+from storage.catalog.catalog import Catalog
+from storage.catalog.records import ShotRecord, TakeRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A picture that a shot was made from."""
+
+    kind: str
+    name: str
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A measured dimension: 0 to 1, and what it must reach to be accepted, where that is known."""
+
+    dimension: str
+    value: float
+    accept: float | None
+
+    @property
+    def low(self) -> bool:
+        return self.accept is not None and self.value < self.accept
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the lists of a search form offer."""
+
+    campaigns: tuple[str, ...]
+    environments: tuple[str, ...]
+    personas: tuple[str, ...]
+    framings: tuple[str, ...] = tuple(framing.value for framing in Framing)
+
+
+def choices(catalog: Catalog) -> Choices:
+    """Everything that the catalog has."""
+    campaigns = tuple(campaign.name for campaign in catalog.campaigns())
+    return Choices(campaigns, tuple(sorted(catalog.environments())), tuple(sorted(catalog.personas())))
+
+
+def in_words(shot: Shot) -> str:
+    """A shot in one line: "red mug in beach with ana"."""
+    who = f" with {shot.persona.name}" if shot.persona else ""
+    return f"{shot.product.title} in {shot.environment.name}{who}"
+
+
+def shown(record: ShotRecord) -> str | None:
+    """Key of the picture that stands for a shot: the published one, else what its latest take has."""
+    if record.publication:
+        return record.publication.master.key
+    return picture_of(record.take) if record.take else None
+
+
+def picture_of(take: TakeRecord) -> str | None:
+    """Key of a take's best picture."""
+    image = take.refined or take.composed
+    return image.key if image else None
+
+
+def portrait_of(persona: Persona | None, key: str | None) -> str | None:
+    """Object key of a persona's portrait."""
+    if persona is not None and persona.portrait is not None:
+        return persona.portrait.key
+    return object_keys.portrait(key) if key else None
+
+
+def references(shot: Shot) -> list[Reference]:
+    """Packshot, place and portrait."""
+    found = [
+        Reference("packshot", shot.product.sku, shot.product.packshot.key),
+        Reference("place", shot.environment.name, shot.environment.photo.key),
+    ]
+    if shot.persona:
+        found.append(Reference("portrait", shot.persona.name, portrait_of(shot.persona, shot.portrait_key)))
+    return found
+
+
+def scores(take: TakeRecord, limits: Mapping[str, float]) -> list[Score]:
+    """A take's measured dimensions, the lowest against its threshold first."""
+    if take.scorecard is None:
+        return []
+    found = [Score(name, value, limits.get(name)) for name, value in take.scorecard.values.items()]
+    return sorted(found, key=lambda score: score.value - (score.accept or 0.0))
+
+
+def limits_of(shot: Shot, bundle: Mapping[str, float]) -> dict[str, float]:
+    """What each dimension must reach: the campaign's own thresholds over the bundle's."""
+    return {**bundle, **shot.thresholds}
+
+
+def bundle_limits() -> dict[str, float]:
+    """Thresholds of the bundle that the latest run planned with; none where no run is recorded."""
+    with stores.catalog().begin() as session:
+        for record in runs.latest_runs(session, 5):
+            if found := record.found.get("thresholds"):
+                return {str(name): float(limit["accept"]) for name, limit in found.items()}
+    return {}
