@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from brief import dimensions
+from brief.formats import RENDITION_FORMATS
 from brief.prompts import shot_negative, shot_prompt
 from brief.recipe import RECIPES, digest, key_of, portrait_key, seed_of
 from brief.types import BundleInfo, Campaign, Environment, Framing, Persona, Product, Shot
@@ -136,8 +137,8 @@ def _unusable_rendition(campaign: Campaign) -> str | None:
             return f"{who} is there twice; give each its own name"
         if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", rendition.name):
             return f"{who} becomes a file name: use small letters, digits, - and _"
-        if rendition.format not in ("webp", "jpeg"):
-            return f"{who}: format is {rendition.format!r}, it must be webp or jpeg"
+        if rendition.format not in RENDITION_FORMATS:
+            return f"{who}: format is {rendition.format!r}, it must be one of {', '.join(RENDITION_FORMATS)}"
         if not (1 <= rendition.width <= MAX_RENDITION and 1 <= rendition.height <= MAX_RENDITION):
             return f"{who}: {rendition.width} x {rendition.height} pixels, edges must be 1 to {MAX_RENDITION}"
         if not 1 <= rendition.quality <= 100:

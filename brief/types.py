@@ -82,7 +82,8 @@ class Persona:
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """A size in which an accepted picture is published. ``format`` is "webp" or "jpeg"; edges in pixels."""
+    """A size in which an accepted picture is published. ``format`` is a name of
+    :data:`brief.formats.RENDITION_FORMATS`; edges in pixels."""
 
     name: str
     width: int

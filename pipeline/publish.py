@@ -11,10 +11,12 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
+from brief.formats import RENDITION_FORMATS, RenditionFormat
 from brief.images import ImageRefused, read_image
 from brief.types import ImageRef, Publication, Rendition, Shot, Take, Verdict
 from pipeline.provenance import ManifestDamaged, PublishedFile, manifest, read_manifest, xmp_packet
@@ -28,8 +30,6 @@ from storage.catalog.records import TakeRecord
 from storage.catalog.runs import RunKey
 from storage.catalog.tables import Decision, ShotState
 
-PNG_EFFORT = 3
-"""Of zlib: a tenth of the time of the highest for a few per cent of size."""
 XMP_IN_PNG = "XML:com.adobe.xmp"
 ASKED_FOR = "a person turned down a take of it before"
 """Reason of a review of what was made on a person's wish."""
@@ -98,22 +98,24 @@ def _write(
 
 
 def encode_master(picture: Image.Image, mark: bytes) -> bytes:
-    """Lossless PNG with the XMP packet ``mark``. Pillow has no ``xmp=`` for PNG, so it goes in as iTXt."""
-    info = PngInfo()
-    info.add_itxt(XMP_IN_PNG, mark.decode())
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", pnginfo=info, compress_level=PNG_EFFORT)
-    return buffer.getvalue()
+    """Lossless PNG with the XMP packet ``mark``."""
+    return _encode(picture, RENDITION_FORMATS["png"], 100, mark)
 
 
 def encode_rendition(picture: Image.Image, wanted: Rendition, mark: bytes) -> bytes:
-    """WebP or JPEG of exactly the asked size: scaled to cover it, the longer side cropped about the middle."""
+    """A file of exactly the asked size: scaled to cover it, the longer side cropped about the middle."""
     fitted = ImageOps.fit(picture, (wanted.width, wanted.height), Image.Resampling.LANCZOS)
+    return _encode(fitted, RENDITION_FORMATS[wanted.format], wanted.quality, mark)
+
+
+def _encode(picture: Image.Image, kind: RenditionFormat, quality: int, mark: bytes) -> bytes:
     buffer = io.BytesIO()
-    if wanted.format == "jpeg":
-        fitted.save(buffer, "JPEG", quality=wanted.quality, optimize=True, progressive=True, xmp=mark)
-    else:
-        fitted.save(buffer, "WEBP", quality=wanted.quality, method=4, xmp=mark)
+    carrier: dict[str, Any] = {"xmp": mark}
+    if kind.pillow == "PNG":  # for which Pillow has no ``xmp=``, so it goes in as text
+        info = PngInfo()
+        info.add_itxt(XMP_IN_PNG, mark.decode())
+        carrier = {"pnginfo": info}
+    picture.save(buffer, kind.pillow, **kind.options(quality), **carrier)
     return buffer.getvalue()
 
 

@@ -20,7 +20,14 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from storage.bucket.errors import PASSING, ObjectDiffers, ObjectRefused, ObjectStoreUnreachable, code_of
+from storage.bucket.errors import (
+    PASSING,
+    ObjectDiffers,
+    ObjectRefused,
+    ObjectStoreUnreachable,
+    code_of,
+    remedy_for,
+)
 from storage.bucket.settings import ObjectSettings
 
 T = TypeVar("T")
@@ -68,7 +75,7 @@ class Connection:
             if _may_pass(error):
                 raise ObjectStoreUnreachable(
                     f"{doing}: {where} gave no usable answer for {self._settings.deadline:g} s ({error}); "
-                    "check that the server runs and that this machine reaches it"
+                    f"{remedy_for(error)}"
                 ) from error
             if isinstance(error, ClientError):
                 raise

@@ -1,4 +1,13 @@
-"""What can go wrong with the bucket, said so that the person who must act knows what to do."""
+"""What can go wrong with the bucket, said so that the person who must act knows what to do.
+
+::
+
+    ObjectError
+    ├── ObjectMissing           there is no such object
+    ├── ObjectDiffers           its bytes are not the expected ones
+    ├── ObjectRefused           the server said no
+    └── ObjectStoreUnreachable  the server does not answer, or only with transient errors
+"""
 
 from __future__ import annotations
 
@@ -31,6 +40,9 @@ _REMEDIES = {
     "RequestTimeTooSkewed": "set the clock of this machine",
     "EntityTooLarge": "the server takes only smaller objects; raise its limit",
     "QuotaExceeded": "make room in the bucket, or raise its quota",
+    "InsufficientStorage": "the server's disk is full: make room on it",
+    "XMinioStorageFull": "the server's disk is full: make room on it",
+    "507": "the server's disk is full: make room on it",
 }
 
 
@@ -58,6 +70,16 @@ def code_of(error: ClientError) -> str:
     """The server's error code ("AccessDenied"), or the HTTP status as text where there is no body (HEAD)."""
     details = error.response.get("Error", {})
     return str(details.get("Code") or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", "?"))
+
+
+def remedy_for(error: Exception) -> str:
+    """What to do about errors that did not pass: a server that answers runs, and mostly lacks room."""
+    if isinstance(error, ClientError):
+        return (
+            "the server runs but cannot do it: its disk may be full (make room, and writing goes on by itself), or see "
+            "its own log"
+        )
+    return "check that the server runs and that this machine reaches it"
 
 
 def refusal(error: ClientError, doing: str, where: str) -> ObjectRefused:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from brief.formats import RENDITION_FORMATS
 from brief.types import Shot, Take
 
 EXTENSIONS = {
@@ -27,6 +28,7 @@ CONTENT_TYPES = {
     ".png": "image/png",
     ".tif": "image/tiff",
     ".webp": "image/webp",
+    **{row.extension: row.mime for row in RENDITION_FORMATS.values()},
 }
 
 
@@ -86,9 +88,8 @@ def master(shot: Shot) -> str:
 
 
 def rendition(shot: Shot, name: str, image_format: str) -> str:
-    """A published size; ``image_format`` is "webp" or "jpeg"."""
-    extension = ".jpg" if image_format == "jpeg" else f".{image_format}"
-    return f"{published(shot)}{safe_name(name)}{extension}"
+    """A published size; ``image_format`` is a name of :data:`brief.formats.RENDITION_FORMATS`."""
+    return f"{published(shot)}{safe_name(name)}{RENDITION_FORMATS[image_format].extension}"
 
 
 def manifest(shot: Shot) -> str:

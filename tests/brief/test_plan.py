@@ -118,7 +118,10 @@ def test_shots_per_product_are_spread_over_places() -> None:
         ({"thresholds": {"sharpnes": 0.5}}, "threshold 'sharpnes' is of no dimension; there are sharpness"),
         ({"renditions": (Rendition("web", 10, 10), Rendition("web", 20, 20))}, "rendition 'web' is there twice"),
         ({"renditions": (Rendition("../up", 10, 10),)}, "'../up' becomes a file name"),
-        ({"renditions": (Rendition("web", 10, 10, "gif"),)}, "format is 'gif', it must be webp or jpeg"),
+        (
+            {"renditions": (Rendition("web", 10, 10, "gif"),)},
+            "format is 'gif', it must be one of webp, jpeg",
+        ),
         ({"renditions": (Rendition("web", 0, 10),)}, "0 x 10 pixels"),
         ({"renditions": (Rendition("web", 10, 10, "webp", 0),)}, "quality is 0"),
     ],

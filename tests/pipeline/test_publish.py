@@ -11,21 +11,26 @@ from itertools import count
 import pytest
 from PIL import Image
 
+from brief.formats import RENDITION_FORMATS, RenditionFormat
+from brief.plan import plan
 from brief.recipe import RECIPES, recipe_on
 from brief.types import ImageRef, MadeBy, Publication, Rendition, Shot
-from pipeline.provenance import DIGITAL_SOURCE_TYPE, ManifestDamaged
-from pipeline.publish import NothingToPublish, publish
+from pipeline.provenance import DIGITAL_SOURCE_TYPE, ManifestDamaged, xmp_packet
+from pipeline.publish import NothingToPublish, encode_rendition, publish
 from storage.bucket import keys as object_keys
 from storage.bucket.errors import ObjectMissing
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
 from storage.catalog.records import StageOutput, TakeRecord
 from storage.catalog.tables import ShotState
-from tests.storage.samples import BUNDLE, RUN, planned, scored
+from tests.storage.samples import BUNDLE, RUN, campaign, environment, persona, planned, product, scored
 
 MADE_BY = MadeBy(replace(BUNDLE, recipe={"steps": 20}), 1, {"torch": "1.0"}, "cuda: NVIDIA L4")
 """Other than what is loaded and installed now."""
 RENDITIONS = (Rendition("web", 64, 32), Rendition("print", 256, 256, "jpeg", 90))
+
+
+(SHOT,) = plan(campaign(), {"MUG-1": product()}, {"beach": environment()}, {"ana": persona()}, BUNDLE).shots
 
 
 def picture() -> Image.Image:
@@ -96,6 +101,17 @@ def test_every_file_has_its_size_and_says_that_a_model_made_it(
         assert b"stand-in with random weights" in xmp
     with Image.open(io.BytesIO(objects.get(asset.master.key))) as master:
         assert master.tobytes() == picture().tobytes()
+
+
+@pytest.mark.parametrize("kind", RENDITION_FORMATS.values(), ids=list(RENDITION_FORMATS))
+def test_every_format_is_what_it_says_and_says_that_a_model_made_it(kind: RenditionFormat) -> None:
+    data = encode_rendition(picture(), Rendition("web", 64, 32, kind.name), xmp_packet(SHOT, MADE_BY))
+    with Image.open(io.BytesIO(data)) as image:
+        image.load()
+        assert (image.format, image.size) == (kind.pillow, (64, 32))
+        assert image.get_format_mimetype() == kind.mime
+        assert DIGITAL_SOURCE_TYPE.encode() in image.info["xmp"]
+    assert object_keys.content_type(object_keys.rendition(SHOT, "web", kind.name)) == kind.mime
 
 
 def test_a_second_publication_changes_nothing(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import boto3
 import httpx
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from embedded.ports import free_port
 from storage.bucket.errors import ObjectDiffers, ObjectMissing, ObjectRefused, ObjectStoreUnreachable
@@ -101,6 +104,42 @@ def test_the_server_refuses_bytes_that_were_damaged_on_their_way(objects: Object
     objects._connection.client = Damaging  # type: ignore[method-assign]
     with pytest.raises(ObjectDiffers, match="damaged on their way"):
         objects.put(KEY, b"received", "image/png")
+
+
+def flipping(objects: Objects, settings: ObjectSettings, times: int) -> None:
+    """Let a byte flip in the first ``times`` answers to reads."""
+    left = [*range(times)]
+
+    class Flipping:
+        def get_object(self, **request: object) -> dict[str, Any]:
+            answer = raw_client(settings).get_object(**request)
+            data = answer["Body"].read()
+            answer["Body"] = io.BytesIO(b"?" + data[1:] if left else data)
+            left[:] = left[1:]
+            return dict(answer)
+
+    objects._connection.client = Flipping  # type: ignore[method-assign]
+
+
+def test_a_byte_that_flips_on_its_way_is_read_once_more(objects: Objects, settings: ObjectSettings) -> None:
+    sha256 = objects.put(KEY, b"pixels", "image/png").sha256
+    flipping(objects, settings, 1)
+    assert objects.get(KEY, sha256) == b"pixels"
+    flipping(objects, settings, 2)
+    with pytest.raises(ObjectDiffers):
+        objects.get(KEY, sha256)
+
+
+def test_a_server_that_answers_only_with_errors_may_lack_room(settings: ObjectSettings) -> None:
+    objects = Objects(replace(settings, deadline=0.5))
+
+    class Full:
+        def put_object(self, **request: object) -> object:
+            raise ClientError({"Error": {"Code": "InternalError", "Message": "no"}}, "PutObject")
+
+    objects._connection.client = Full  # type: ignore[method-assign]
+    with pytest.raises(ObjectStoreUnreachable, match="its disk may be full"):
+        objects.put(KEY, b"pixels", "image/png")
 
 
 def test_keys_are_listed_over_pages_and_deleted_by_folder(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
