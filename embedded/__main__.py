@@ -33,9 +33,12 @@ def _become(name: str) -> int:
     """Become the program of a part, under the process id that the supervisor knows."""
     from embedded.home import default_root, open_home
     from embedded.parts import part
+    from embedded.supervision import PART, end_leftovers
 
-    wanted = part(open_home(default_root()), name)
-    os.execvpe(wanted.command[0], wanted.command, {**os.environ, **wanted.environment})  # noqa: S606
+    home = open_home(default_root())
+    wanted = part(home, name)
+    end_leftovers(home, name)
+    os.execvpe(wanted.command[0], wanted.command, {**os.environ, **wanted.environment, PART: name})  # noqa: S606
 
 
 if __name__ == "__main__":

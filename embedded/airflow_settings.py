@@ -66,6 +66,9 @@ def _programs(home: Home) -> dict[str, str]:
         "API__WORKERS": "1",
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",  # of 1 s; less costs more than it saves
         "SCHEDULER__ENABLE_HEALTH_CHECK": "False",  # one more server; the API server reports the same
+        # Together under a minute until a killed task is noticed and tried again; the default is five.
+        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "50",
+        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
         # The default of 5 keeps a finished task's slot for seconds, and fails tasks whose trigger fires soon.
         "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         # The API server answers its very first task slowly, while it builds its versions.

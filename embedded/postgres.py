@@ -93,6 +93,15 @@ class PostgresServer:
                 statement = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}")
                 connection.execute(statement.format(sql.Identifier(name), owned_by, sql.Identifier(template)))
 
+    def limit_idle_transactions(self, role: str, seconds: int) -> None:
+        """Have the server end sessions of ``role`` that hold a transaction open and do nothing for so long.
+
+        A client that was killed may leave children that keep its connection open, and with it its row locks.
+        """
+        statement = sql.SQL("ALTER ROLE {} SET idle_in_transaction_session_timeout = {}")
+        with self._connect() as connection:
+            connection.execute(statement.format(sql.Identifier(role), sql.Literal(f"{seconds}s")))
+
     def drop_database(self, name: str) -> None:
         """Drop database ``name``, ending its sessions."""
         with self._connect() as connection:

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 
 from embedded.ports import GRPC_OFFSET, is_free
+from embedded.seaweedfs_security import write_security
 
 REGION = "us-east-1"
 
@@ -33,6 +34,11 @@ class SeaweedServer:
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.s3}"
+
+    def initialise(self) -> None:
+        """Make the data folder and what closes the inner ports, once; before :meth:`command`."""
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_security(self.data / ".seaweedfs")
 
     def command(self) -> list[str]:
         """The command that runs the server in the foreground.
@@ -57,10 +63,14 @@ class SeaweedServer:
             "-admin.ui=false",
             "-webdav=false",
             "-master.telemetry=false",
+            "-disableHttp=true",  # of the filer and the master
         ]
 
     def environment(self) -> dict[str, str]:
-        """Environment variables for :meth:`command`; without the keys it would let everybody in."""
+        """Environment variables for :meth:`command`; without the keys it would let everybody in.
+
+        ``HOME`` is where it finds ``.seaweedfs/security.toml``.
+        """
         return {
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
@@ -81,13 +91,28 @@ class SeaweedServer:
         Raises:
             RuntimeError: the server's shell refused; carries what it said.
         """
+        said = self.shell(f"fs.configure -locationPrefix=/buckets/{bucket}/ -fsync -apply")
+        if not re.search(r'"fsync":\s*true', said):
+            raise RuntimeError(f"turning on fsync for bucket {bucket!r} failed: {said}")
+
+    def shell(self, order: str) -> str:
+        """What ``weed shell`` says to one order.
+
+        Raises:
+            RuntimeError: it failed; carries what it said.
+        """
         addresses = [f"-master=127.0.0.1:{self.master}", f"-filer=127.0.0.1:{self.filer}"]
-        order = f"fs.configure -locationPrefix=/buckets/{bucket}/ -fsync -apply\n"
         done = subprocess.run(
-            [str(_weed()), "shell", *addresses], input=order, capture_output=True, text=True, timeout=60
+            [str(_weed()), "shell", *addresses],
+            input=order + "\n",
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={"HOME": str(self.data)},  # where it finds its certificate
         )
-        if done.returncode or not re.search(r'"fsync":\s*true', done.stdout):
-            raise RuntimeError(f"turning on fsync for bucket {bucket!r} failed: {done.stdout}{done.stderr}")
+        if done.returncode:
+            raise RuntimeError(f"`weed shell` failed at {order!r}: {done.stdout}{done.stderr}")
+        return done.stdout
 
     def remove_sockets(self) -> None:
         """Remove the sockets a killed server leaves in /tmp (its choice of place); a stale one can block a start.

@@ -15,6 +15,8 @@ from storage.catalog.migrate import migrate
 
 Say = Callable[[str], None]
 STORES_SECONDS = 120
+IDLE_TRANSACTION_SECONDS = 60
+"""Longer than Airflow ever pauses inside a transaction."""
 SERVERS_SECONDS = 900
 """Patience for Airflow and the generation service on a slow, busy machine; usually they need some 20 s."""
 
@@ -40,6 +42,7 @@ def start(home: Home, say: Say) -> Home:
         for change in changes:
             say(change)
         home.postgres.initialise()
+        home.s3.initialise()
         write_admin(home)
         start_supervisor(home)
     everything = parts(home)
@@ -55,6 +58,7 @@ def _start_stores(home: Home, stores: list[Part], say: Say) -> None:
     start_parts(home, stores)
     wait_for(home, stores, STORES_SECONDS, say)
     home.postgres.create_database("airflow", owner="airflow", password=home.credentials.airflow_database)
+    home.postgres.limit_idle_transactions("airflow", IDLE_TRANSACTION_SECONDS)
     home.postgres.create_database("lookbook", owner="lookbook", password=home.credentials.lookbook_database)
     open_objects(home).ensure_bucket()
     home.s3.sync_writes(BUCKET)

@@ -27,7 +27,10 @@ from embedded.parts import Part, base_environment, parts
 
 STOP_SECONDS = 120
 REMIND_SECONDS = 30
+LEFTOVER_SECONDS = 5
 ALIVE = frozenset({"RUNNING", "STARTING", "BACKOFF"})
+PART = "LOOKBOOK_PART"
+"""Environment variable that names the part a process belongs to."""
 STORES = ("postgres", "s3")
 """The parts that all others need: first to start, last to end."""
 
@@ -132,6 +135,21 @@ def stop(home: Home) -> int:
         _quietly(process.kill, None)
     psutil.wait_procs(stubborn, timeout=10)
     home.s3.remove_sockets()
+    return len(left)
+
+
+def end_leftovers(home: Home, name: str) -> int:
+    """End what a killed process of part ``name`` left behind, before the part starts again; returns how many.
+
+    A scheduler's workers outlive it, and keep its database session with all its row locks open.
+    """
+    left = [each for each in _processes(home) if _quietly(each.environ, {}).get(PART) == name]
+    for process in left:
+        _quietly(process.terminate, None)
+    _, stubborn = psutil.wait_procs(left, timeout=LEFTOVER_SECONDS)
+    for process in stubborn:
+        _quietly(process.kill, None)
+    psutil.wait_procs(stubborn, timeout=LEFTOVER_SECONDS)
     return len(left)
 
 

@@ -116,7 +116,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedServe
     for _ in range(5):
         taken.append(free_port(20000 + secrets.randbelow(9000), taken, with_twin=True))
     server = SeaweedServer(folder / "data", "tests", secrets.token_hex(16), *taken)
-    server.data.mkdir(mode=0o700)
+    server.initialise()
     try:
         with _running(server.command(), folder, server.answers, server.environment()):
             yield server

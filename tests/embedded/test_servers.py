@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from storage.bucket.errors import ObjectRefused
 from storage.bucket.objects import Objects
 from storage.bucket.settings import ObjectSettings
 from tests.conftest import S3Bucket
+from tests.embedded.knocking import let_in, listening_ports
 
 
 def addresses_listened_on() -> set[str]:
@@ -51,6 +53,34 @@ def test_s3_refuses_strangers_and_wrong_secrets(s3: S3Bucket) -> None:
     wrong = Objects(ObjectSettings(s3.bucket, s3.endpoint, s3.access_key, "guess"))
     with pytest.raises(ObjectRefused, match="SignatureDoesNotMatch"):
         list(wrong.list_keys(""))
+
+
+def test_no_port_lets_a_stranger_in(s3_server: SeaweedServer, s3: S3Bucket, objects: Objects) -> None:
+    """SeaweedFS's filer, master and volume server let anybody in by default, web pages included.
+
+    What the master still tells is ``/cluster/status``: its own address, nothing of the bucket.
+    """
+    objects.put("secret.txt", b"secret", "text/plain")
+    file_id = s3_server.shell(f"fs.meta.cat /buckets/{s3.bucket}/secret.txt")
+    found = re.search(r'"fileId":\s*"([^"]+)"', file_id)
+    assert found, file_id
+    paths = [
+        f"/{found[1]}",
+        "/dir/assign",
+        "/dir/lookup?volumeId=1",
+        f"/col/delete?collection={s3.bucket}",
+        "/submit",
+        f"/buckets/{s3.bucket}/secret.txt",
+        f"/buckets/{s3.bucket}/intruder.txt",
+        f"/{s3.bucket}/secret.txt",
+        f"/{s3.bucket}/intruder.txt",
+        f"/{s3.bucket}/?list-type=2",
+    ]
+    ports = listening_ports(each for each in psutil.Process().children() if "mini" in each.cmdline())
+    assert {s3_server.s3, s3_server.master, s3_server.volume, s3_server.filer} < ports
+    assert {port: opened for port in ports if (opened := let_in(port, paths))} == {}
+    assert objects.get("secret.txt") == b"secret"
+    assert list(objects.list_keys("")) == ["secret.txt"]
 
 
 def test_fsync_can_be_asked_for_twice(s3_server: SeaweedServer, s3: S3Bucket) -> None:
