@@ -171,11 +171,18 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Scorecard:
-    """A take's score per dimension (each 0 to 1, higher is better), the verdict and its reasons in words."""
+    """A take's score per dimension (each 0 to 1, higher is better), the verdict and its reasons in words.
+
+    Attributes:
+        low: dimensions below their threshold, of which a further take may cure some.
+        unavailable: dimensions that could not be measured, and why.
+    """
 
     values: Mapping[str, float]
     verdict: Verdict
     reasons: tuple[str, ...] = ()
+    low: tuple[str, ...] = ()
+    unavailable: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

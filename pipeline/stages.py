@@ -13,9 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
+from pydantic import TypeAdapter
+
 from brief.recipe import recipe_on, take
 from brief.types import ImageRef, Persona, Scorecard, Shot, Take, Verdict
-from generation.score.verdict import suggest_changes
+from generation.score.verdict import SEVERITY, can_improve, suggest_changes
 from pipeline.run import Run
 from pipeline.stage_job import run_stage
 from service.jobs import ItemResult, Stage
@@ -24,7 +26,7 @@ from storage.catalog.records import StageOutput, TakeRecord
 from storage.catalog.tables import Decision, ShotState
 
 _LOG = logging.getLogger(__name__)
-_RANKS = (Verdict.ACCEPT, Verdict.REVIEW, Verdict.RETAKE, Verdict.REJECT)
+_SCORECARD = TypeAdapter(Scorecard)
 _READS = {Stage.REFINE: Stage.COMPOSE, Stage.SCORE: Stage.REFINE}
 """The stage whose picture a stage reads."""
 
@@ -145,7 +147,9 @@ def _rank(record: TakeRecord) -> tuple[bool, int, float]:
     if card is None:
         raise ValueError(f"take {record.take.key} has no scorecard")
     approved = record.decision is Decision.APPROVE
-    return not approved, _RANKS.index(card.verdict), -sum(card.values.values()) / max(1, len(card.values))
+    # What would be retaken and what is for review are both for a person once no take is left: the better one is shown.
+    verdict = Verdict.REVIEW if card.verdict is Verdict.RETAKE else card.verdict
+    return not approved, SEVERITY.index(verdict), -sum(card.values.values()) / max(1, len(card.values))
 
 
 def _rejected(run: Run, keys: Sequence[str]) -> set[str]:
@@ -181,8 +185,10 @@ def _to_retake(run: Run, keys: Sequence[str], numbers: Mapping[str, float]) -> l
         card = each.record.scorecard if each.record else None
         if each.record is None or card is None:
             found.append(each)
-        elif card.verdict is Verdict.RETAKE and each.take.number < each.shot.max_takes:
+        elif card.verdict in (Verdict.RETAKE, Verdict.REJECT) and each.take.number < each.shot.max_takes:
             used = recipe_on(numbers, each.shot.recipe, each.take.changes)
+            if not can_improve(card, used):
+                continue
             changes = {**each.take.changes, **suggest_changes(card, used)}
             found.append(_next(each.shot, each.record, changes))
     return found
@@ -229,9 +235,7 @@ def _record_output(run: Run, stage: Stage, each: Current, result: ItemResult) ->
         return
     output = _output(result, result.object, result.sha256)
     if stage is Stage.SCORE and result.scorecard is not None:
-        card = result.scorecard
-        scorecard = Scorecard(card["values"], Verdict(card["verdict"]), tuple(card["reasons"]))
-        run.catalog.record_scorecard(each.take.key, scorecard, output)
+        run.catalog.record_scorecard(each.take.key, _SCORECARD.validate_python(result.scorecard), output)
     else:
         run.catalog.record_output(each.take, stage, output)
 

@@ -99,10 +99,8 @@ class Bucket:
         if not isinstance(item, TakeItem):
             return dict(card)
         thresholds = thresholds_for(self._bundle.thresholds, item.shot.thresholds)
-        parted = (reason.partition(" is unavailable: ") for reason in card["reasons"])
-        unavailable = {name: why for name, said, why in parted if said}
         last = item.take.number >= item.shot.max_takes
-        return asdict(judge(card["values"], unavailable, thresholds, last=last))
+        return asdict(judge(card["values"], card["unavailable"], thresholds, last=last))
 
     def _portrait(self, shot: Shot) -> bytes | None:
         if shot.persona is None or shot.portrait_key is None:

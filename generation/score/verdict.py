@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from brief.dimensions import BY_NAME
 from brief.recipe import Recipe
 from brief.types import Scorecard, Verdict
 from generation.bundle.card import Threshold
 
-MEANS = {
-    "sharpness": "the picture is soft",
-    "exposure": "too much of the picture is black or blown out",
-    "product": "the packshot's colours and shape are not met",
-    "prompt": "the picture does not show what was asked in words",
-    "identity": "the face is not the persona's",
-    "features": "the face lacks features that were chosen",
-    "environment": "the place is not the environment's",
-}
-"""What it means, in words, when a dimension is low."""
+SEVERITY = (Verdict.ACCEPT, Verdict.REVIEW, Verdict.RETAKE, Verdict.REJECT)
+"""From good to hopeless. A hopeless take is retaken while takes are left; where all are, the shot is rejected."""
 
 _REJECT_BELOW = 0.5
 _REVIEW_SHARE = 0.75
@@ -44,7 +37,7 @@ def judge(
         values: measured dimensions, 0 to 1.
         unavailable: dimensions that could not be measured, and why.
         thresholds: per dimension; one without thresholds is recorded and not judged.
-        last: no further take is allowed, so what would be retaken is reviewed or rejected.
+        last: no further take is allowed, so what would be retaken is reviewed.
 
     Returns:
         The worst verdict of all dimensions: no dimension can make up for another. A dimension that has thresholds but
@@ -53,49 +46,50 @@ def judge(
     """
     found: list[Verdict] = []
     reasons: list[str] = []
+    low: list[str] = []
     for name, threshold in thresholds.items():
         if name not in values:
             found.append(Verdict.REVIEW)
             reasons.append(f"{name} is unavailable: {unavailable.get(name, 'nothing measures it')}")
         elif values[name] < threshold.accept:
             found.append(_below(values[name], threshold, last=last))
+            low.append(name)
             limit = threshold.review if values[name] < threshold.review else threshold.accept
-            reasons.append(f"{name} {values[name]:.2f} is below {limit:.2f}: {MEANS.get(name, 'too low')}")
+            reasons.append(f"{name} {_compared(values[name], limit)}: {BY_NAME[name].low}")
     if not thresholds:
         found.append(Verdict.REVIEW)
         reasons.append("no thresholds are set, so a person decides")
-    severity = [Verdict.ACCEPT, Verdict.REVIEW, Verdict.REJECT, Verdict.RETAKE]
-    return Scorecard(dict(values), max(found, key=severity.index, default=Verdict.ACCEPT), tuple(reasons))
+    verdict = max(found, key=SEVERITY.index, default=Verdict.ACCEPT)
+    return Scorecard(dict(values), verdict, tuple(reasons), tuple(low), dict(unavailable))
 
 
 def _below(value: float, threshold: Threshold, *, last: bool) -> Verdict:
     if value >= threshold.review:
         return Verdict.REVIEW
-    if not last:
-        return Verdict.RETAKE
-    return Verdict.REVIEW if value > _REJECT_BELOW * threshold.review else Verdict.REJECT
+    if value <= _REJECT_BELOW * threshold.review:
+        return Verdict.REJECT
+    return Verdict.REVIEW if last else Verdict.RETAKE
+
+
+def _compared(value: float, limit: float) -> str:
+    """The two numbers with as many digits as it takes to tell them apart."""
+    digits = next((digits for digits in (2, 3, 4) if f"{value:.{digits}f}" != f"{limit:.{digits}f}"), 6)
+    return f"{value:.{digits}f} is below {limit:.{digits}f}"
+
+
+def can_improve(scorecard: Scorecard, recipe: Recipe) -> bool:
+    """Whether a further take can raise something that is low: pixels that the recipe keeps stay as they are."""
+    return any(not BY_NAME[name].kept(recipe) for name in scorecard.low)
 
 
 def suggest_changes(scorecard: Scorecard, recipe: Recipe) -> dict[str, float]:
     """What the next take should do otherwise, for :func:`brief.recipe.take`.
 
     Args:
-        scorecard: of the take that was not good enough; its reasons name the dimensions.
+        scorecard: of the take that was not good enough; ``low`` names the dimensions.
         recipe: the numbers that this take used.
     """
-    low = {reason.split()[0] for reason in scorecard.reasons if " is below " in reason}
     changes: dict[str, float] = {}
-    if "product" in low:
-        changes |= {"product_keep": 1.0, "product_strength": min(1.2, recipe.product_strength + 0.2)}
-    if low & {"identity", "features"}:
-        changes |= {"face_strength": min(1.2, recipe.face_strength + 0.2), "face_keep": max(0.35, recipe.face_keep)}
-    if "environment" in low:
-        changes |= {"environment_keep": max(recipe.environment_keep, min(0.8, recipe.environment_keep + 0.2))}
-        changes |= {"environment_strength": min(1.0, recipe.environment_strength + 0.2)}
-    if "prompt" in low:
-        changes |= {"guidance": min(9.0, recipe.guidance + 1.5), "guidance_until": 1.0}
-    if "sharpness" in low:
-        changes |= {"steps": float(round(recipe.steps * 1.4))}
-    if "exposure" in low:
-        changes |= {"guidance": max(1.5, recipe.guidance - 1.0)}
+    for name in scorecard.low:
+        changes |= BY_NAME[name].remedy(recipe)
     return {name: value for name, value in changes.items() if value != getattr(recipe, name)}

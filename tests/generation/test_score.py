@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
 from brief.recipe import Recipe
 from brief.types import Scorecard, Verdict
-from generation.bundle.card import Threshold
+from generation.bundle.card import Threshold, read_card
 from generation.bundle.load import Bundle
 from generation.compose import lay_out
 from generation.models import Models
@@ -17,7 +18,7 @@ from generation.painters.stable_diffusion.painter import StableDiffusion
 from generation.scene.colour import from_lab, to_lab
 from generation.score.product import product_similarity
 from generation.score.technical import exposure, sharpness
-from generation.score.verdict import judge, suggest_changes, thresholds_for
+from generation.score.verdict import can_improve, judge, suggest_changes, thresholds_for
 from generation.studio import Studio
 from tests.generation.conftest import picture
 from tests.generation.takes import inputs
@@ -77,6 +78,7 @@ def test_lab_has_the_values_of_the_standard_and_comes_back() -> None:
         (0.41, False, Verdict.RETAKE),
         (0.41, True, Verdict.REVIEW),
         (0.2, True, Verdict.REJECT),
+        (0.2, False, Verdict.REJECT),
     ],
 )
 def test_bands_decide(product: float, last: bool, verdict: Verdict) -> None:
@@ -89,8 +91,30 @@ def test_a_reason_says_dimension_value_limit_and_meaning() -> None:
     assert card.reasons == ("product 0.41 is below 0.60: the packshot's colours and shape are not met",)
 
 
+def test_the_numbers_of_a_reason_tell_apart() -> None:
+    card = judge({"product": 0.7996, "sharpness": 0.9}, {}, CUTS, last=False)
+    assert card.reasons[0].startswith("product 0.7996 is below 0.8000")
+
+
+def test_a_further_take_is_of_no_use_where_the_low_pixels_are_kept() -> None:
+    card = judge({"product": 0.1, "sharpness": 0.9}, {}, CUTS, last=False)
+    assert card.low == ("product",)
+    assert not can_improve(card, Recipe(product_keep=1.0))
+    assert can_improve(card, Recipe(product_keep=0.5))
+    assert can_improve(replace(card, low=("product", "sharpness")), Recipe(product_keep=1.0))
+
+
+@pytest.mark.parametrize("name", ["sd15", "sdxl", "sd15-inpaint", "sdxl-inpaint"])
+def test_noise_is_not_accepted_on_a_bundle_that_cannot_measure_the_words(name: str) -> None:
+    card = read_card(Path(__file__).resolve().parents[2] / "bundles" / name)
+    noise = {"sharpness": 0.95, "exposure": 1.0, "product": 1.0, "environment": 1.0, "identity": 1.0}
+    judged = judge(noise, {"prompt": "no text projection"}, thresholds_for(card.thresholds, {}), last=True)
+    assert judged.verdict is Verdict.REVIEW
+    assert judged.reasons == ("prompt is unavailable: no text projection",)
+
+
 def test_no_dimension_makes_up_for_another() -> None:
-    assert judge({"product": 1.0, "sharpness": 0.1}, {}, CUTS, last=False).verdict is Verdict.RETAKE
+    assert judge({"product": 1.0, "sharpness": 0.2}, {}, CUTS, last=False).verdict is Verdict.RETAKE
 
 
 def test_what_cannot_be_measured_is_reviewed() -> None:

@@ -15,7 +15,9 @@ from sqlalchemy import update
 from brief.recipe import take
 from brief.types import ImageRef, Scorecard, Verdict
 from embedded.seaweedfs import SeaweedServer
+from generation.bundle.card import Threshold
 from generation.bundle.miniature import build
+from generation.score.verdict import judge
 from pipeline.casting import cast
 from pipeline.plan import RunUnfinished, plan_run, summarise
 from pipeline.publish import ASKED_FOR, publish_approved, settle
@@ -191,7 +193,9 @@ def scored(run: Run, keys: list[str]) -> list[str]:
     """Through the stages, with first takes so soft that they ask for another one."""
     refined = refine(run, compose(run, face(run, keys)))
     for key in refined:
-        soft = Scorecard({"sharpness": 0.1}, Verdict.RETAKE, ("sharpness 0.10 is below 0.75: the picture is soft",))
+        soft = Scorecard(
+            {"sharpness": 0.1}, Verdict.RETAKE, ("sharpness 0.10 is below 0.75: the picture is soft",), ("sharpness",)
+        )
         run.catalog.record_scorecard(run.catalog.takes([key])[key][-1].take.key, soft)
     return retake(run, refined)
 
@@ -365,6 +369,20 @@ def test_the_best_take_has_the_best_verdict_then_the_highest_mean(run: Run) -> N
     assert best is not None
     assert best.take.number == 3
     assert best_take([TakeRecord(takes[0].take)]) is None
+
+
+def test_of_two_poor_takes_the_better_one_is_shown(run: Run) -> None:
+    thresholds = {"product": Threshold(0.9, 0.75)}
+    values = (0.01, 0.7, 0.5)
+    takes = [
+        TakeRecord(take("a" * 32, 1, number), {}, judge({"product": value}, {}, thresholds, last=number == 3))
+        for number, value in enumerate(values, start=1)
+    ]
+    best = best_take(takes)
+    assert best is not None
+    assert best.take.number == 2
+    hopeless = [judge({"product": value}, {}, thresholds, last=value > 0.1) for value in (0.01, 0.29)]
+    assert [card.verdict for card in hopeless] == [Verdict.REJECT, Verdict.REJECT]
 
 
 def test_a_take_that_a_person_turned_down_is_never_the_best_and_one_approved_always_is(run: Run) -> None:
