@@ -16,6 +16,7 @@ from embedded.run_catalog import RunOutcome, run_catalog
 from embedded.start import Say, start
 from embedded.stores import open_catalog, open_objects
 from storage.bucket.errors import ObjectError
+from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
 from storage.catalog.errors import CatalogError
 from storage.catalog.gallery import ShotFilter
@@ -39,7 +40,8 @@ def demo() -> int:
     try:
         say("starting the servers (PostgreSQL, S3, Airflow, generation service)")
         home = start(open_home(default_root()), say)
-        catalog = _load(home, say)
+        catalog = open_catalog(home)
+        load_sample(catalog, open_objects(home), say)
         say("running the catalog DAG")
         outcome = run_catalog(home, catalog, console)
         _report(home, catalog, outcome, console)
@@ -59,15 +61,16 @@ def demo() -> int:
     return 0
 
 
-def _load(home: Home, say: Say) -> Catalog:
-    """Import the sample and plant the bad row; what is there already stays as it is."""
-    catalog, objects = open_catalog(home), open_objects(home)
+def load_sample(catalog: Catalog, objects: Objects, say: Say) -> None:
+    """Import the sample and plant the bad row into a catalog without campaigns; any other belongs to its user."""
+    if catalog.campaigns():
+        say(f"catalog: {len(catalog.products())} products are there and stay as they are; the sample is not imported")
+        return
     report = import_catalog(SAMPLE, catalog, objects)
     for bad in report.bad:
         say(f"not imported: {bad.where} {bad.name}: {bad.field}: {bad.reason}")
     plant_bad_row(catalog, objects)
     say(f"catalog: {report.good['products']} products; and {SKU}, whose packshot was cut short, to show a bad row")
-    return catalog
 
 
 def _report(home: Home, catalog: Catalog, outcome: RunOutcome, console: Console) -> None:
