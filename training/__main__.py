@@ -19,6 +19,8 @@ from training.autoencoder import train_autoencoder
 from training.clip import train_clip
 from training.device import find_device
 from training.export import export
+from training.inpainting.batches import Collages
+from training.inpainting.evaluate import evaluate_inpainting
 from training.inpainting.pictures import read_layers
 from training.inpainting.stage import train_inpainting
 from training.peers import Peers
@@ -27,6 +29,7 @@ from training.sketch import train_sketch
 from training.text2image import train_text2image
 from training.words import train_words
 from training.workshop import Workshop
+from training.world.dataset import World
 
 
 def autoencoder(shop: Workshop, minutes: float) -> None:
@@ -100,6 +103,12 @@ def inpainting(shop: Workshop, minutes: float) -> None:
     train_inpainting(shop.inpainting(), train, held_out, shop.device, folder, minutes, Peers(folder, *shop.worker))
 
 
+def inpainting_evaluation(shop: Workshop, minutes: float) -> None:
+    encoder, models, folder = shop.image_encoder().eval(), shop.inpainting().eval(), shop.data / "held-out"
+    collages = Collages(read_layers(folder, encoder, shop.tokenizer()), models["vae"])
+    evaluate_inpainting(models, encoder, shop.reader().eval(), collages, World(folder).plan, shop.runs / "inpainting")
+
+
 def write_bundle(shop: Workshop, minutes: float) -> None:
     export(shop)
 
@@ -113,6 +122,7 @@ STAGES: dict[str, Callable[[Workshop, float], None]] = {
     "clip": clip,
     "adapters": adapters,
     "inpainting": inpainting,
+    "inpainting-evaluation": inpainting_evaluation,
     "export": write_bundle,
 }
 

@@ -34,6 +34,8 @@ from training.tokenizer import make_tokenizer
 from training.words import make_words
 from training.world.captions import all_words
 
+CHECKPOINT = Path(__file__).parent / "checkpoints" / "inpainting"
+"""How far the starter's inpainting UNet has come: not good enough to ship, good enough to go on from."""
 _FITTED = 512
 """Shots to which patches are fitted."""
 SKETCH = "scorers/sketch"
@@ -114,16 +116,22 @@ class Workshop:
         return models
 
     def inpainting(self) -> Models:
-        """Text encoder ("text"), UNet ("unet") with its adapters, and the patches ("vae") that are its latents."""
-        file = self.checkpoint("inpainting")
+        """Text encoder ("text"), UNet ("unet") with its adapters, and the patches ("vae") that are its latents.
+
+        It goes on from the bundle if that completes collages, else from the checkpoint in the repository; without a
+        bundle from new weights, with patches that are fitted to the pictures of the run.
+        """
         painter = self.painter()
-        if self.completes:
-            patches = _loaded(PatchAutoencoder, self.bundle / "vae")
+        if self.completes or self.begun:
+            folder = self.bundle if self.completes else CHECKPOINT
+            unet = _loaded(UNet2DConditionModel, folder / "unet")
+            attach(unet, _adapters_in(folder / "ip_adapter", unet, self.sizes))
+            patches = _loaded(PatchAutoencoder, folder / "vae")
         else:
-            patches = self._patches(file.parent / "vae")
-            painter["unet"] = make_inpainting_unet(painter["unet"], patches.config.latent_channels)
-        attach(painter["unet"], self.adapters(painter["unet"]))
-        models = nn.ModuleDict({**dict(painter.items()), "vae": patches.requires_grad_(False)})
+            patches = self._patches(self.checkpoint("inpainting").parent / "vae")
+            unet = make_inpainting_unet(painter["unet"], patches.config.latent_channels)
+            attach(unet, self.adapters(unet))
+        models = nn.ModuleDict({"text": painter["text"], "unet": unet, "vae": patches.requires_grad_(False)})
         self._latest("inpainting", {"unet": models["unet"]})
         return models
 
@@ -165,11 +173,15 @@ class Workshop:
     def adapters(self, unet: UNet2DConditionModel) -> Models:
         adapters = make_adapters(unet, self.sizes)
         if self.begun:
-            from_files(
-                adapters, {role: load_file(self.bundle / "ip_adapter" / f"{role}.safetensors") for role in ROLES}
-            )
+            adapters = _adapters_in(self.bundle / "ip_adapter", unet, self.sizes)
         self._latest("adapters", dict(adapters.items()))
         return adapters
+
+
+def _adapters_in(folder: Path, unet: UNet2DConditionModel, sizes: Sizes) -> Models:
+    adapters = make_adapters(unet, sizes)
+    from_files(adapters, {role: load_file(folder / f"{role}.safetensors") for role in ROLES})
+    return adapters
 
 
 def _loaded(kind: Any, folder: Path) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,13 +22,15 @@ from generation.models import Models
 from training import casting
 from training.__main__ import main
 from training.adapter_files import attach, make_adapters
+from training.device import find_device
 from training.inpainting import measures
 from training.inpainting.batches import Batch, Collages
 from training.inpainting.pictures import FIGURE_MASK, THING_ALPHA, read_layers
 from training.inpainting.sampling import complete
 from training.inpainting.unet import make_inpainting_unet
-from training.sizes import TINY
+from training.sizes import TINY, Sizes
 from training.text2image import make_unet
+from training.workshop import Workshop
 from training.world import parts, pool, render
 from training.world.kernels import params as p
 from training.world.scene import Scene, scene_params
@@ -66,7 +69,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
             casting.write_castings(folder / "data" / split, plan, 4)
             parts.write_parts(folder / "data" / split, plan, parts.SHARD)
         places = ["--data", f"{folder}/data", "--runs", f"{folder}/runs", "--bundle", f"{folder}/bundle"]
-        for stage in ("inpainting", "export"):
+        for stage in ("inpainting", "export", "inpainting-evaluation"):
             main([stage, "--minutes", "0.005", "--tiny", "--threads", "1", *places])
     return folder
 
@@ -143,6 +146,22 @@ def test_lookbook_draws_with_what_is_exported(chain: Path) -> None:
     portraits = models.painter.portraits([Persona("Ann", FaceSpec(), 3)])
     assert portraits[0].size == (SIZE, SIZE)
     assert np.asarray(portraits[0]).std() > 0
+
+
+def test_the_evaluation_compares_collages_and_completed_ones_with_renderings(chain: Path) -> None:
+    report = json.loads((chain / "runs" / "inpainting" / "evaluation.json").read_text(encoding="utf-8"))
+    assert report["rendered"]["likeness"] == pytest.approx(1)
+    assert report["rendered"]["frechet"] == pytest.approx(0, abs=1e-3)
+    assert report["completed"].keys() == report["collage"].keys() >= {"likeness", "seam", "psnr_face"}
+    assert (chain / "runs" / "inpainting" / "evaluation.png").exists()
+
+
+def test_training_goes_on_from_the_checkpoint_in_the_repository(tmp_path: Path) -> None:
+    shop = Workshop(Sizes(), find_device(1), tmp_path, tmp_path, Path(__file__).parents[2] / "bundles" / "starter")
+    models = shop.inpainting()
+    assert models["unet"].config.in_channels == 2 * models["vae"].config.latent_channels + 1
+    # It has learnt something: a new UNet's last layer is zero.
+    assert float(models["unet"].conv_out.weight.detach().abs().max()) > 0
 
 
 def test_stock_diffusers_loads_its_components(chain: Path) -> None:

@@ -7,7 +7,7 @@ are put back as at run time; nothing of a person is.
 from __future__ import annotations
 
 import json
-import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,53 +15,63 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
 from generation.score.face_reader import FaceReader
 from training.clip import normalised
 from training.inpainting import measures
-from training.inpainting.batches import Collages
+from training.inpainting.batches import Batch, Collages
 from training.inpainting.pictures import FIGURE_MASK, LABELS, THING_ALPHA
 from training.inpainting.sampling import complete
+from training.loop import Models
 from training.sheets import save_images
 from training.world import pool
 from training.world.kernels import params as p
 from training.world.picture import FACE_IDS
+from training.world.scene import Scene
 
+STEPS = 8
 _PART = 16
 _SHOWN = 12
 
 
 @torch.inference_mode()
 def evaluate_inpainting(
-    unet: Any,
-    text: Any,
-    encoder: Any,
-    reader: FaceReader,
-    collages: Collages,
-    plan: pool.Plan,
-    steps: int,
-    folder: Path,
+    models: Models, encoder: Any, reader: FaceReader, collages: Collages, plan: pool.Plan, folder: Path
 ) -> dict[str, dict[str, float]]:
-    """Complete every held-out shot with a person and write ``evaluation.json`` and ``evaluation.png`` to ``folder``."""
+    """Complete every held-out shot with a person; writes ``evaluation.json`` and ``evaluation.png`` to ``folder``.
+
+    Args:
+        models: "text" and "unet" with its adapters.
+    """
     rows = [row for row in range(len(collages.layers)) if collages.layers.pictures[row][FIGURE_MASK].any()]
     no = torch.zeros(len(rows), dtype=torch.bool)
     told = collages.of(torch.tensor(rows), no, no, vary=False)
-    start = time.process_time()
-    drawn = torch.cat([complete(unet, text, part, steps) for part in told.split(_PART)])
-    seconds = (time.process_time() - start) / len(rows)
-    pictures = {
-        name: to_bytes(collages.patches.decode(latents)[0])
-        for name, latents in (("collage", told.hint), ("completed", drawn), ("rendered", told.target))
-    }
+    drawn = torch.cat([complete(models["unet"], models["text"], part, STEPS) for part in told.split(_PART)])
+    latents = {"collage": told.hint, "completed": drawn, "rendered": told.target}
+    pictures = {name: to_bytes(collages.patches.decode(value)[0]) for name, value in latents.items()}
     stored = torch.from_numpy(np.stack([collages.layers.pictures[row] for row in rows]))
-    scenes = [pool.shot(plan, row).scene for row in rows]
     pictures["completed"] = _with_product(pictures["completed"], pictures["collage"], stored[:, THING_ALPHA])
-    embedded = {name: _embedded(encoder, images) for name, images in pictures.items()}
+    report = _measured(pictures, stored, told, [pool.shot(plan, row).scene for row in rows], reader)
+    real = _embedded(encoder, pictures["rendered"])
+    for name, images in pictures.items():
+        report[name]["frechet"] = measures.frechet_distance(_embedded(encoder, images), real)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "evaluation.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    sheet = [Image.fromarray(images[at]) for images in pictures.values() for at in range(min(_SHOWN, len(rows)))]
+    save_images(sheet, min(_SHOWN, len(rows)), folder / "evaluation.png")
+    return report
+
+
+def _measured(
+    pictures: Mapping[str, measures.Bytes], stored: Tensor, told: Batch, scenes: Sequence[Scene], reader: FaceReader
+) -> dict[str, dict[str, float]]:
+    """Of the collages, the completed and the rendered pictures; the spreads and gradients are the renderings' times."""
     labels = stored[:, LABELS]
     face = torch.isin(labels, torch.tensor(FACE_IDS, dtype=torch.uint8)).float()
     new = torch.isin(labels, torch.tensor((p.PLINTH_ID, p.HAND_ID), dtype=torch.uint8)).float()
     outline = (stored[:, FIGURE_MASK] > 0).float()
-    mask = torch.nn.functional.interpolate(told.mask, labels.shape[1:])[:, 0]
+    mask = functional.interpolate(told.mask, labels.shape[1:])[:, 0]
     real = pictures["rendered"]
     report = {
         name: {
@@ -69,23 +79,12 @@ def evaluate_inpainting(
             "features": measures.features(reader, images, scenes),
             "sharpness": measures.sharpness(images, face) / measures.sharpness(real, face),
             "seam": measures.seam(images, outline) / measures.seam(real, outline),
-            "frechet": measures.frechet_distance(embedded[name], embedded["rendered"]),
-            **(
-                {}
-                if name == "rendered"
-                else {
-                    "psnr_drawn": measures.psnr(images, real, mask),
-                    "psnr_face": measures.psnr(images, real, face),
-                    "psnr_hand_plinth": measures.psnr(images, real, new),
-                }
-            ),
         }
         for name, images in pictures.items()
     }
-    report["completed"]["cpu_seconds"] = seconds
-    (folder / "evaluation.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    sheet = [Image.fromarray(images[at]) for images in pictures.values() for at in range(min(_SHOWN, len(rows)))]
-    save_images(sheet, _SHOWN, folder / "evaluation.png")
+    for name in ("collage", "completed"):
+        for part, where in (("drawn", mask), ("face", face), ("hand_plinth", new)):
+            report[name][f"psnr_{part}"] = measures.psnr(pictures[name], real, where)
     return report
 
 
