@@ -13,12 +13,13 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from generation.bundle import hub
-from generation.bundle.card import BundleCard, read_card, write_card
+from generation.bundle.card import BundleCard, BundleError, read_card, write_card
 from generation.bundle.load import Bundle, load
 from generation.studio import Studio
 from tests.generation.takes import ADA, inputs
 from tests.published.checkpoints import TABLES, shapes, table, write
 from tests.published.layouts import LAYOUTS
+from tests.published.single_file import same, write_single_file
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 FAMILIES = ("sd15", "sd15-inpaint", "sdxl", "sdxl-inpaint")
@@ -144,3 +145,30 @@ def test_every_stage_makes_pictures(folder: Path, packshot: Image.Image) -> None
     (scored,) = studio.score([replace(inputs(packshot), picture=refined.image)])
     assert [made.error for made in (portrait, composed, refined, scored)] == [None] * 4
     assert scored.scorecard is not None
+
+
+def test_a_checkpoint_in_one_file_is_the_same_models(repositories: Path, tmp_path: Path) -> None:
+    card = replace(local(read_card(BUNDLES / "sd15"), repositories), variant="")
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    write_card(parts, card)
+    in_parts = load(parts, "cpu")
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    write_single_file(repositories / "sd15", whole / "mine.safetensors")
+    write_card(whole, replace(card, source={**card.source, "base": "mine.safetensors", "config": card.source["base"]}))
+    in_one = load(whole, "cpu")
+    assert same(in_one.unet, in_parts.unet)
+    assert same(in_one.vae, in_parts.vae)
+    assert same(in_one.text_encoders[0], in_parts.text_encoders[0])
+    assert in_one.tokenizers[0]("a mug").input_ids == in_parts.tokenizers[0]("a mug").input_ids
+    assert in_one.scheduler.config.steps_offset == 1
+    assert "base/mine.safetensors" in in_one.card.source_sha256
+
+
+def test_one_file_without_its_configurations_says_what_is_missing(repositories: Path, tmp_path: Path) -> None:
+    card = local(read_card(BUNDLES / "sd15"), repositories)
+    (tmp_path / "mine.safetensors").write_bytes(b"")
+    write_card(tmp_path, replace(card, source={**card.source, "base": "mine.safetensors"}))
+    with pytest.raises(BundleError, match="base is one file, which holds no tokenizer; name the repository or folder"):
+        load(tmp_path, "cpu")
