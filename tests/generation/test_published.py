@@ -13,17 +13,15 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from generation.bundle import hub
-from generation.bundle.card import BundleCard, BundleError, read_card, write_card
+from generation.bundle.card import BundleError, read_card, write_card
 from generation.bundle.load import Bundle, load
 from generation.studio import Studio
 from tests.generation.takes import ADA, inputs
+from tests.published.bundles import BUNDLES, BY_REPOSITORY, FAMILIES, local
 from tests.published.checkpoints import TABLES, shapes, table, write
 from tests.published.layouts import LAYOUTS
 from tests.published.single_file import same, write_single_file
 
-BUNDLES = Path(__file__).parents[2] / "bundles"
-FAMILIES = ("sd15", "sd15-inpaint", "sdxl", "sdxl-inpaint")
-BY_REPOSITORY = {layout.repository: name for name, layout in LAYOUTS.items()}
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
     pytest.mark.timeout(300),
@@ -37,16 +35,6 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in LAYOUTS:
         write(folder / name, name)
     return folder
-
-
-def local(card: BundleCard, repositories: Path) -> BundleCard:
-    """``card`` with folders in place of the hub's repositories, and pictures as small as the narrow models'."""
-    source = {
-        key: str(repositories / BY_REPOSITORY[value]) if value in BY_REPOSITORY else value
-        for key, value in card.source.items()
-        if not key.endswith("_revision")
-    }
-    return replace(card, source=source, width=64, height=64, recipe={**card.recipe, "steps": 4})
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
