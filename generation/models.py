@@ -1,4 +1,4 @@
-"""A loaded bundle: what paints it, and what scoring it. Model families are listed here."""
+"""A loaded bundle: what paints it, and what its pictures are measured with. Model families are listed here."""
 
 from __future__ import annotations
 
@@ -13,14 +13,20 @@ from generation.painters.stable_diffusion.clip import BundleClip
 from generation.painters.stable_diffusion.painter import StableDiffusion
 from generation.score.face_reader import load_reader
 from generation.score.scoring_models import ScoringModels
+from generation.vision.models import VisionModels
 
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """Everything a stage needs."""
+    """Everything a stage needs.
+
+    Attributes:
+        vision: find faces in photographs; ``None`` for a bundle that draws none.
+    """
 
     painter: Painter
     scoring: ScoringModels
+    vision: VisionModels | None = None
 
     @classmethod
     def open(cls, folder: Path | str, device: str | None = None) -> Models:
@@ -37,7 +43,8 @@ class Models:
     @classmethod
     def of(cls, bundle: Bundle) -> Models:
         """A Stable Diffusion bundle that is loaded already, with empty caches."""
-        painter = StableDiffusion.of(bundle)
+        vision = VisionModels() if bundle.card.words.prefix else None
+        painter = StableDiffusion.of(bundle, vision)
         reader = bundle.card.scorers.get("face_reader")
         return cls(
             painter=painter,
@@ -45,6 +52,7 @@ class Models:
                 clip=BundleClip.of(painter),
                 face_reader=load_reader(bundle.folder / reader, bundle.device) if reader else None,
             ),
+            vision=vision,
         )
 
 

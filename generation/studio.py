@@ -101,8 +101,8 @@ class Studio:
         return score_picture(self._models.scoring, self.card, material)
 
     def _portray(self, pairs: Sequence[tuple[str, Persona]]) -> list[Result]:
-        images = draw_portraits(self._models, [persona for _, persona in pairs])
-        return [Result(key, image) for (key, _), image in zip(pairs, images, strict=True)]
+        portraits = draw_portraits(self._models, [persona for _, persona in pairs])
+        return [Result(key, made.image, notes=made.notes) for (key, _), made in zip(pairs, portraits, strict=True)]
 
     def _compose(self, scenes: Sequence[Scene]) -> list[Result]:
         pictures = compose_pictures(self._models.painter, scenes)

@@ -31,7 +31,7 @@ def draw_all_portraits(models: Models, personas: Mapping[str, Persona]) -> dict[
     for start in tqdm(range(0, len(names), _BATCH), desc="portraits", unit="batch"):
         part = names[start : start + _BATCH]
         drawn = draw_portraits(models, [personas[name] for name in part])
-        found.update(zip(part, drawn, strict=True))
+        found.update(zip(part, (portrait.image for portrait in drawn), strict=True))
     return found
 
 

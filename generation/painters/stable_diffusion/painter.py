@@ -32,6 +32,8 @@ from generation.painters.stable_diffusion.latents import (
 from generation.painters.stable_diffusion.portrait_prior import Sketch, load_sketch, sketch
 from generation.painters.stable_diffusion.sample import Completion, Sample
 from generation.scene.scene import Scene
+from generation.vision.models import VisionModels
+from generation.vision.portrait import face_crop
 
 _FULL_GUIDANCE = 1.0
 _HALF = 0.5
@@ -44,6 +46,7 @@ class StableDiffusion:
     Attributes:
         prior: from a casting sheet to the latents that a portrait begins with; ``None`` if the bundle has none.
         prior_decoder: from the prior's latents to pixels, where they are not the bundle's own latents; else ``None``.
+        vision: finds the face that the face adapter is shown; ``None`` shows it the whole portrait.
     """
 
     bundle: Bundle
@@ -51,9 +54,10 @@ class StableDiffusion:
     images: ImageEncoder
     prior: Sketch | None
     prior_decoder: AutoencoderTiny | None
+    vision: VisionModels | None
 
     @classmethod
-    def of(cls, bundle: Bundle) -> StableDiffusion:
+    def of(cls, bundle: Bundle, vision: VisionModels | None = None) -> StableDiffusion:
         """A painter with empty caches on a loaded bundle."""
         prior, decoder = bundle.card.scorers.get("sketch"), bundle.card.scorers.get("sketch_decoder")
         return cls(
@@ -62,6 +66,7 @@ class StableDiffusion:
             images=ImageEncoder(bundle),
             prior=load_sketch(bundle.folder / prior, bundle.device) if prior else None,
             prior_decoder=_prior_decoder(bundle, decoder) if decoder else None,
+            vision=vision,
         )
 
     @property
@@ -161,7 +166,7 @@ class StableDiffusion:
     def samples(self, scenes: Sequence[Scene]) -> list[Sample]:
         """Encode words and images of ``scenes``, all in one batch each."""
         texts = self.texts.encode([take_prompt(scene.material.shot, scene.material.take) for scene in scenes])
-        shown = [self._shown(scene) for scene in scenes]
+        shown = [self.shown(scene) for scene in scenes]
         found = iter(self.images.encode([image for references in shown for image in references.values()]))
         nothing = {role: self.images.nothing() for role in self.bundle.roles}
         blank = adapter_inputs(self.bundle, nothing)
@@ -208,9 +213,13 @@ class StableDiffusion:
             functional.interpolate(mask, size=(height, width))[0, 0], encode_pixels(self.bundle, pixels)[0]
         )
 
-    def _shown(self, scene: Scene) -> dict[str, Image.Image]:
+    def shown(self, scene: Scene) -> dict[str, Image.Image]:
         """The reference of each role that both the bundle and the scene have."""
-        return {role: scene.references[role][0] for role in self.bundle.roles if role in scene.references}
+        shown = {role: scene.references[role][0] for role in self.bundle.roles if role in scene.references}
+        if self.vision is not None and "face" in shown:
+            # Published face adapters were trained on crops of faces; of a portrait they would also take the wall.
+            shown["face"] = face_crop(self.vision.faces, shown["face"])
+        return shown
 
     def draw(self, samples: Sequence[Sample]) -> list[Image.Image]:
         """One picture per sample, in their order; those of one group share a batch."""

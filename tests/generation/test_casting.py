@@ -1,0 +1,124 @@
+"""Casting: of several candidates the best photograph of one face, and its face is what the face adapter is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter, ImageOps
+
+from brief.types import Persona, Words
+from generation.bundle.load import Bundle
+from generation.compose import lay_out
+from generation.face import CANDIDATES, draw_portraits
+from generation.models import Models
+from generation.painter import Painter
+from generation.painters.stable_diffusion.painter import StableDiffusion
+from generation.studio import Studio
+from generation.vision.face_detector import Face
+from generation.vision.models import VisionModels
+from generation.vision.portrait import face_crop, frontality, suitability
+from tests.generation.takes import ADA, inputs
+
+PICTURES = Path(__file__).parent / "vision" / "pictures"
+
+
+@pytest.fixture(scope="module")
+def vision() -> VisionModels:
+    return VisionModels()
+
+
+@pytest.fixture(scope="module")
+def astronaut() -> Image.Image:
+    return Image.open(PICTURES / "astronaut.png").convert("RGB")
+
+
+@dataclass
+class Album:
+    """Stands for a painter: gives prepared pictures, one for each candidate."""
+
+    pictures: Sequence[Image.Image]
+    asked: list[int]
+
+    def portraits(self, personas: Sequence[Persona]) -> list[Image.Image]:
+        self.asked += [persona.seed for persona in personas]
+        return [self.pictures[(len(self.asked) - 1) % len(self.pictures)] for _ in personas]
+
+
+def _pair(picture: Image.Image) -> Image.Image:
+    pair = Image.new("RGB", (2 * picture.width, picture.height))
+    pair.paste(picture, (0, 0))
+    pair.paste(ImageOps.mirror(picture), (picture.width, 0))
+    return pair
+
+
+def test_one_sharp_face_is_more_suitable_than_a_blurred_one_two_or_none(
+    vision: VisionModels, astronaut: Image.Image
+) -> None:
+    sharp = suitability(vision.faces, astronaut)
+    assert 0 < suitability(vision.faces, astronaut.filter(ImageFilter.GaussianBlur(1))) < sharp <= 1
+    assert suitability(vision.faces, _pair(astronaut)) == 0
+    assert suitability(vision.faces, Image.open(PICTURES / "coffee.jpg").convert("RGB")) == 0
+
+
+def test_a_turned_face_is_less_frontal() -> None:
+    front = Face(1.0, (0, 0, 100, 100), ((30, 40), (70, 40)))
+    turned = replace(front, eyes=((20, 40), (50, 40)))
+    tilted = replace(front, eyes=((30, 40), (70, 60)))
+    assert frontality(front) == 1
+    assert 0 <= frontality(turned) < 0.7
+    assert frontality(tilted) == pytest.approx(0.5)
+
+
+def test_the_best_candidate_becomes_the_portrait(bundle: Bundle, vision: VisionModels, astronaut: Image.Image) -> None:
+    coffee = Image.open(PICTURES / "coffee.jpg").convert("RGB")
+    album = Album([coffee, astronaut.filter(ImageFilter.GaussianBlur(1)), astronaut, _pair(astronaut)], [])
+    (portrait,) = draw_portraits(replace(Models.of(bundle), painter=cast("Painter", album), vision=vision), [ADA])
+    assert portrait.image is astronaut
+    assert portrait.notes[0].startswith("casting: candidate 3 of 4, suitability 0.")
+    assert album.asked[0] == ADA.seed
+    assert len(set(album.asked)) == CANDIDATES
+
+
+def test_candidates_without_a_face_are_said(bundle: Bundle, vision: VisionModels) -> None:
+    coffee = Image.open(PICTURES / "coffee.jpg").convert("RGB")
+    album = Album([coffee], [])
+    (portrait,) = draw_portraits(replace(Models.of(bundle), painter=cast("Painter", album), vision=vision), [ADA])
+    assert portrait.notes == ("casting: none of 4 candidates shows exactly one face; look at it",)
+
+
+def test_a_bundle_of_photographs_casts_and_the_starters_kind_does_not(bundle: Bundle) -> None:
+    photographic = replace(bundle, card=replace(bundle.card, words=Words(prefix="photo of")))
+    counts = []
+    for each in (bundle, photographic):
+        before = each.counts.unet_forwards
+        (made,) = Studio(Models.of(each)).faces({"ada": ADA})
+        assert made.image is not None
+        counts.append(each.counts.unet_forwards - before)
+        assert bool(made.notes) == (each is photographic)
+    assert counts[1] == CANDIDATES * counts[0]
+
+
+def test_the_face_adapter_is_shown_the_face(
+    bundle: Bundle, vision: VisionModels, astronaut: Image.Image, packshot: Image.Image
+) -> None:
+    """A portrait's picture below and beside the face no longer decides what the face looks like."""
+    other = astronaut.copy()
+    other.paste((0, 90, 0), (0, 160, astronaut.width, astronaut.height))
+    takes = [replace(inputs(packshot, 0), portrait=portrait) for portrait in (astronaut, other)]
+    apart = []
+    for painter in (StableDiffusion.of(bundle), StableDiffusion.of(bundle, vision)):
+        one, two = (painter.shown(lay_out(painter, take))["face"].resize((32, 32)) for take in takes)
+        apart.append(np.abs(np.asarray(one, dtype=int) - np.asarray(two, dtype=int)).mean())
+    assert 3 * apart[1] < apart[0]
+    crop = face_crop(vision.faces, astronaut)
+    assert crop.width == crop.height < astronaut.width / 2
+
+
+def test_a_portrait_without_a_face_is_shown_whole(vision: VisionModels) -> None:
+    coffee = Image.open(PICTURES / "coffee.jpg").convert("RGB")
+    assert face_crop(vision.faces, coffee) is coffee
