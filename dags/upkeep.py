@@ -1,4 +1,4 @@
-"""Once a night: clear what no plan wants any more."""
+"""Once a night: clear what no plan wants any more, heal published files."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ PARAMS: dict[str, Any] = {
     default_args=DEFAULT_ARGS,
     params=PARAMS,
     tags=["lookbook", "upkeep"],
-    description="Nightly: clear takes that no plan wants any more",
+    description="Nightly: clear takes that no plan wants any more, heal published files",
 )
 def upkeep() -> None:
     """### Upkeep
     `clear_takes` deletes the takes of shots that were superseded more than *Days* ago; what was published is never
-    deleted.
+    deleted. `heal_published` compares every published file with its recorded SHA-256 and publishes anew what is gone
+    or damaged.
     """
 
     @task
@@ -38,7 +39,14 @@ def upkeep() -> None:
 
         return clear_takes(open_run(), get_current_context()["params"]["keep_days"])
 
+    @task
+    def heal_published() -> dict[str, int]:
+        from pipeline.upkeep import heal_published
+
+        return heal_published(open_run())
+
     clear_takes()
+    heal_published()
 
 
 upkeep()

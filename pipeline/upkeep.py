@@ -1,12 +1,19 @@
-"""Clearing what no plan wants any more."""
+"""Looking after what is kept: clearing what no plan wants any more, healing what is published."""
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from brief.types import ImageRef, Publication, Shot
+from pipeline.publish import publish
 from pipeline.run import Run
+from pipeline.stages import is_whole
 from storage.bucket import keys as object_keys
+from storage.bucket.errors import ObjectDiffers, ObjectMissing
+from storage.catalog.records import StageOutput, TakeRecord
 
 _LOG = logging.getLogger(__name__)
 
@@ -29,3 +36,52 @@ def clear_takes(run: Run, days: int) -> int:
         run.catalog.forget_pictures(key)
         _LOG.info("shot %s: %d objects of its takes deleted", key, count)
     return len(keys)
+
+
+def heal_published(run: Run) -> dict[str, int]:
+    """Compare every published file with its recorded SHA-256, and publish anew, from the take's picture or else from
+    the master, what is gone or damaged. Where neither is whole, the shot is planned again and the next run makes it.
+
+    Returns the number of publications that were ``whole``, ``healed`` and ``planned`` again.
+
+    Raises:
+        ObjectError, CatalogError: the bucket or the database is gone or refuses.
+    """
+    outcomes: Counter[str] = Counter()
+    after = ""
+    while page := run.catalog.publications(after):
+        for shot, take, publication in page:
+            files = (publication.master, publication.manifest, *publication.renditions.values())
+            if all(_is_as_recorded(run, ref) for ref in files):
+                outcomes["whole"] += 1
+            else:
+                outcomes[_heal(run, shot, take, publication)] += 1
+        after = page[-1][0].key
+    return dict(outcomes)
+
+
+def _heal(run: Run, shot: Shot, take: TakeRecord, publication: Publication) -> str:
+    rescued = f"{object_keys.takes_of(shot.key)}{take.take.key}/rescued.png"
+    if not is_whole(run, take.outputs.get("refine")):
+        if not _is_as_recorded(run, publication.master):
+            run.objects.delete_prefix(object_keys.published(shot))
+            run.catalog.forget_publication(shot.key, "its published files and its picture are gone or damaged")
+            _LOG.error("%s: published files and picture are lost; the next run makes it again", shot.product.sku)
+            return "planned"
+        copy = run.objects.put(rescued, run.objects.get(publication.master.key), "image/png", keep_first=True)
+        take = replace(take, outputs={**take.outputs, "refine": StageOutput(copy.ref, made_by=take.made_by)})
+    (campaign,) = run.catalog.campaigns([shot.campaign])
+    run.objects.delete_prefix(object_keys.published(shot))
+    publish(shot, take, campaign.renditions, objects=run.objects, catalog=run.catalog, run=run.id)
+    run.objects.delete(rescued)
+    _LOG.warning("%s: published files were gone or damaged and are published anew", shot.product.sku)
+    return "healed"
+
+
+def _is_as_recorded(run: Run, ref: ImageRef) -> bool:
+    try:
+        run.objects.get(ref.key, ref.sha256)
+    except (ObjectMissing, ObjectDiffers) as error:
+        _LOG.warning("%s", error)
+        return False
+    return True

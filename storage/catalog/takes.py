@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, delete, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from brief.types import ImageRef, Publication, Scorecard, Take
+from brief.types import ImageRef, Publication, Scorecard, Shot, Take
 from storage.catalog.engine import Database
 from storage.catalog.errors import RowMissing
 from storage.catalog.records import StageOutput, TakeRecord
@@ -90,6 +90,25 @@ class Takes(Database):
         takes = select(TakeRow.key).where(TakeRow.shot_key == shot_key)
         with self.begin() as session:
             session.execute(delete(TakeOutputRow).where(TakeOutputRow.take_key.in_(takes)))
+
+    def publications(self, after: str = "", limit: int = 200) -> list[tuple[Shot, TakeRecord, Publication]]:
+        """A page of what is published and wanted, by the shots' keys; ``after`` is the last key of the page before."""
+        query = (
+            select(ShotRow.spec, TakeRow, PublicationRow)
+            .join(PublicationRow, PublicationRow.shot_key == ShotRow.key)
+            .join(TakeRow, TakeRow.key == PublicationRow.take_key)
+            .where(ShotRow.state == ShotState.PUBLISHED, ShotRow.key > after)
+            .order_by(ShotRow.key)
+            .limit(limit)
+        )
+        with self.begin() as session:
+            return [(shot, take_of(take), publication_of(row)) for shot, take, row in session.execute(query)]
+
+    def forget_publication(self, shot_key: str, reason: str) -> None:
+        """What was published of a shot is lost and cannot be restored: the next run makes it again."""
+        with self.begin() as session:
+            session.execute(delete(PublicationRow).where(PublicationRow.shot_key == shot_key))
+            set_state(session, [shot_key], ShotState.PLANNED, reason, unless=(ShotState.SUPERSEDED,))
 
     def record_publication(self, publication: Publication, run: RunKey, take: Take | None = None) -> None:
         """A shot was published: its publication and its state in one step.
