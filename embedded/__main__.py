@@ -1,11 +1,11 @@
-"""``python -m embedded demo | stop | status | run PART``; what the Makefile calls."""
+"""``python -m embedded demo | stop | status | import FOLDER | run PART``; what the Makefile calls."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-USAGE = "usage: python -m embedded demo | stop | status | run PART"
+USAGE = "usage: python -m embedded demo | stop | status | import FOLDER | run PART"
 
 
 def main(arguments: list[str]) -> int:
@@ -25,8 +25,20 @@ def main(arguments: list[str]) -> int:
             from embedded.status import show_status
 
             return show_status()
+        case ["import", path]:
+            return _import(path)
     print(USAGE, file=sys.stderr)
     return 2
+
+
+def _import(path: str) -> int:
+    """Load a folder of the user's own rows into the catalog of the set-up, whose addresses nobody has to know."""
+    from embedded.home import default_root, open_home
+    from embedded.parts import lookbook_environment
+    from storage.__main__ import main as storage
+
+    os.environ.update(lookbook_environment(open_home(default_root())))
+    return storage(["import", path])
 
 
 def _become(name: str) -> int:

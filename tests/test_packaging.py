@@ -1,0 +1,27 @@
+"""The wheel holds every package and all files that they read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("brief", "generation", "storage", "service", "pipeline", "embedded", "training")
+
+
+def test_the_wheel_holds_every_module_and_migration(tmp_path: Path) -> None:
+    found = (path for package in PACKAGES for ending in ("*.py", "*.json") for path in (ROOT / package).rglob(ending))
+    files = {
+        path.relative_to(ROOT).as_posix() for path in found if "data" not in path.parts and "runs" not in path.parts
+    }
+    assert "storage/migrations/versions/0001_first_tables.py" in files
+    copy = tmp_path / "source"
+    for name in (*files, "pyproject.toml", "README.md"):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_bytes((ROOT / name).read_bytes())
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir"]
+    subprocess.run([*build, str(tmp_path), str(copy)], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    assert files <= set(zipfile.ZipFile(wheel).namelist())
