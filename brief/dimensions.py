@@ -74,7 +74,7 @@ DIMENSIONS = (
     Dimension("sharpness", "the picture is soft", _more_steps),
     Dimension(
         "exposure",
-        "more of the picture is black or blown out than of the place's own photo",
+        "too much of the picture is black or blown out",
         _less_guidance,
         kept=lambda recipe: recipe.environment_keep >= 1,
     ),
