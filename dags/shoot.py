@@ -8,11 +8,15 @@ bucket or the service is unreachable, and its next attempt makes only what is mi
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import TriggerRule, WeightRule, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException
 from lookbook_run import open_run
+
+if TYPE_CHECKING:
+    from pipeline.plan import RunPlan
+    from pipeline.run import Run
 
 SHARD_SIZE = 8
 """Shots of a shard: enough to fill batches, few enough that a task is a matter of minutes."""
@@ -47,10 +51,20 @@ def plan(campaigns: list[str] | None, reprocess: str, shard_size: int, dry_run: 
     from storage.catalog.shots import Reprocess
 
     try:
-        planned = plan_run(open_run(), campaigns, Reprocess(reprocess), shard_size, dry_run=dry_run)
+        run = open_run()
+        planned = plan_run(run, campaigns, Reprocess(reprocess), shard_size, dry_run=dry_run)
     except (PlanError, RowMissing) as error:
         raise AirflowFailException(str(error)) from error
-    get_current_context()["ti"].xcom_push("problems", planned.problems)
+    return taken_up(run, planned)
+
+
+def taken_up(run: Run, planned: RunPlan) -> list[Shard]:
+    """Record what the run takes up, for its page in the gallery; returns the shards as Airflow carries them."""
+    from pipeline.taking_up import take_up
+
+    context = get_current_context()
+    context["ti"].xcom_push("problems", planned.problems)
+    take_up(run, planned, dict(context["params"]))
     return [{"name": shard.name, "keys": list(shard.keys)} for shard in planned.shards]
 
 
@@ -106,12 +120,15 @@ def publish(shard: Shard, keys: list[str]) -> dict[str, int]:
 def summary(shards: list[Shard]) -> dict[str, int]:
     """Count what came of the run, and say why shots failed. Fails if shots are left unfinished."""
     from pipeline.plan import RunUnfinished, summarise
+    from pipeline.taking_up import finish
 
     if shards is None:
         raise AirflowFailException("nothing was planned, since the task 'plan' failed: see its log")
     problems = get_current_context()["ti"].xcom_pull(task_ids="plan", key="problems") or {}
+    run = open_run()
+    finish(run)
     try:
-        return summarise(open_run(), [key for shard in shards for key in shard["keys"]], problems)
+        return summarise(run, [key for shard in shards for key in shard["keys"]], problems)
     except RunUnfinished as error:
         raise AirflowFailException(str(error)) from error
 

@@ -96,8 +96,11 @@ def is_whole(run: Run, output: StageOutput | None) -> bool:
 
 
 def compose(run: Run, keys: Sequence[str]) -> list[str]:
-    """The current take of each shot; a shot that was rejected before gets a new take."""
-    return _make(run, Stage.COMPOSE, _current(run, keys, anew=_rejected(run, keys)))
+    """The current take of each shot. A rejected shot is left alone: its next take, where a run or a person wants one,
+    is opened before (:mod:`pipeline.taking_up`), and clearing a task wants none."""
+    states = run.catalog.states(keys)
+    wanted = [key for key in keys if states.get(key) is not ShotState.REJECTED]
+    return _make(run, Stage.COMPOSE, _current(run, wanted))
 
 
 def refine(run: Run, keys: Sequence[str]) -> list[str]:
@@ -152,20 +155,14 @@ def _rank(record: TakeRecord) -> tuple[bool, int, float]:
     return not approved, SEVERITY.index(verdict), -sum(card.values.values()) / max(1, len(card.values))
 
 
-def _rejected(run: Run, keys: Sequence[str]) -> set[str]:
-    return {key for key, state in run.catalog.states(keys).items() if state is ShotState.REJECTED}
-
-
-def _current(run: Run, keys: Sequence[str], anew: set[str] | None = None) -> list[Current]:
-    """The latest take of each shot, the first where there is none, a further one for shots in ``anew``."""
+def _current(run: Run, keys: Sequence[str]) -> list[Current]:
+    """The latest take of each shot, the first where there is none."""
     takes = run.catalog.takes(keys)
     found = []
     for shot in run.catalog.shots(keys):
         latest = takes[shot.key][-1] if takes[shot.key] else None
         if latest is None:
             found.append(Current(shot, take(shot.key, shot.seed, 1), None))
-        elif anew and shot.key in anew:
-            found.append(_next(shot, latest))
         else:
             found.append(Current(shot, latest.take, latest))
     return found

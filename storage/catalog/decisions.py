@@ -17,7 +17,7 @@ from brief.recipe import RECIPES, take
 from brief.types import Shot, Take
 from storage.catalog import audit, reviews
 from storage.catalog.errors import AlreadyDecided, CatalogError, RowMissing
-from storage.catalog.shots import set_state
+from storage.catalog.shots import UNFINISHED, set_state
 from storage.catalog.tables import (
     Decision,
     PublicationRow,
@@ -107,6 +107,22 @@ def asked_for(session: Session, shot_keys: Sequence[str]) -> set[str]:
     return found
 
 
+def requested(session: Session) -> list[str]:
+    """Keys of the shots of which people asked for another take that has come to no end yet."""
+    query = select(RetakeRequestRow.shot_key).join(ShotRow, ShotRow.key == RetakeRequestRow.shot_key)
+    query = query.where(ShotRow.state.in_(UNFINISHED)).distinct().order_by(RetakeRequestRow.shot_key)
+    return list(session.scalars(query))
+
+
+def open_next_takes(session: Session, shot_keys: Sequence[str]) -> None:
+    """Have another take made of rejected shots, as the latest but with a seed of its own."""
+    for key in sorted(shot_keys):
+        shot = _locked(session, key)
+        if shot.state == ShotState.REJECTED:
+            _open_take(session, shot, _latest(session, key), Steering())
+            set_state(session, [key], ShotState.PLANNED, "a run was asked to try again what was rejected", unless=())
+
+
 def undo(session: Session, review_id: int, who: str, *, now: datetime | None = None) -> Shot | None:
     """Take an answer back: the review waits again. Returns the shot whose published files must leave the bucket.
 
@@ -173,13 +189,24 @@ def _turn_down(session: Session, take_key: str, shot_key: str, who: str, why: st
     row.decision, row.decided_by, row.note, row.decided_at = Decision.REJECT, who, why, datetime.now(UTC)
 
 
+def _latest(session: Session, shot_key: str) -> TakeRow | None:
+    query = select(TakeRow).where(TakeRow.shot_key == shot_key).order_by(TakeRow.number.desc())
+    return session.scalar(query.limit(1))
+
+
 def _next_take(session: Session, shot: ShotRow, who: str, why: str, steering: Steering) -> Take:
-    latest = session.scalar(
-        select(TakeRow).where(TakeRow.shot_key == shot.key).order_by(TakeRow.number.desc()).limit(1)
-    )
+    latest = _latest(session, shot.key)
     if latest is not None and not latest.outputs and latest.key in asked_for(session, [shot.key]):
         raise AlreadyDecided(f"take {latest.number} of shot {shot.key} was asked for already and is not made yet")
     _check(steering, shot.spec.recipe)
+    new = _open_take(session, shot, latest, steering)
+    now = datetime.now(UTC)
+    session.add(RetakeRequestRow(take_key=new.key, shot_key=shot.key, asked_by=who, asked_at=now, why=why))
+    set_state(session, [shot.key], ShotState.PLANNED, f"another take asked for by {who}: {why}", unless=())
+    return new
+
+
+def _open_take(session: Session, shot: ShotRow, latest: TakeRow | None, steering: Steering) -> Take:
     number = latest.number + 1 if latest else 1
     changes = {**(latest.changes if latest else {}), **steering.changes}
     new = take(shot.key, shot.spec.seed, number, changes, steering.words.strip())
@@ -197,8 +224,6 @@ def _next_take(session: Session, shot: ShotRow, who: str, why: str, steering: St
         )
     )
     session.flush()
-    session.add(RetakeRequestRow(take_key=new.key, shot_key=shot.key, asked_by=who, asked_at=now, why=why))
-    set_state(session, [shot.key], ShotState.PLANNED, f"another take asked for by {who}: {why}", unless=())
     return new
 
 
@@ -214,9 +239,7 @@ def _check(steering: Steering, recipe: str) -> None:
 
 
 def _drop_retake(session: Session, shot_key: str) -> None:
-    latest = session.scalar(
-        select(TakeRow).where(TakeRow.shot_key == shot_key).order_by(TakeRow.number.desc()).limit(1)
-    )
+    latest = _latest(session, shot_key)
     if latest is None or latest.key not in asked_for(session, [shot_key]):
         return
     if latest.outputs:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.airflow_assets import APPROVALS
+from pipeline.airflow_assets import APPROVALS, RETAKES
 
 PROJECT = Path(__file__).parents[2]
 HEAVY = ("torch", "diffusers", "transformers", "boto3", "fastapi", "storage", "generation", "gallery_web")
@@ -70,7 +70,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def test_every_file_is_read_and_says_what_it_is(read: Any) -> None:
     assert read["errors"] == {}
-    assert sorted(read["dags"]) == ["campaign", "casting", "catalog", "publish_approved", "upkeep"]
+    assert sorted(read["dags"]) == ["campaign", "casting", "catalog", "publish_approved", "retakes", "upkeep"]
     for dag in read["dags"].values():
         assert "lookbook" in dag["tags"]
         assert dag["doc"].strip()
@@ -85,6 +85,10 @@ def test_clearing_and_healing_are_nightly_and_apart_from_publishing(read: Any) -
 
 def test_an_approval_starts_its_publication(read: Any) -> None:
     assert read["dags"]["publish_approved"]["assets"] == [APPROVALS]
+
+
+def test_a_retake_that_is_asked_for_is_made_at_once(read: Any) -> None:
+    assert read["dags"]["retakes"]["assets"] == [RETAKES]
 
 
 def test_reading_imports_nothing_heavy(read: Any) -> None:
@@ -104,7 +108,7 @@ def test_no_file_hides_a_package() -> None:
     assert json.loads(done.stdout) == []
 
 
-@pytest.mark.parametrize("dag", ["catalog", "campaign"])
+@pytest.mark.parametrize("dag", ["catalog", "campaign", "retakes"])
 def test_the_stages_follow_each_other_and_survive_a_bad_hour(read: Any, dag: str) -> None:
     tasks = read["dags"][dag]["tasks"]
     stages = ["face", "compose", "refine", "score", "retake", "publish"]

@@ -19,16 +19,19 @@ from generation.bundle.card import Threshold
 from generation.bundle.miniature import build
 from generation.score.verdict import judge
 from pipeline.casting import cast
-from pipeline.plan import RunUnfinished, plan_run, summarise
+from pipeline.plan import RunPlan, RunUnfinished, Shard, plan_run, summarise
 from pipeline.publish import ASKED_FOR, publish_approved, settle
 from pipeline.run import Run
 from pipeline.stages import best_take, compose, face, is_whole, refine, retake, score
+from pipeline.taking_up import plan_requested, take_up
 from pipeline.upkeep import clear_takes
 from service.client import GenerationClient
 from storage.bucket import keys as object_keys
 from storage.bucket.objects import Objects
 from storage.bucket.settings import ObjectSettings
+from storage.catalog import decisions
 from storage.catalog.catalog import Catalog
+from storage.catalog.decisions import Steering
 from storage.catalog.errors import RowMissing
 from storage.catalog.records import StageOutput, TakeRecord
 from storage.catalog.runs import RunKey
@@ -208,8 +211,36 @@ def test_a_rejected_shot_gets_a_new_take_on_request(run: Run) -> None:
     assert keys_of(run) == []
     again = keys_of(run, Reprocess.REJECTED)
     assert sorted(again) == sorted(keys)
-    shoot(replace(run, id=RunKey("campaign", "another run")), again)
+    other = replace(run, id=RunKey("campaign", "another run"))
+    take_up(other, RunPlan([Shard("all", tuple(again))]), {"reprocess": "rejected"})
+    shoot(other, again)
     assert {each.take.take.number for each in run.catalog.reviews()} == {2}
+
+
+def test_clearing_a_task_makes_no_new_take_of_what_a_person_rejected(run: Run) -> None:
+    keys = planned(run, prompt="eight")
+    shoot(run, keys)
+    for review in run.catalog.reviews():
+        run.catalog.decide(review.id, "reject", "ann", "face is wrong")
+    shoot(run, keys)
+    assert {len(takes) for takes in run.catalog.takes(keys).values()} == {1}
+    assert set(run.catalog.states(keys).values()) == {ShotState.REJECTED}
+
+
+def test_a_take_that_a_person_asks_for_is_made_with_its_words_and_shown_to_a_person(run: Run) -> None:
+    keys = planned(run, prompt="nine")
+    shoot(run, keys)
+    first, *_ = run.catalog.reviews()
+    with run.catalog.begin() as session:
+        decisions.decide(session, first.id, Decision.RETAKE, "ann", "too cold", Steering("warm light"))
+    other = replace(run, id=RunKey("retakes", "one"))
+    wanted = plan_requested(other, 8)
+    assert [shard.keys for shard in wanted.shards] == [(first.shot.key,)]
+    take_up(other, wanted, {})
+    shoot(other, [first.shot.key])
+    waiting = {each.shot.key: each.take.take for each in run.catalog.reviews()}
+    assert (waiting[first.shot.key].number, waiting[first.shot.key].words) == (2, "warm light")
+    assert plan_requested(other, 8).shards == []
 
 
 def delete(objects: Objects, key: str) -> None:

@@ -1,0 +1,44 @@
+"""As soon as a person asks for another take: make it, and show it to a person."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable, dag, task
+from lookbook_run import open_run
+from shoot import DEFAULT_ARGS, SHARD_SIZE, Shard, shard, summary, taken_up
+
+from pipeline.airflow_assets import RETAKES
+
+
+@dag(
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("40 * * * *", timezone="UTC"), assets=[Asset(name=RETAKES, uri=RETAKES)]
+    ),
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    tags=["lookbook", "review"],
+    description="At once when a person asks for another take: make it",
+)
+def retakes() -> None:
+    """### Retakes
+    Makes the takes that people asked for under *Reviews* or on a shot's page, with the words and strengths that they
+    gave. Each waits for a person afterwards, whatever its scores. Each request updates the asset
+    `lookbook://catalog/retakes`, which starts a run within seconds; once an hour a run looks for what was missed.
+    """
+
+    @task(task_id="plan", execution_timeout=timedelta(minutes=30))
+    def plan() -> list[Shard]:
+        from pipeline.taking_up import plan_requested
+
+        run = open_run()
+        return taken_up(run, plan_requested(run, SHARD_SIZE))
+
+    shards: Any = plan()
+    shard.expand(shard=shards) >> summary(shards)
+
+
+retakes()
