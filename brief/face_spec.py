@@ -7,37 +7,13 @@ skin tone is a step of the Monk Skin Tone scale (Monk, 2019, https://skintone.go
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, get_type_hints
+from dataclasses import asdict, fields
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
-CHOICES: dict[str, tuple[str, ...]] = {
-    "age_band": ("young adult", "adult", "middle-aged", "senior"),
-    "gender_expression": ("feminine", "masculine", "androgynous"),
-    "face_shape": ("oval", "round", "square", "long", "heart"),
-    "eye_colour": ("brown", "hazel", "green", "blue", "grey"),
-    "eye_shape": ("almond", "round", "hooded", "wide"),
-    "brows": ("thin", "thick", "arched", "straight"),
-    "nose": ("small", "straight", "broad", "long"),
-    "lips": ("thin", "full"),
-    "hair_style": ("bald", "cropped", "quiff", "loose", "bob", "bun", "ponytail", "afro"),
-    "hair_length": ("short", "medium", "long"),
-    "hair_texture": ("straight", "wavy", "curly"),
-    "hair_colour": ("black", "brown", "blonde", "red", "grey", "white", "pink", "blue"),
-    "fringe": ("none", "straight"),
-    "facial_hair": ("none", "moustache", "goatee", "beard", "full beard"),
-    "lines": ("none", "fine", "deep"),
-    "glasses": ("none", "round", "square"),
-    "glasses_colour": ("black", "red", "blue", "beige"),
-    "makeup": ("none", "natural", "bold"),
-    "expression": ("neutral", "smiling", "grinning"),
-    "head_pose": ("front", "turned left", "turned right"),
-    "wardrobe": ("t-shirt", "turtleneck", "hoodie", "shirt"),
-    "wardrobe_colour": (
-        "red", "orange", "yellow", "green", "teal", "blue", "purple", "pink", "white", "black", "navy",
-    ),
-    "wardrobe_pattern": ("plain", "striped"),
-}  # fmt: skip
-"""Allowed values of every closed text field."""
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
+
+from brief.limits import LEGIBLE, LIMITED, shown
 
 MAX_NOTES = 300
 """Longest free text, in characters."""
@@ -47,7 +23,22 @@ class FaceSpecError(ValueError):
     """A casting sheet holds something that is not allowed; names the field and what is."""
 
 
-@dataclass(frozen=True, slots=True)
+def _yes_or_no(value: Any) -> Any:
+    if value not in (None, True, False, "true", "false") or (value in (0, 1) and not isinstance(value, bool)):
+        raise ValueError("is not true or false")
+    return value
+
+
+def _step(value: Any) -> Any:
+    if isinstance(value, bool | float):
+        raise ValueError("is not a whole number from 1 to 10 (Monk scale)")
+    return value
+
+
+YesNo = Annotated[bool, BeforeValidator(_yes_or_no)]
+
+
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class FaceSpec:
     """Chosen features of a face.
 
@@ -55,57 +46,38 @@ class FaceSpec:
     edge of the picture). ``notes`` is free text that is added to the prompt as it stands.
 
     Raises:
-        FaceSpecError: a value outside :data:`CHOICES`, a skin tone outside 1 to 10, notes over :data:`MAX_NOTES`.
+        pydantic.ValidationError: a value that a field's type does not have.
     """
 
-    age_band: str | None = None
-    gender_expression: str | None = None
-    skin_tone: int | None = None
-    face_shape: str | None = None
-    eye_colour: str | None = None
-    eye_shape: str | None = None
-    brows: str | None = None
-    nose: str | None = None
-    lips: str | None = None
-    hair_style: str | None = None
-    hair_length: str | None = None
-    hair_texture: str | None = None
-    hair_colour: str | None = None
-    fringe: str | None = None
-    facial_hair: str | None = None
-    freckles: bool | None = None
-    moles: bool | None = None
-    lines: str | None = None
-    glasses: str | None = None
-    glasses_colour: str | None = None
-    makeup: str | None = None
-    expression: str | None = None
-    head_pose: str | None = None
-    wardrobe: str | None = None
-    wardrobe_colour: str | None = None
-    wardrobe_pattern: str | None = None
-    notes: str | None = None
-
-    def __post_init__(self) -> None:
-        for name, allowed in CHOICES.items():
-            value = getattr(self, name)
-            if value is not None and value not in allowed:
-                raise FaceSpecError(f"{name}: {value!r} is not one of {', '.join(allowed)}")
-        tone = self.skin_tone
-        if tone is not None and (isinstance(tone, bool) or not isinstance(tone, int) or not 1 <= tone <= 10):
-            raise FaceSpecError(f"skin_tone: {tone!r} is not a whole number from 1 to 10 (Monk scale)")
-        for name in ("freckles", "moles"):
-            if getattr(self, name) not in (None, True, False):
-                raise FaceSpecError(f"{name}: {getattr(self, name)!r} is not true or false")
-        self._check_notes()
-
-    def _check_notes(self) -> None:
-        if self.notes is None:
-            return
-        if not isinstance(self.notes, str):
-            raise FaceSpecError(f"notes: {self.notes!r} is not text")
-        if len(self.notes) > MAX_NOTES:
-            raise FaceSpecError(f"notes: {len(self.notes)} characters, at most {MAX_NOTES} are allowed")
+    age_band: Literal["young adult", "adult", "middle-aged", "senior"] | None = None
+    gender_expression: Literal["feminine", "masculine", "androgynous"] | None = None
+    skin_tone: Annotated[int, Field(ge=1, le=10), BeforeValidator(_step)] | None = None
+    face_shape: Literal["oval", "round", "square", "long", "heart"] | None = None
+    eye_colour: Literal["brown", "hazel", "green", "blue", "grey"] | None = None
+    eye_shape: Literal["almond", "round", "hooded", "wide"] | None = None
+    brows: Literal["thin", "thick", "arched", "straight"] | None = None
+    nose: Literal["small", "straight", "broad", "long"] | None = None
+    lips: Literal["thin", "full"] | None = None
+    hair_style: Literal["bald", "cropped", "quiff", "loose", "bob", "bun", "ponytail", "afro"] | None = None
+    hair_length: Literal["short", "medium", "long"] | None = None
+    hair_texture: Literal["straight", "wavy", "curly"] | None = None
+    hair_colour: Literal["black", "brown", "blonde", "red", "grey", "white", "pink", "blue"] | None = None
+    fringe: Literal["none", "straight"] | None = None
+    facial_hair: Literal["none", "moustache", "goatee", "beard", "full beard"] | None = None
+    freckles: YesNo | None = None
+    moles: YesNo | None = None
+    lines: Literal["none", "fine", "deep"] | None = None
+    glasses: Literal["none", "round", "square"] | None = None
+    glasses_colour: Literal["black", "red", "blue", "beige"] | None = None
+    makeup: Literal["none", "natural", "bold"] | None = None
+    expression: Literal["neutral", "smiling", "grinning"] | None = None
+    head_pose: Literal["front", "turned left", "turned right"] | None = None
+    wardrobe: Literal["t-shirt", "turtleneck", "hoodie", "shirt"] | None = None
+    wardrobe_colour: Literal[
+        "red", "orange", "yellow", "green", "teal", "blue", "purple", "pink", "white", "black", "navy",
+    ] | None = None  # fmt: skip
+    wardrobe_pattern: Literal["plain", "striped"] | None = None
+    notes: Annotated[str, Field(max_length=MAX_NOTES), LEGIBLE, LIMITED] | None = None
 
     def chosen(self) -> dict[str, Any]:
         """The fields that were chosen, in the order of the casting sheet, as plain JSON values."""
@@ -122,8 +94,40 @@ class FaceSpec:
         unknown = sorted(set(values) - known)
         if unknown:
             raise FaceSpecError(f"{unknown[0]}: no such feature; known are {', '.join(sorted(known))}")
-        return cls(**{name: value for name, value in values.items() if value not in (None, "")})
+        try:
+            return cls(**{name: value for name, value in values.items() if value not in (None, "")})
+        except ValidationError as error:
+            raise FaceSpecError(_first(error)) from error
 
 
-FIELD_TYPES: dict[str, Any] = get_type_hints(FaceSpec)
-"""Type of every field, for forms that are drawn from the casting sheet."""
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    name, given = str(first["loc"][0]), first["input"]
+    if name in CHOICES:
+        return f"{name}: {shown(given)!r} is not one of {', '.join(CHOICES[name])}"
+    if first["type"] == "string_too_long":
+        return f"{name}: {len(given)} characters, at most {MAX_NOTES} are allowed"
+    if first["type"] == "value_error" and name == "notes":
+        return f"{name}: {first['msg'].removeprefix('Value error, ')}"
+    return f"{name}: {given!r} {_REASONS[name]}"
+
+
+_REASONS = {
+    "skin_tone": "is not a whole number from 1 to 10 (Monk scale)",
+    "freckles": "is not true or false",
+    "moles": "is not true or false",
+    "notes": "is not text",
+}
+
+
+def _choices() -> dict[str, tuple[str, ...]]:
+    found = {}
+    for name, hint in get_type_hints(FaceSpec).items():
+        closed = next((part for part in get_args(hint) if get_args(part) and isinstance(get_args(part)[0], str)), None)
+        if closed is not None:
+            found[name] = get_args(closed)
+    return found
+
+
+CHOICES: dict[str, tuple[str, ...]] = _choices()
+"""Allowed values of every closed text field."""

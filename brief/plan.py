@@ -1,26 +1,30 @@
 """From a campaign to its shots.
 
 The plan is a pure function: the same campaign, rows and bundle always give the same shots in the same order. A new
-environment or product changes only the shots it takes part in, since combinations are ranked by digest, not by place
-in a list.
+product changes nothing of the others; a new environment, persona or framing changes only the combinations that it
+takes part in, or with ``shots_per_product`` few others (:mod:`brief.combinations`).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from brief import dimensions
+from brief.combinations import combinations_of, shots_of_each
 from brief.formats import RENDITION_FORMATS
+from brief.limits import explained
 from brief.prompts import shot_negative, shot_prompt
-from brief.recipe import RECIPES, digest, key_of, portrait_key, seed_of
+from brief.recipe import RECIPES, key_of, portrait_key, seed_of
 from brief.types import BundleInfo, Campaign, Environment, Framing, Persona, Product, Shot
 
-MAX_SIZE = 4096
-"""Longest edge of a composed picture in pixels."""
-MAX_RENDITION = 8192
-"""Longest edge of a rendition in pixels."""
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {
+    kind: TypeAdapter(kind) for kind in (Campaign, Environment, Persona, Product)
+}
 
 
 class PlanError(ValueError):
@@ -29,10 +33,16 @@ class PlanError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The shots of a campaign, and how many more the budget left out."""
+    """The shots of a campaign.
+
+    Attributes:
+        left_out: how many more the budget left out.
+        refused: SKUs whose shots cannot be planned, and why; what was made of them before stays as it is.
+    """
 
     shots: tuple[Shot, ...]
     left_out: int
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 def plan(
@@ -45,38 +55,68 @@ def plan(
     """Make the shots of ``campaign`` from the catalog's rows, keyed by SKU or name.
 
     Raises:
-        PlanError: an empty list of environments, framings or personas, a name the catalog does not have, an unknown
-            recipe, a number below 1.
+        PlanError: see :func:`check_campaign`; or not one of the products can be used.
     """
-    check_campaign(campaign, products, environments, personas)
-    chosen = [products[sku] for sku in campaign.products] if campaign.products else list(products.values())
-    shots: dict[str, Shot] = {}
-    for product in sorted(chosen, key=lambda row: row.sku):
-        for environment, persona, framing in _combinations(campaign, product.sku):
-            person = personas[persona] if persona else None
+    check_campaign(campaign, environments, personas)
+    refused = {
+        sku: "is not in the catalog; import it, or take it out" for sku in campaign.products if sku not in products
+    }
+    wanted = {sku: products[sku] for sku in (campaign.products or products) if sku in products}
+    refused |= {sku: problem for sku, product in wanted.items() if (problem := problem_of(product))}
+    good = [wanted[sku] for sku in sorted(wanted) if sku not in refused]
+    if refused and not good:
+        sku, problem = next(iter(refused.items()))
+        raise PlanError(f"campaign {campaign.name!r}: product {sku!r} {problem}; no other product is left to shoot")
+    total = len(good) * shots_of_each(campaign)
+    shots = tuple(islice(shots_of(campaign, good, environments, personas, bundle), campaign.max_shots or None))
+    return Plan(shots, total - len(shots), refused)
+
+
+def shots_of(
+    campaign: Campaign,
+    products: Iterable[Product],
+    environments: Mapping[str, Environment],
+    personas: Mapping[str, Persona],
+    bundle: BundleInfo,
+) -> Iterator[Shot]:
+    """The shots of ``campaign`` one by one, without its budget; all rows were checked before."""
+    portraits = {name: portrait_key(personas[name], bundle.fingerprint) for name in campaign.personas}
+    for product in products:
+        for place, who, framing in combinations_of(campaign, product.sku):
+            person = personas[who] if who else None
+            portrait = portraits[who] if who else None
             for variant in range(campaign.variants):
-                shot = _shot(campaign, product, environments[environment], person, framing, variant, bundle)
-                shots.setdefault(shot.key, shot)
-    wanted = list(shots.values())
-    kept = wanted[: campaign.max_shots] if campaign.max_shots else wanted
-    return Plan(tuple(kept), len(wanted) - len(kept))
+                yield _shot(campaign, product, environments[place], person, portrait, framing, variant, bundle)
 
 
 def check_campaign(
-    campaign: Campaign,
-    products: Mapping[str, Product],
-    environments: Mapping[str, Environment],
-    personas: Mapping[str, Persona],
+    campaign: Campaign, environments: Mapping[str, Environment], personas: Mapping[str, Persona]
 ) -> None:
-    """Raise the :class:`PlanError` that :func:`plan` would, without planning."""
+    """Raise what makes a campaign impossible to plan whatever its products are.
+
+    Raises:
+        PlanError: a value outside its limits, an empty list of environments, framings or personas, a name the catalog
+            does not have or whose row is outside its limits, an unknown recipe, two renditions of one name.
+    """
     problem = (
-        _empty_list(campaign)
-        or _unknown_name(campaign, products, environments, personas)
-        or _number_out_of_range(campaign)
-        or _unusable_rendition(campaign)
+        problem_of(campaign)
+        or _empty_list(campaign)
+        or _unusable(campaign.environments, environments, "environment")
+        or _unusable(campaign.personas, personas, "persona")
+        or _contradiction(campaign)
     )
     if problem:
         raise PlanError(f"campaign {campaign.name!r}: {problem}")
+
+
+def problem_of(row: Campaign | Environment | Persona | Product) -> str | None:
+    """What is outside the limits of :mod:`brief.types` in a row that may be older than they are."""
+    try:
+        _ADAPTERS[type(row)].validate_python(asdict(row))
+    except ValidationError as error:
+        where, why = explained(error)
+        return f"{where}: {why}"
+    return None
 
 
 def _empty_list(campaign: Campaign) -> str | None:
@@ -89,83 +129,30 @@ def _empty_list(campaign: Campaign) -> str | None:
     return None
 
 
-def _unknown_name(
-    campaign: Campaign,
-    products: Mapping[str, Product],
-    environments: Mapping[str, Environment],
-    personas: Mapping[str, Persona],
-) -> str | None:
-    for kind, asked, known in (
-        ("product", campaign.products, products),
-        ("environment", campaign.environments, environments),
-        ("persona", campaign.personas, personas),
-    ):
-        missing = [name for name in asked if name not in known]
-        if missing:
-            some = ", ".join(sorted(known)[:20]) or "none at all"
-            return f"{kind} {missing[0]!r} is not in the catalog, which has {some}"
+def _unusable(asked: Collection[str], rows: Mapping[str, Environment] | Mapping[str, Persona], kind: str) -> str | None:
+    for name in asked:
+        if name not in rows:
+            some = ", ".join(sorted(rows)[:20]) or "none at all"
+            return f"{kind} {name!r} is not in the catalog, which has {some}"
+        if problem := problem_of(rows[name]):
+            return f"{kind} {name!r}: {problem}"
+    return None
+
+
+def _contradiction(campaign: Campaign) -> str | None:
     if campaign.recipe not in RECIPES:
         return f"recipe {campaign.recipe!r} is unknown; there are {', '.join(RECIPES)}"
-    return None
-
-
-def _number_out_of_range(campaign: Campaign) -> str | None:
-    for name in ("variants", "max_takes"):
-        if getattr(campaign, name) < 1:
-            return f"{name} is {getattr(campaign, name)}, it must be 1 or more"
-    if campaign.shots_per_product is not None and campaign.shots_per_product < 1:
-        return f"shots_per_product is {campaign.shots_per_product}, it must be 1 or more, or left out"
-    if campaign.max_shots < 0:
-        return f"max_shots is {campaign.max_shots}, it must be 1 or more, or 0 for no limit"
-    for name in ("width", "height"):
-        size = getattr(campaign, name)
-        if size % 8 or not 0 <= size <= MAX_SIZE:
-            return f"{name} is {size}, it must be a multiple of 8 up to {MAX_SIZE}, or 0 for the bundle's own"
     if strange := dimensions.unknown(campaign.thresholds):
         return strange
-    for name, cut in campaign.thresholds.items():
-        if not 0 <= cut <= 1:
-            return f"threshold {name!r} is {cut}, it must lie between 0 and 1"
-    return None
-
-
-def _unusable_rendition(campaign: Campaign) -> str | None:
     names = [rendition.name for rendition in campaign.renditions]
+    for name in names:
+        if names.count(name) > 1:
+            return f"rendition {name!r} is there twice; give each its own name"
     for rendition in campaign.renditions:
-        who = f"rendition {rendition.name!r}"
-        if names.count(rendition.name) > 1:
-            return f"{who} is there twice; give each its own name"
-        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", rendition.name):
-            return f"{who} becomes a file name: use small letters, digits, - and _"
         if rendition.format not in RENDITION_FORMATS:
-            return f"{who}: format is {rendition.format!r}, it must be one of {', '.join(RENDITION_FORMATS)}"
-        if not (1 <= rendition.width <= MAX_RENDITION and 1 <= rendition.height <= MAX_RENDITION):
-            return f"{who}: {rendition.width} x {rendition.height} pixels, edges must be 1 to {MAX_RENDITION}"
-        if not 1 <= rendition.quality <= 100:
-            return f"{who}: quality is {rendition.quality}, it must be 1 to 100"
+            known = ", ".join(RENDITION_FORMATS)
+            return f"rendition {rendition.name!r}: format is {rendition.format!r}, it must be one of {known}"
     return None
-
-
-def _combinations(campaign: Campaign, sku: str) -> Iterator[tuple[str, str | None, Framing]]:
-    """(environment, persona, framing) for one product: all of them, or ``shots_per_product`` spread over places."""
-    places = _ranked(campaign.environments, campaign.seed, sku, "environment")
-    if campaign.shots_per_product is None:
-        for place in places:
-            for framing in campaign.framings:
-                for persona in campaign.personas if framing.has_person else (None,):
-                    yield place, persona, framing
-        return
-    framings = _ranked([framing.value for framing in campaign.framings], campaign.seed, sku, "framing")
-    people = _ranked(campaign.personas, campaign.seed, sku, "persona")
-    for index in range(campaign.shots_per_product):
-        framing = Framing(framings[index % len(framings)])
-        persona = people[index % len(people)] if framing.has_person else None
-        yield places[index % len(places)], persona, framing
-
-
-def _ranked(names: Sequence[str], *salt: object) -> list[str]:
-    """Names in an order drawn by digest, so that one more name leaves the others in their order."""
-    return sorted(dict.fromkeys(names), key=lambda name: digest([*salt, name]))
 
 
 def _shot(
@@ -173,15 +160,13 @@ def _shot(
     product: Product,
     environment: Environment,
     persona: Persona | None,
+    portrait: str | None,
     framing: Framing,
     variant: int,
     bundle: BundleInfo,
 ) -> Shot:
     face = persona.face if persona else None
     who = persona.name if persona else None
-    seed = seed_of(campaign.name, campaign.seed, product.sku, environment.name, who, framing.value, variant)
-    size = (campaign.width or bundle.width, campaign.height or bundle.height)
-    portrait = portrait_key(persona, bundle.fingerprint) if persona else None
     shot = Shot(
         key="",
         campaign=campaign.name,
@@ -193,9 +178,9 @@ def _shot(
         variant=variant,
         prompt=shot_prompt(product, environment, face, framing, campaign.prompt, bundle.words),
         negative=shot_negative(campaign.negative, face, bundle.words),
-        seed=seed,
-        width=size[0],
-        height=size[1],
+        seed=seed_of(campaign.name, campaign.seed, product.sku, environment.name, who, framing.value, variant),
+        width=campaign.width or bundle.width,
+        height=campaign.height or bundle.height,
         recipe=campaign.recipe,
         thresholds=campaign.thresholds,
         max_takes=campaign.max_takes,

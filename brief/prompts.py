@@ -49,7 +49,7 @@ def _hair(face: FaceSpec) -> str:
     if face.hair_style == "bald":
         return "a bald head"
     style = {"bun": "hair in a bun", "ponytail": "hair in a ponytail", "afro": "afro hair", "loose": "loose hair"}
-    words = [face.hair_texture, face.hair_length, face.hair_colour]
+    words: list[str | None] = [face.hair_texture, face.hair_length, face.hair_colour]
     if face.hair_style:
         words.append(style.get(face.hair_style, f"{face.hair_style} hair"))
     elif any(words):

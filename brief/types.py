@@ -1,16 +1,46 @@
 """The words of the house as types: what a team asks for, and what comes of it.
 
-Plain frozen dataclasses, standard library only, so that the catalog, Airflow and the generation service share them
-without importing each other. JSON in and out goes through ``pydantic.TypeAdapter(Shot)`` where pydantic is at hand.
+Frozen pydantic dataclasses, so that the catalog, Airflow and the generation service share them without importing each
+other, and so that a limit stands where the field does: it holds at import, at planning and at the service's door.
+JSON in and out goes through ``pydantic.TypeAdapter(Shot)``.
+
+What a catalog holds already may be older than a limit and stays readable, with ``context=STORED`` of
+:mod:`brief.limits`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from brief.face_spec import FaceSpec
+from brief.limits import LEGIBLE, LIMITED, NUMBER, ONE_NAME
+
+CONFIG = ConfigDict(extra="forbid")
+MAX_NAME = 128
+"""Longest SKU or name, in characters: it is a key in the database, a part of object keys and a label in Airflow."""
+MAX_SIZE = 4096
+"""Longest edge of a composed picture in pixels."""
+MAX_RENDITION = 8192
+"""Longest edge of a rendition in pixels."""
+
+Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME), ONE_NAME, LIMITED]
+"""A SKU or a name, by which rows refer to each other."""
+Title = Annotated[str, Field(min_length=1, max_length=300), LEGIBLE, LIMITED]
+Description = Annotated[str, Field(min_length=1, max_length=1000), LEGIBLE, LIMITED]
+Phrase = Annotated[str, Field(max_length=1000), LEGIBLE, LIMITED]
+"""Text that may be empty: what is added to prompts, categories, values of attributes."""
+Prompt = Annotated[str, Field(max_length=8000), LEGIBLE, LIMITED]
+"""Composed of a title, descriptions and added words, each within its own limit."""
+Seed = Annotated[int, Field(ge=0, lt=2**32), NUMBER, LIMITED]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), LIMITED]
+Edge = Annotated[int, Field(ge=0, le=MAX_SIZE, multiple_of=8), NUMBER, LIMITED]
+"""Of a composed picture, in pixels; latents are eight times smaller."""
 
 
 class Framing(StrEnum):
@@ -39,60 +69,63 @@ class Verdict(StrEnum):
     REJECT = "reject"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class ImageRef:
     """An image in the bucket: its object key and the SHA-256 (hex) of its bytes."""
 
-    key: str
-    sha256: str
+    key: Annotated[str, Field(max_length=1024), LEGIBLE, LIMITED]
+    sha256: Annotated[str, Field(max_length=64), LIMITED]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class Product:
     """A row of the catalog. ``title`` goes into the prompt as it stands ("red striped mug")."""
 
-    sku: str
-    title: str
-    category: str
+    sku: Name
+    title: Title
+    category: Phrase
     packshot: ImageRef
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[Phrase, Phrase] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class Environment:
     """A place. ``description`` goes into the prompt ("on a beach")."""
 
-    name: str
-    description: str
+    name: Name
+    description: Description
     photo: ImageRef
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class Persona:
     """A synthetic person: chosen features and a seed give the portrait.
 
     ``portrait`` is set only when a team brought its own portrait of a synthetic person; else it is synthesised.
     """
 
-    name: str
+    name: Name
     face: FaceSpec
-    seed: int
+    seed: Seed
     portrait: ImageRef | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class Rendition:
     """A size in which an accepted picture is published. ``format`` is a name of
-    :data:`brief.formats.RENDITION_FORMATS`; edges in pixels."""
+    :data:`brief.formats.RENDITION_FORMATS`; edges in pixels, ``quality`` as Pillow takes it.
 
-    name: str
-    width: int
-    height: int
-    format: str = "webp"
-    quality: int = 85
+    ``name`` becomes a file name: small letters, digits, ``-`` and ``_``.
+    """
+
+    name: Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9][a-z0-9_-]*$"), LIMITED]
+    width: Annotated[int, Field(ge=1, le=MAX_RENDITION), NUMBER, LIMITED]
+    height: Annotated[int, Field(ge=1, le=MAX_RENDITION), NUMBER, LIMITED]
+    format: Name = "webp"
+    quality: Annotated[int, Field(ge=1, le=100), NUMBER, LIMITED] = 85
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class Campaign:
     """Which products in which places with whom, how framed, how many, how good, how much.
 
@@ -110,27 +143,27 @@ class Campaign:
         max_shots: budget; what does not fit is left out and reported. 0 means no limit.
     """
 
-    name: str
-    title: str
-    products: tuple[str, ...]
-    environments: tuple[str, ...]
-    personas: tuple[str, ...]
+    name: Name
+    title: Phrase
+    products: tuple[Name, ...]
+    environments: tuple[Name, ...]
+    personas: tuple[Name, ...]
     framings: tuple[Framing, ...]
-    shots_per_product: int | None = None
-    variants: int = 1
-    width: int = 0
-    height: int = 0
-    recipe: str = "standard"
-    prompt: str = ""
-    negative: str = ""
+    shots_per_product: Annotated[int, Field(ge=1, le=100_000), NUMBER, LIMITED] | None = None
+    variants: Annotated[int, Field(ge=1, le=100), NUMBER, LIMITED] = 1
+    width: Edge = 0
+    height: Edge = 0
+    recipe: Name = "standard"
+    prompt: Phrase = ""
+    negative: Phrase = ""
     renditions: tuple[Rendition, ...] = ()
-    thresholds: Mapping[str, float] = field(default_factory=dict)
-    max_takes: int = 2
-    max_shots: int = 0
-    seed: int = 0
+    thresholds: Mapping[Name, Share] = field(default_factory=dict)
+    max_takes: Annotated[int, Field(ge=1, le=20), NUMBER, LIMITED] = 2
+    max_shots: Annotated[int, Field(ge=0, le=100_000_000), NUMBER, LIMITED] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63), NUMBER, LIMITED] = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class Shot:
     """One picture that is wanted, with all that decides its pixels; ``key`` is the digest over it.
 
@@ -138,24 +171,24 @@ class Shot:
     """
 
     key: str
-    campaign: str
+    campaign: Name
     product: Product
     environment: Environment
     persona: Persona | None
     portrait_key: str | None
     framing: Framing
-    variant: int
-    prompt: str
-    negative: str
-    seed: int
-    width: int
-    height: int
-    recipe: str
-    thresholds: Mapping[str, float]
-    max_takes: int
+    variant: Annotated[int, Field(ge=0), NUMBER, LIMITED]
+    prompt: Prompt
+    negative: Prompt
+    seed: Seed
+    width: Edge
+    height: Edge
+    recipe: Name
+    thresholds: Mapping[Name, Share]
+    max_takes: Annotated[int, Field(ge=1), NUMBER, LIMITED]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class Take:
     """One attempt at a shot. ``number`` counts from 1; ``changes`` are targeted overrides of the recipe's numbers
     (for instance ``{"product_strength": 0.9}``) that the scorecard of the take before asked for; ``words`` are what a
@@ -163,13 +196,13 @@ class Take:
 
     key: str
     shot_key: str
-    number: int
-    seed: int
-    changes: Mapping[str, float] = field(default_factory=dict)
-    words: str = ""
+    number: Annotated[int, Field(ge=1), NUMBER, LIMITED]
+    seed: Seed
+    changes: Mapping[str, Annotated[float, Field(allow_inf_nan=False)]] = field(default_factory=dict)
+    words: Phrase = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class Scorecard:
     """A take's score per dimension (each 0 to 1, higher is better), the verdict and its reasons in words.
 
@@ -185,7 +218,7 @@ class Scorecard:
     unavailable: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=CONFIG)
 class Publication:
     """What was published for a shot: object keys and SHA-256 of the master, each rendition and the manifest."""
 

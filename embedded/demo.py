@@ -70,7 +70,8 @@ def load_sample(catalog: Catalog, objects: Objects, say: Say) -> None:
     for bad in report.bad:
         say(f"not imported: {bad.where} {bad.name}: {bad.field}: {bad.reason}")
     plant_bad_row(catalog, objects)
-    say(f"catalog: {report.good['products']} products; and {SKU}, whose packshot was cut short, to show a bad row")
+    loaded = report.counts["products"].good
+    say(f"catalog: {loaded} products; and {SKU}, whose packshot was cut short, to show a bad row")
 
 
 def _report(home: Home, catalog: Catalog, outcome: RunOutcome, console: Console) -> None:

@@ -23,7 +23,8 @@ from storage.bucket.settings import ObjectSettingsError
 from storage.catalog.catalog import Catalog
 from storage.catalog.errors import CatalogError, CatalogUrlError
 from storage.catalog.migrate import latest_revision, migrate, schema_revision
-from storage.importing.import_catalog import ImportReport, NothingToImport, import_catalog
+from storage.importing.import_catalog import ImportReport, Listener, NothingToImport, import_catalog
+from storage.importing.lines import BadRow, Notice
 
 EXPECTED = (CatalogError, ImageRefused, NothingToImport, ObjectError, ObjectSettingsError)
 
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("status", help="shots by campaign and state")
     importing = commands.add_parser("import", help="load CSV or JSON Lines and their images")
     importing.add_argument("path", type=Path, help="a folder with products.jsonl and so on, or one such file")
+    importing.add_argument("--outside", action="store_true", help="take images from outside the folder too")
     chosen = parser.parse_args(arguments)
     out, errors = Console(), Console(stderr=True)
     try:
@@ -47,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if chosen.command == "status":
                 _print_status(catalog, out)
                 return 0
-            return _import(chosen.path, catalog, out, errors)
+            return _import(chosen, catalog, out, errors)
     except EXPECTED as error:
         errors.print(f"{error}", style="red", markup=False, soft_wrap=True)
         return 2
@@ -60,25 +62,41 @@ def _catalog() -> Catalog:
     return Catalog.at(url)
 
 
-def _import(path: Path, catalog: Catalog, out: Console, errors: Console) -> int:
+class _OnTerminal(Listener):
+    """Shows how far an import is, and above that what was refused."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._task = bar.add_task("Importing", total=1.0)
+
+    def progress(self, where: str, share: float) -> None:
+        self._bar.update(self._task, completed=share, description=where)
+
+    def bad(self, row: BadRow) -> None:
+        name = f" {row.name!r}" if row.name else ""
+        place = f"{row.where}{name} {row.field}".rstrip()
+        self._print(f"{place}: {row.reason}", "red")
+
+    def notice(self, notice: Notice) -> None:
+        self._print(f"{notice.where}: {notice.text}", "yellow")
+
+    def _print(self, text: str, style: str) -> None:
+        self._bar.console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def _import(chosen: argparse.Namespace, catalog: Catalog, out: Console, errors: Console) -> int:
     with Progress(console=errors, transient=True) as bar:
-        task = bar.add_task("Importing", total=None)
-        report = import_catalog(
-            path, catalog, Objects.from_env(), lambda row: bar.update(task, advance=1, description=row)
-        )
+        listener = _OnTerminal(bar)
+        report = import_catalog(chosen.path, catalog, Objects.from_env(), listener, outside=chosen.outside)
     _print_report(report, out)
-    for bad in report.bad:
-        name = f" {bad.name!r}" if bad.name else ""
-        place = f"{bad.where}{name} {bad.field}".rstrip()
-        errors.print(f"{place}: {bad.reason}", style="red", markup=False, highlight=False, soft_wrap=True)
-    return 1 if report.bad else 0
+    return 1 if report.refused else 0
 
 
 def _print_report(report: ImportReport, out: Console) -> None:
-    table = Table("", "new", "changed", "unchanged", title=f"Imported; {len(report.bad)} rows refused")
-    for kind, change in report.changes.items():
-        new, changed = len(change.inserted), len(change.updated)
-        table.add_row(kind, str(new), str(changed), str(report.good[kind] - new - changed))
+    table = Table("", "new", "changed", "unchanged", "refused", title=f"Imported; {report.refused} rows refused")
+    for kind, counts in report.counts.items():
+        numbers = (counts.new, counts.changed, counts.unchanged, counts.refused)
+        table.add_row(kind, *(f"{number:,}" for number in numbers))
     out.print(table)
 
 

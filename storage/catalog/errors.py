@@ -32,6 +32,10 @@ class CatalogUnreachable(CatalogError):
     """The database does not answer."""
 
 
+class CatalogRefused(CatalogError):
+    """The database answers, and refuses a value: too long for an index, not storable as text, a broken reference."""
+
+
 class SchemaMissing(CatalogError):
     """The database has no tables, or those of another version."""
 
@@ -58,9 +62,20 @@ def naming_the_database(engine: Engine) -> Iterator[None]:
         said = str(error.orig).strip().partition("\n")[0]
         if isinstance(error, ProgrammingError) and getattr(error.orig, "sqlstate", None) in {"42P01", "42703"}:
             raise SchemaMissing(f"{where} has no up-to-date schema ({said}); run: python -m storage migrate") from error
-        if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
+        if error.connection_invalidated or _is_unreachable(error):
             raise CatalogUnreachable(
                 f"the catalog's database {where} does not answer ({said}); check that it runs, that this machine "
                 "reaches it, and its user and password"
             ) from error
-        raise
+        raise CatalogRefused(f"the catalog's database refuses this: {said}; correct the row") from error
+
+
+_NOT_REACHED = ("08", "28", "53", "57", "58")
+"""Classes of SQLSTATE: connection, authorisation, resources, operator's intervention, the server's system."""
+
+
+def _is_unreachable(error: DBAPIError) -> bool:
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
+    state = getattr(error.orig, "sqlstate", None)
+    return state is None or state.startswith(_NOT_REACHED)

@@ -15,6 +15,7 @@ from sqlalchemy import TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 
+from brief.limits import STORED
 from storage.catalog.errors import RowUnreadable
 
 Upgrade = Callable[[Any], Any]
@@ -59,7 +60,7 @@ class Versioned(TypeDecorator[Any]):
                 )
             for upgrade in self.upgrades[version - 1 :]:
                 stored = upgrade(stored)
-            return self._adapter.validate_python(stored)
+            return self._adapter.validate_python(stored, context=STORED)
         except (KeyError, TypeError, ValidationError) as error:
             raise RowUnreadable(
                 f"the catalog holds a {self._name} that cannot be read ({error}); restore the row from a backup, or "

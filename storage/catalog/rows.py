@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import select
 
-from brief.face_spec import FaceSpec
+from brief.limits import STORED
 from brief.types import Campaign, Environment, ImageRef, Persona, Product
 from storage.catalog.engine import Database
 from storage.catalog.errors import RowMissing
 from storage.catalog.records import StageOutput
 from storage.catalog.tables import CampaignRow, EnvironmentRow, PersonaRow, PortraitRow, ProductRow
-from storage.catalog.upsert import Upserted, upsert
+from storage.catalog.upsert import Upserted, in_parts, upsert
+
+_PRODUCT, _ENVIRONMENT, _PERSONA = TypeAdapter(Product), TypeAdapter(Environment), TypeAdapter(Persona)
+_IMAGE_COLUMNS: dict[type, tuple[Any, Any]] = {
+    Product: (ProductRow.sku, ProductRow.packshot_sha256),
+    Environment: (EnvironmentRow.name, EnvironmentRow.photo_sha256),
+    Persona: (PersonaRow.name, PersonaRow.portrait_sha256),
+}
 
 
 class Rows(Database):
@@ -23,6 +31,23 @@ class Rows(Database):
         """All products by SKU."""
         with self.begin() as session:
             return {row.sku: _product(row) for row in session.scalars(select(ProductRow))}
+
+    def known_products(self, skus: Collection[str]) -> set[str]:
+        """Which of these SKUs the catalog has."""
+        with self.begin() as session:
+            found: set[str] = set()
+            for part in in_parts(skus):
+                found |= set(session.scalars(select(ProductRow.sku).where(ProductRow.sku.in_(part))))
+            return found
+
+    def image_digests(self, kind: type, names: Collection[str]) -> dict[str, str]:
+        """SHA-256 of the images that the catalog has for these products, environments or personas."""
+        key, digest = _IMAGE_COLUMNS[kind]
+        with self.begin() as session:
+            found: dict[str, str] = {}
+            for part in in_parts(names):
+                found |= dict(session.execute(select(key, digest).where(key.in_(part), digest.is_not(None))).all())
+            return found
 
     def environments(self) -> dict[str, Environment]:
         """All environments by name."""
@@ -120,8 +145,14 @@ def _product_values(product: Product) -> dict[str, Any]:
 
 
 def _product(row: ProductRow) -> Product:
-    packshot = ImageRef(row.packshot_key, row.packshot_sha256)
-    return Product(row.sku, row.title, row.category, packshot, row.attributes)
+    values = {
+        "sku": row.sku,
+        "title": row.title,
+        "category": row.category,
+        "packshot": {"key": row.packshot_key, "sha256": row.packshot_sha256},
+        "attributes": row.attributes,
+    }
+    return _PRODUCT.validate_python(values, context=STORED)
 
 
 def _environment_values(environment: Environment) -> dict[str, Any]:
@@ -134,7 +165,9 @@ def _environment_values(environment: Environment) -> dict[str, Any]:
 
 
 def _environment(row: EnvironmentRow) -> Environment:
-    return Environment(row.name, row.description, ImageRef(row.photo_key, row.photo_sha256))
+    photo = {"key": row.photo_key, "sha256": row.photo_sha256}
+    values = {"name": row.name, "description": row.description, "photo": photo}
+    return _ENVIRONMENT.validate_python(values, context=STORED)
 
 
 def _persona_values(persona: Persona) -> dict[str, Any]:
@@ -149,7 +182,8 @@ def _persona_values(persona: Persona) -> dict[str, Any]:
 
 def _persona(row: PersonaRow) -> Persona:
     brought = ImageRef(row.portrait_key, row.portrait_sha256) if row.portrait_key and row.portrait_sha256 else None
-    return Persona(row.name, FaceSpec.from_mapping(row.face), row.seed, brought)
+    values = {"name": row.name, "face": row.face, "seed": row.seed, "portrait": brought}
+    return _PERSONA.validate_python(values, context=STORED)
 
 
 def campaign_values(campaign: Campaign) -> dict[str, Any]:

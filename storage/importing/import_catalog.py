@@ -1,67 +1,81 @@
-"""Import a catalog: products, environments, personas and campaigns from CSV or JSON Lines and a folder of images.
+"""Import a catalog: products, environments, personas and campaigns from CSV or JSON Lines and their images.
 
-First every row of every file is checked, images included; then the good ones are loaded, images before rows. A bad row
-never stops the others. Importing again changes only what changed.
+Files are read in parts, so that a feed of any length takes the same memory: a part's rows are checked, images included,
+its images go into the bucket, then its rows into the database. A bad row never stops the others. Importing again
+changes only what changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
+from brief.limits import shown
 from brief.plan import PlanError, check_campaign
 from brief.types import Campaign, Environment, Persona, Product
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
+from storage.catalog.errors import CatalogRefused
 from storage.catalog.upsert import Upserted
-from storage.importing.lines import SUFFIXES, BadRow, Line, read_lines
-from storage.importing.rows import (
-    GoodRow,
-    RowRefused,
-    bad_row,
-    check_campaign_row,
-    check_environment,
-    check_persona,
-    check_product,
-    upload,
-)
+from storage.importing.decoding import TextLines, encoding_of
+from storage.importing.lines import SUFFIXES, BadRow, Line, Notice, encoding_notice, json_lines
+from storage.importing.pictures import Pictures
+from storage.importing.rows import KINDS, GoodRow, Kind, RowRefused, bad_row, check_row, tidied
+from storage.importing.seen import SeenNames
+from storage.importing.tables import Layout, OwnColumns, table_rows
 
-Check = Callable[[Line, Collection[str]], GoodRow[Any]]
-CHECKS: dict[str, Check] = {
-    "products": check_product,
-    "environments": check_environment,
-    "personas": check_persona,
-    "campaigns": check_campaign_row,
-}
 T = TypeVar("T", Product, Environment, Persona, Campaign)
-Tick = Callable[[str], None]
-"""Called with a row's place whenever one was checked or loaded."""
+PART = 500
+"""Rows that are checked and loaded together."""
+MOST_KEPT = 10_000
+"""Bad rows and notices that a report holds; all are counted, and given to the listener."""
 
 
 class NothingToImport(ValueError):
     """A path at which there is no catalog; says what one looks like."""
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """All rows of all files, sorted into good and bad."""
+@dataclass(slots=True)
+class Counts:
+    """Rows of one kind: what the import did with them."""
 
-    products: list[GoodRow[Product]] = field(default_factory=list)
-    environments: list[GoodRow[Environment]] = field(default_factory=list)
-    personas: list[GoodRow[Persona]] = field(default_factory=list)
-    campaigns: list[GoodRow[Campaign]] = field(default_factory=list)
-    bad: list[BadRow] = field(default_factory=list)
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    refused: int = 0
+
+    @property
+    def good(self) -> int:
+        return self.new + self.changed + self.unchanged
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ImportReport:
-    """What an import did: per kind of row what was new or changed, how many were good, and the bad rows."""
+    """What an import did: counts per kind, the first bad rows, and what else a person may want to know."""
 
-    changes: dict[str, Upserted]
-    good: dict[str, int]
-    bad: tuple[BadRow, ...]
+    counts: dict[str, Counts] = field(default_factory=lambda: {kind: Counts() for kind in KINDS})
+    bad: list[BadRow] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+    @property
+    def refused(self) -> int:
+        return sum(each.refused for each in self.counts.values())
+
+
+class Listener:
+    """Hears of an import while it goes on; each method may be overridden."""
+
+    def progress(self, where: str, share: float) -> None:
+        """Rows up to ``where`` were loaded, which is ``share`` (0 to 1) of their file."""
+
+    def bad(self, row: BadRow) -> None:
+        """A row was refused."""
+
+    def notice(self, notice: Notice) -> None:
+        """Something else that a person may want to know."""
 
 
 def catalog_files(path: Path) -> dict[str, Path]:
@@ -70,90 +84,205 @@ def catalog_files(path: Path) -> dict[str, Path]:
     Raises:
         NothingToImport: there is none, or two of one kind.
     """
-    names = ", ".join(f"{kind}.jsonl" for kind in CHECKS)
-    candidates = [path] if path.is_file() else sorted(path.iterdir()) if path.is_dir() else []
+    names = ", ".join(f"{kind}.jsonl" for kind in KINDS)
+    try:
+        candidates = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
+    except (OSError, ValueError) as error:
+        raise NothingToImport(f"{shown(str(path))}: cannot be read ({error}); name a folder or a file") from error
     files: dict[str, Path] = {}
     for file in candidates:
-        if file.stem in CHECKS and file.suffix in SUFFIXES:
+        if file.stem in KINDS and file.suffix in SUFFIXES:
             if file.stem in files:
                 raise NothingToImport(f"{path}: both {files[file.stem].name} and {file.name} are there; keep one")
             files[file.stem] = file
     if not files:
         raise NothingToImport(f"{path}: no catalog there; files are named {names} (or .csv)")
-    return files
+    return {kind: files[kind] for kind in KINDS if kind in files}
 
 
-def import_catalog(path: Path, catalog: Catalog, objects: Objects, tick: Tick = lambda _: None) -> ImportReport:
-    """Check all rows at ``path``, then load the good ones.
+def import_catalog(
+    path: Path, catalog: Catalog, objects: Objects, listener: Listener | None = None, *, outside: bool = False
+) -> ImportReport:
+    """Load the good rows at ``path`` and report the others.
+
+    Args:
+        outside: take images outside the folder too.
 
     Raises:
         NothingToImport: no catalog's files are there.
-        CatalogError, ObjectError: the database or the bucket does not work; rows are loaded kind by kind after their
-            images, and importing again takes up from there.
+        CatalogError, ObjectError: the database or the bucket does not work; what was loaded stays, and importing
+            again takes up from there.
     """
-    checked = check_catalog(catalog_files(path), catalog, tick)
-    changes = {
-        "products": catalog.save_products(_uploaded(checked.products, objects, tick)),
-        "environments": catalog.save_environments(_uploaded(checked.environments, objects, tick)),
-        "personas": catalog.save_personas(_uploaded(checked.personas, objects, tick)),
-        "campaigns": catalog.save_campaigns(_uploaded(checked.campaigns, objects, tick)),
-    }
-    good = {kind: len(getattr(checked, kind)) for kind in CHECKS}
-    return ImportReport(changes, good, tuple(checked.bad))
-
-
-def check_catalog(files: dict[str, Path], catalog: Catalog, tick: Tick = lambda _: None) -> Checked:
-    """Check every row of ``files`` (by kind) without loading any."""
-    products, environments, personas = catalog.products(), catalog.environments(), catalog.personas()
-    known = _known_images([*products.values(), *environments.values(), *personas.values()])
-    found = Checked()
+    files = catalog_files(path)
+    folder = path if path.is_dir() else path.parent
+    run = _Import(catalog, Pictures(folder, objects, outside=outside), listener or Listener())
     for kind, file in files.items():
-        for row in _check_file(file, CHECKS[kind], known, tick):
-            if isinstance(row, BadRow):
-                found.bad.append(row)
+        run.load(kind, file)
+    return run.report
+
+
+class _Import:
+    """One import on its way."""
+
+    def __init__(self, catalog: Catalog, pictures: Pictures, listener: Listener) -> None:
+        self._catalog = catalog
+        self._pictures = pictures
+        self._listener = listener
+        self.report = ImportReport()
+
+    def load(self, kind: str, file: Path) -> None:
+        """Load one file, part by part."""
+        loading: _Kind[Any] = _Kind(kind, self._catalog, self._pictures)
+        if problem := _unreadable(file):
+            self._refuse(kind, BadRow(shown(file.name), "", "", problem))
+            return
+        lines = TextLines(file, encoding_of(file))
+        with SeenNames(self._catalog.engine) as seen:
+            rows = rows_of(lines, OwnColumns(loading.kind.type))
+            while part := list(islice(rows, PART)):
+                self._load_part(kind, loading, seen, part)
+                self._listener.progress(f"{shown(file.name)}:{getattr(part[-1], 'number', '')}", lines.share)
+
+    def _load_part(self, kind: str, loading: _Kind[Any], seen: SeenNames, part: list[Line | BadRow | Notice]) -> None:
+        lines = []
+        for each in part:
+            if isinstance(each, BadRow):
+                self._refuse(kind, each)
+            elif isinstance(each, Notice):
+                self._notice(each)
             else:
-                getattr(found, kind).append(row)
-    products |= {good.row.sku: good.row for good in found.products}
-    environments |= {good.row.name: good.row for good in found.environments}
-    personas |= {good.row.name: good.row for good in found.personas}
-    for wanted in list(found.campaigns):
-        try:
-            check_campaign(wanted.row, products, environments, personas)
-        except PlanError as error:
-            found.campaigns.remove(wanted)
-            found.bad.append(bad_row(wanted.line, wanted.row.name, error))
-    return found
+                lines.append(each)
+        good: list[GoodRow[Any]] = []
+        for outcome in loading.check(self._once(kind, loading.kind, seen, lines)):
+            if isinstance(outcome, BadRow):
+                self._refuse(kind, outcome)
+            elif isinstance(outcome, Notice):
+                self._notice(outcome)
+            else:
+                good.append(outcome)
+        self._save(kind, loading, good)
 
-
-def _check_file(file: Path, check: Check, known: Collection[str], tick: Tick) -> Iterator[GoodRow[Any] | BadRow]:
-    first_seen: dict[str, int] = {}
-    for line in read_lines(file):
-        if isinstance(line, BadRow):
+    def _once(self, kind: str, of: Kind[Any], seen: SeenNames, lines: list[Line]) -> Iterator[Line]:
+        """The tidied lines whose name was not read before."""
+        tidy: dict[str, Line] = {}
+        for line in lines:
+            name = str(line.values.get(of.key, ""))
+            try:
+                line = tidied(line, of)
+                name = str(line.values.get(of.key, ""))
+                if name in tidy:
+                    raise RowRefused(of.key, _twice(name, tidy[name].number))
+                tidy[name] = line
+            except RowRefused as error:
+                self._refuse(kind, bad_row(line, name, error))
+        before, alike = seen.add({name: line.number for name, line in tidy.items()})
+        for name, line in tidy.items():
+            if name in before:
+                self._refuse(kind, bad_row(line, name, RowRefused(of.key, _twice(name, before[name]))))
+                continue
+            if name in alike:
+                self._notice(Notice(line.where, f"{shown(name)!r} looks like {shown(alike[name])!r}: is it another?"))
             yield line
-            continue
-        field_name = "sku" if file.stem == "products" else "name"
-        name = str(line.values.get(field_name, ""))
+
+    def _save(self, kind: str, loading: _Kind[Any], good: list[GoodRow[Any]]) -> None:
+        stored = []
+        images = [row.image for row in good if row.image]
+        problems = dict(zip((image.ref.key for image in images), self._pictures.upload(images), strict=True))
+        for row in good:
+            if row.image and (problem := problems[row.image.ref.key]):
+                self._refuse(kind, bad_row(row.line, row.name, RowRefused(loading.kind.image or "", str(problem))))
+            else:
+                stored.append(row)
+        counts = self.report.counts[kind]
+        for rows, outcome in loading.save(stored):
+            if isinstance(outcome, CatalogRefused):
+                self._refuse(kind, bad_row(rows[0].line, rows[0].name, outcome))
+                continue
+            counts.new += len(outcome.inserted)
+            counts.changed += len(outcome.updated)
+            counts.unchanged += len(rows) - len(outcome.inserted) - len(outcome.updated)
+
+    def _refuse(self, kind: str, row: BadRow) -> None:
+        self.report.counts[kind].refused += 1
+        if len(self.report.bad) < MOST_KEPT:
+            self.report.bad.append(row)
+        self._listener.bad(row)
+
+    def _notice(self, notice: Notice) -> None:
+        if len(self.report.notices) < MOST_KEPT:
+            self.report.notices.append(notice)
+        self._listener.notice(notice)
+
+
+class _Kind(Generic[T]):
+    """How rows of one kind are checked against the catalog and saved."""
+
+    def __init__(self, name: str, catalog: Catalog, pictures: Pictures) -> None:
+        self.kind: Kind[T] = KINDS[name]
+        self._catalog = catalog
+        self._pictures = pictures
+        self._saver: Callable[[Iterable[T]], Upserted] = getattr(catalog, f"save_{name}")
+        if self.kind.type is Campaign:
+            self._places, self._people = catalog.environments(), catalog.personas()
+
+    def check(self, lines: Iterable[Line]) -> Iterator[GoodRow[T] | BadRow | Notice]:
+        part = list(lines)
+        names = [str(line.values.get(self.kind.key, "")) for line in part]
+        known = self._catalog.image_digests(self.kind.type, names) if self.kind.image else {}
+        for line, name in zip(part, names, strict=True):
+            try:
+                row = check_row(line, self.kind, self._pictures, known.get(name))
+                if isinstance(row.row, Campaign):
+                    yield from self._check_references(line, row.row)
+            except (RowRefused, PlanError) as error:
+                yield bad_row(line, name, error)
+            else:
+                yield row
+
+    def _check_references(self, line: Line, campaign: Campaign) -> Iterator[Notice]:
+        check_campaign(campaign, self._places, self._people)
+        there = self._catalog.known_products(campaign.products)
+        missing = [sku for sku in campaign.products if sku not in there]
+        if missing and not there:
+            raise RowRefused("products", f"product {missing[0]!r} is not in the catalog, nor is any other; import them")
+        if missing:
+            some = ", ".join(map(shown, missing[:5])) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+            yield Notice(line.where, f"campaign {campaign.name!r} is loaded without {some}: not in the catalog")
+
+    def save(self, rows: list[GoodRow[T]]) -> Iterator[tuple[list[GoodRow[T]], Upserted | CatalogRefused]]:
+        """All rows at once; if the database refuses that, one by one, so that only its row is lost."""
+        if not rows:
+            return
         try:
-            if name in first_seen:
-                raise RowRefused(field_name, f"{name!r} is on line {first_seen[name]} already; keep one of them")
-            first_seen[name] = line.number
-            yield check(line, known)
-        except RowRefused as error:
-            yield bad_row(line, name, error)
-        tick(line.where)
+            yield rows, self._saver([row.row for row in rows])
+        except CatalogRefused as error:
+            if len(rows) == 1:
+                yield rows, error
+                return
+            for row in rows:
+                yield from self.save([row])
 
 
-def _uploaded(rows: Iterable[GoodRow[T]], objects: Objects, tick: Tick) -> list[T]:
-    """The rows, once their images are in the bucket; a list, so that no database transaction waits for the bucket."""
-    loaded = []
-    for good in rows:
-        if good.image:
-            upload(good.image, objects)
-        tick(good.line.where)
-        loaded.append(good.row)
-    return loaded
+def _twice(name: str, line: int) -> str:
+    return f"{shown(name)!r} is on line {line} already; keep one of them"
 
 
-def _known_images(rows: Iterable[Any]) -> set[str]:
-    refs = [getattr(row, name, None) for row in rows for name in ("packshot", "photo", "portrait")]
-    return {ref.sha256 for ref in refs if ref}
+def _unreadable(file: Path) -> str | None:
+    if file.is_dir():
+        return "is a folder; the file of that name was expected. Rename the folder, or move it"
+    if not file.is_file():
+        return "is no file but a device or pipe; write its rows to a file"
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        return f"cannot be read ({error.strerror}); make it readable"
+    return None
+
+
+def rows_of(lines: TextLines, layout: Layout) -> Iterator[Line | BadRow | Notice]:
+    """The rows of a file, by its suffix."""
+    yield from encoding_notice(lines)
+    if lines.file.suffix == ".jsonl":
+        yield from json_lines(lines)
+    else:
+        yield from table_rows(lines, layout)

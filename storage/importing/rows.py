@@ -2,25 +2,53 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Collection, Mapping
+import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from brief.face_spec import FaceSpec
-from brief.images import ImageRefused, image_format, read_image
+from brief.images import ImageRefused
+from brief.limits import explained, shown, unusable_character
 from brief.types import Campaign, Environment, ImageRef, Persona, Product
 from storage.bucket import keys as object_keys
-from storage.bucket.keys import EXTENSIONS, content_type
-from storage.bucket.objects import Objects
 from storage.importing.lines import BadRow, Line
+from storage.importing.pictures import FoundImage, ObjectKey, Pictures
 
+Row = Product | Environment | Persona | Campaign
 T = TypeVar("T", Product, Environment, Persona, Campaign)
-_LATER = {"key": "", "sha256": ""}
+DEEPEST = 6
+"""Objects within objects that a row may have; a campaign's renditions need three."""
+_LATER = ImageRef("", "")
 """Stands for an image while the rest of its row is checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T]):
+    """What a file of a catalog holds.
+
+    Attributes:
+        key: the field by which rows are told apart.
+        image: the field that names an image, and how its key in the bucket is made.
+    """
+
+    type: type[T]
+    key: str
+    image: str | None = None
+    object_key: ObjectKey | None = None
+    image_needed: bool = True
+
+
+KINDS: dict[str, Kind[Any]] = {
+    "products": Kind(Product, "sku", "packshot", object_keys.packshot),
+    "environments": Kind(Environment, "name", "photo", object_keys.photo),
+    "personas": Kind(Persona, "name", "portrait", object_keys.brought_portrait, image_needed=False),
+    "campaigns": Kind(Campaign, "name"),
+}
+"""By the name of their file, in the order in which they refer to each other."""
+_ADAPTERS = {kind.type: TypeAdapter(kind.type) for kind in KINDS.values()}
 
 
 class RowRefused(ValueError):
@@ -39,132 +67,77 @@ class GoodRow(Generic[T]):
     row: T
     image: FoundImage | None
 
-
-def check_product(line: Line, known: Collection[str]) -> GoodRow[Product]:
-    product = _typed(line, Product, image="packshot")
-    _not_empty(product.sku, "sku")
-    _not_empty(product.title, "title")
-    image = _image(line, "packshot", object_keys.packshot, known)
-    return GoodRow(line, replace(product, packshot=image.ref), image)
+    @property
+    def name(self) -> str:
+        return self.row.sku if isinstance(self.row, Product) else self.row.name
 
 
-def check_environment(line: Line, known: Collection[str]) -> GoodRow[Environment]:
-    environment = _typed(line, Environment, image="photo")
-    _not_empty(environment.name, "name")
-    _not_empty(environment.description, "description")
-    image = _image(line, "photo", object_keys.photo, known)
-    return GoodRow(line, replace(environment, photo=image.ref), image)
+def tidied(line: Line, kind: Kind[Any]) -> Line:
+    """The line with its text in Unicode's normal form, without spaces around it.
 
-
-def check_persona(line: Line, known: Collection[str]) -> GoodRow[Persona]:
+    Raises:
+        RowRefused: text that nobody can read or store, too many objects within objects, a field that the kind does
+            not have.
+    """
+    known = [field.name for field in fields(kind.type)]
+    for name in line.values:
+        if name not in known:
+            raise RowRefused(shown(name), f"no such field; known are {', '.join(sorted(known))}")
     face = line.values.get("face")
-    if isinstance(face, dict):
-        _no_unknown(face, FaceSpec, "face.")
-    persona = _typed(line, Persona, image="portrait")
-    _not_empty(persona.name, "name")
-    if not 0 <= persona.seed < 2**32:
-        raise RowRefused("seed", f"{persona.seed} is not a whole number from 0 to 4294967295")
-    if not line.values.get("portrait"):
-        return GoodRow(line, replace(persona, portrait=None), None)
-    image = _image(line, "portrait", object_keys.brought_portrait, known)
-    return GoodRow(line, replace(persona, portrait=image.ref), image)
+    if kind.type is Persona and isinstance(face, dict):
+        features = [field.name for field in fields(FaceSpec)]
+        for name in face:
+            if name not in features:
+                raise RowRefused(f"face.{shown(name)}", f"no such field; known are {', '.join(sorted(features))}")
+    return replace(line, values={name: _tidy(value, name, DEEPEST) for name, value in line.values.items()})
 
 
-def check_campaign_row(line: Line, _known: Collection[str]) -> GoodRow[Campaign]:
-    campaign = _typed(line, Campaign)
-    _not_empty(campaign.name, "name")
-    return GoodRow(line, campaign, None)
+def _tidy(value: Any, field: str, deeper: int) -> Any:
+    if isinstance(value, str):
+        text = unicodedata.normalize("NFC", value).strip()
+        if problem := unusable_character(text):
+            raise RowRefused(field, problem)
+        return text
+    if isinstance(value, Mapping | list) and not deeper:
+        raise RowRefused(field, f"holds more than {DEEPEST} lists or objects within each other; write it flat")
+    if isinstance(value, Mapping):
+        return {
+            _tidy(name, field, 0): _tidy(inner, f"{field}.{shown(name, 40)}", deeper - 1)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [_tidy(inner, field, deeper - 1) for inner in value]
+    return value
+
+
+def check_row(line: Line, kind: Kind[T], pictures: Pictures, known: str | None) -> GoodRow[T]:
+    """Check a tidied line against its type and its limits, and its image.
+
+    Args:
+        known: SHA-256 of the image that the catalog has for this row.
+
+    Raises:
+        RowRefused: something is wrong with it.
+    """
+    values = {**line.values, kind.image: _LATER} if kind.image else line.values
+    try:
+        row: T = _ADAPTERS[kind.type].validate_python(values)
+    except ValidationError as error:
+        raise RowRefused(*explained(error)) from error
+    if kind.image is None or kind.object_key is None:
+        return GoodRow(line, row, None)
+    given = line.values.get(kind.image)
+    if not given and not kind.image_needed:
+        return GoodRow(line, replace(row, **{kind.image: None}), None)  # type: ignore[arg-type]
+    if not isinstance(given, str) or not given:
+        raise RowRefused(kind.image, "names no image; give its path relative to this file")
+    try:
+        image = pictures.find(given, kind.object_key, known)
+    except ImageRefused as error:
+        raise RowRefused(kind.image, str(error)) from error
+    return GoodRow(line, replace(row, **{kind.image: image.ref}), image)  # type: ignore[arg-type]
 
 
 def bad_row(line: Line, name: str, error: Exception) -> BadRow:
     """The report's entry for a row that was refused."""
     return BadRow(line.where, name, getattr(error, "field", ""), str(error))
-
-
-def _typed(line: Line, kind: type[T], image: str | None = None) -> T:
-    _no_unknown(line.values, kind)
-    values = {**line.values, image: _LATER} if image else line.values
-    try:
-        return TypeAdapter(kind).validate_python(values)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        reason = str(first["msg"]).removeprefix("Value error, ")
-        if first["type"] == "missing":
-            reason = "is missing; every row must have it"
-        raise RowRefused(field, reason) from error
-
-
-def _no_unknown(values: Mapping[str, Any], kind: type, prefix: str = "") -> None:
-    known = [field.name for field in fields(kind)]
-    for name in values:
-        if name not in known:
-            raise RowRefused(f"{prefix}{name}", f"no such field; known are {', '.join(sorted(known))}")
-
-
-def _not_empty(text: str, field: str) -> None:
-    if not text.strip():
-        raise RowRefused(field, "is empty")
-
-
-def _image(line: Line, field: str, object_key: Callable[[str, str], str], known: Collection[str]) -> FoundImage:
-    given = line.values.get(field)
-    if not isinstance(given, str) or not given.strip():
-        raise RowRefused(field, "names no image; give its path relative to this file")
-    try:
-        return find_image(line.file.parent / given, given, object_key, known)
-    except ImageRefused as error:
-        raise RowRefused(field, str(error)) from error
-
-
-MAX_BYTES = 64 * 1024 * 1024
-"""Largest image file, in bytes: it goes into the bucket in one piece."""
-
-
-@dataclass(frozen=True, slots=True)
-class FoundImage:
-    """An image file that was checked, and where it belongs in the bucket."""
-
-    file: Path
-    ref: ImageRef
-
-
-def find_image(file: Path, what: str, object_key: Callable[[str, str], str], known: Collection[str]) -> FoundImage:
-    """Check an image file.
-
-    Args:
-        what: whose image it is, for messages.
-        object_key: from SHA-256 and extension to the object's key.
-        known: SHA-256 of images that an earlier import checked; they are not decoded again.
-
-    Raises:
-        ImageRefused: the file is missing, too large, or no usable image.
-    """
-    try:
-        size = file.stat().st_size
-        if size > MAX_BYTES:
-            raise ImageRefused(f"{what}: {size:,} bytes, at most {MAX_BYTES:,} are taken; deliver it smaller")
-        data = file.read_bytes()
-    except OSError as error:
-        raise ImageRefused(
-            f"{what}: cannot be read ({error.strerror}); correct the path, which is relative to the file that names it"
-        ) from error
-    sha256 = hashlib.sha256(data).hexdigest()
-    if sha256 not in known:
-        read_image(data, what)
-    return FoundImage(file, ImageRef(object_key(sha256, EXTENSIONS[image_format(data)]), sha256))
-
-
-def upload(image: FoundImage, objects: Objects) -> bool:
-    """Put an image into the bucket; returns whether it was not there yet.
-
-    Raises:
-        ImageRefused: the file changed since it was checked.
-    """
-    there = objects.head(image.ref.key)
-    if there and there.sha256 == image.ref.sha256:
-        return False
-    data = image.file.read_bytes()
-    if hashlib.sha256(data).hexdigest() != image.ref.sha256:
-        raise ImageRefused(f"{image.file}: changed while it was imported; run the import again")
-    return not objects.put(image.ref.key, data, content_type(image.ref.key)).kept

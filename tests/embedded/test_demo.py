@@ -12,7 +12,7 @@ from tests.embedded.tiny_catalog import write_tiny_catalog
 
 
 def test_the_sample_is_not_imported_over_a_users_catalog(catalog: Catalog, objects: Objects, tmp_path: Path) -> None:
-    assert import_catalog(write_tiny_catalog(tmp_path), catalog, objects).bad == ()
+    assert import_catalog(write_tiny_catalog(tmp_path), catalog, objects).bad == []
     before = catalog.products()
     assert before
     said: list[str] = []

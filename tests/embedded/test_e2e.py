@@ -61,7 +61,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
         catalog, objects = open_catalog(home), open_objects(home)
         request.addfinalizer(catalog.engine.dispose)
         folder = write_tiny_catalog(root.parent / "catalog")
-        assert import_catalog(folder, catalog, objects).bad == ()
+        assert import_catalog(folder, catalog, objects).bad == []
         plant_bad_row(catalog, objects)
         yield Rig(home, catalog, objects, folder, run_catalog(home, catalog, Console()))
     finally:

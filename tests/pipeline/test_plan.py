@@ -38,7 +38,10 @@ def test_a_shard_is_named_after_its_products() -> None:
     assert many.name.endswith("and 2 more (5 shots)")
 
 
-@given(st.lists(st.text(min_size=1, max_size=400), min_size=1, max_size=12))
+SKUS = st.text("ABCabc-_0189éß漢", min_size=1, max_size=128)
+
+
+@given(st.lists(SKUS, min_size=1, max_size=12))
 def test_a_name_fits_into_airflows_column_however_long_the_skus_are(skus: list[str]) -> None:
     long = [replace(shot, product=replace(shot.product, sku=sku)) for shot, sku in zip(MANY[:12], skus, strict=False)]
     (shard,) = cut(long, 12)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,15 @@ import pytest
 from PIL import Image
 
 from brief.face_spec import FaceSpec
-from brief.types import Framing, Rendition
+from brief.types import Campaign, Framing, Rendition
 from storage.__main__ import main
 from storage.bucket.errors import ObjectRefused
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
+from storage.importing.decoding import TextLines, encoding_of
 from storage.importing.import_catalog import NothingToImport, import_catalog
-from storage.importing.lines import BadRow, Line, read_lines
+from storage.importing.lines import BadRow, Line, Notice
+from storage.importing.tables import OwnColumns, table_rows
 from tests.storage.pictures import encoded, plain
 
 MUG = {"sku": "MUG-1", "title": "red mug", "category": "mug", "packshot": "images/mug.png"}
@@ -56,13 +58,24 @@ def folder(tmp_path: Path) -> Path:
     return here
 
 
-def bad_fields(report_bad: tuple[BadRow, ...]) -> list[tuple[str, str]]:
+class AnyColumns(OwnColumns):
+    """Takes whatever columns there are."""
+
+    def problem(self, columns: Sequence[str]) -> str | None:
+        return None
+
+
+def read(file: Path) -> list[Line | BadRow | Notice]:
+    return list(table_rows(TextLines(file, encoding_of(file)), AnyColumns(Campaign)))
+
+
+def bad_fields(report_bad: list[BadRow]) -> list[tuple[str, str]]:
     return [(bad.where, bad.field) for bad in report_bad]
 
 
 def test_a_catalog_loads_with_its_images_under_their_digest(folder: Path, catalog: Catalog, objects: Objects) -> None:
     report = import_catalog(folder, catalog, objects)
-    assert report.bad == ()
+    assert (report.bad, report.notices) == ([], [])
     mug = catalog.products()["MUG-1"]
     assert mug.packshot.sha256 == hashlib.sha256(plain("red")).hexdigest()
     assert mug.packshot.key == f"catalog/packshots/{mug.packshot.sha256}.png"
@@ -81,11 +94,12 @@ def test_importing_again_changes_only_what_changed(folder: Path, catalog: Catalo
     write(folder, "environments", BEACH, {**BEACH, "name": "studio", "photo": "images/mug.png"})
     import_catalog(folder, catalog, objects)
     again = import_catalog(folder, catalog, objects)
-    assert all(change.inserted == change.updated == () for change in again.changes.values())
+    assert [(each.new, each.changed, each.unchanged) for each in again.counts.values()] == [
+        (0, 0, 1), (0, 0, 2), (0, 0, 2), (0, 0, 1),
+    ]  # fmt: skip
     (folder / "images" / "mug.png").write_bytes(plain("blue"))
     changed = import_catalog(folder, catalog, objects)
-    assert changed.changes["products"].updated == ("MUG-1",)
-    assert changed.changes["environments"].updated == ("studio",)
+    assert (changed.counts["products"].changed, changed.counts["environments"].changed) == (1, 1)
 
 
 def test_every_bad_row_is_named_and_the_good_ones_load(folder: Path, catalog: Catalog, objects: Objects) -> None:
@@ -131,10 +145,10 @@ def test_every_bad_row_is_named_and_the_good_ones_load(folder: Path, catalog: Ca
         "products.jsonl:9": ("packshot", "names no image"),
         "products.jsonl:10": ("tilte", "no such field; known are attributes, category, packshot, sku, title"),
         "products.jsonl:11": ("sku", "is empty"),
-        "products.jsonl:12": ("sku", "valid string"),
+        "products.jsonl:12": ("sku", "12 is not taken: it should be a valid string"),
         "products.jsonl:13": ("", "not an object"),
-        "personas.jsonl:2": ("face", "age_band: 'ancient' is not one of young adult"),
-        "personas.jsonl:3": ("seed", "-1 is not a whole number"),
+        "personas.jsonl:2": ("face.age_band", "'ancient' is not one of young adult"),
+        "personas.jsonl:3": ("seed", "-1 is not taken: it should be greater than or equal to 0"),
     }
     assert by_line.keys() == expected.keys()
     for where, (field, reason) in expected.items():
@@ -147,9 +161,15 @@ def test_every_bad_row_is_named_and_the_good_ones_load(folder: Path, catalog: Ca
     [
         ({"environments": []}, "list of environments is empty"),
         ({"personas": ["nobody"]}, "persona 'nobody' is not in the catalog, which has ana"),
-        ({"products": ["MUG-9"]}, "product 'MUG-9' is not in the catalog, which has MUG-1"),
-        ({"renditions": [{"name": "web", "width": 1, "height": 1, "format": "gif"}]}, "must be webp or jpeg"),
-        ({"max_takes": 0}, "max_takes is 0"),
+        ({"products": ["MUG-9"]}, "product 'MUG-9' is not in the catalog, nor is any other"),
+        (
+            {"renditions": [{"name": "web", "width": 1, "height": 1, "format": "gif"}]},
+            "format is 'gif', it must be one of webp, jpeg",
+        ),
+        ({"max_takes": 0}, "0 is not taken: it should be greater than or equal to 1"),
+        ({"variants": 999_999_999}, "it should be less than or equal to 100"),
+        ({"prompt": "x" * 1001}, "has 1,001 characters, at most 1,000 are taken"),
+        ({"thresholds": {"product": 7}}, "it should be less than or equal to 1"),
     ],
 )
 def test_a_campaign_that_cannot_be_planned_is_refused(
@@ -182,7 +202,7 @@ def test_csv_holds_the_same_rows(tmp_path: Path) -> None:
         encoding="utf-8",
         newline="",
     )
-    first, second, wide, odd = read_lines(file)
+    first, second, wide, odd = read(file)
     assert first == Line(
         file,
         2,
@@ -193,7 +213,7 @@ def test_csv_holds_the_same_rows(tmp_path: Path) -> None:
             "renditions": [{"name": "web"}],
         },
     )
-    assert second == Line(file, 5, {"name": "two\nlines", "environments": ["beach"], "note": "x"})
+    assert second == Line(file, 4, {"name": "two\nlines", "environments": ["beach"], "note": "x"})
     assert isinstance(wide, BadRow)
     assert (wide.where, wide.reason.split(";")[0]) == ("campaigns.csv:6", "has 7 cells under 6 columns")
     assert isinstance(odd, BadRow)
@@ -210,12 +230,34 @@ def test_csv_values_get_their_types(folder: Path, catalog: Catalog, objects: Obj
     assert bad_fields(report.bad) == [("personas.csv:3", "face.skin_tone")]
 
 
-def test_a_file_that_is_not_utf8_says_so(tmp_path: Path) -> None:
-    file = tmp_path / "products.csv"
-    file.write_bytes("sku,title\nA,Café\n".encode("latin-1"))
-    (bad,) = read_lines(file)
-    assert isinstance(bad, BadRow)
-    assert bad.reason == "byte 16 is not UTF-8; save the file as UTF-8"
+@pytest.mark.parametrize(
+    ("encoding", "notice"),
+    [
+        ("utf-8", []),
+        ("utf-8-sig", []),
+        ("cp1252", ["read as cp1252; save it as UTF-8 if letters look wrong"]),
+        ("utf-16", ["read as utf-16; save it as UTF-8 if letters look wrong"]),
+        ("utf-16-le", ["read as utf-16-le; save it as UTF-8 if letters look wrong"]),
+    ],
+)
+def test_a_file_in_another_encoding_is_read_and_that_is_said(
+    folder: Path, catalog: Catalog, objects: Objects, encoding: str, notice: list[str]
+) -> None:
+    (folder / "products.jsonl").unlink()
+    text = "sku,title,category,packshot\nC,Café Größe,mug,images/mug.png\n"
+    (folder / "products.csv").write_bytes(text.encode(encoding))
+    report = import_catalog(folder, catalog, objects)
+    assert (report.bad, [each.text for each in report.notices]) == ([], notice)
+    assert catalog.products()["C"].title == "Café Größe"
+
+
+@pytest.mark.parametrize(("delimiter", "name"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])
+def test_cells_may_be_separated_otherwise_and_that_is_said(tmp_path: Path, delimiter: str, name: str) -> None:
+    file = tmp_path / "campaigns.csv"
+    file.write_text(delimiter.join(["Name", "TITLE", "prompt"]) + "\n" + delimiter.join(["a", "b, c", "d"]) + "\n")
+    notice, line = read(file)
+    assert notice == Notice("campaigns.csv", f"read with {name} between the cells")
+    assert line == Line(file, 2, {"name": "a", "title": "b, c", "prompt": "d"})
 
 
 def test_a_folder_without_a_catalog_says_what_is_expected(tmp_path: Path, catalog: Catalog, objects: Objects) -> None:

@@ -64,7 +64,9 @@ class WorldPersona:
 
     def posed(self, head_pose: str, expression: str) -> WorldPersona:
         """The same person with another pose and expression."""
-        return replace(self, face=replace(self.face, head_pose=head_pose, expression=expression))
+        return replace(
+            self, face=FaceSpec.from_mapping(self.face.chosen() | {"head_pose": head_pose, "expression": expression})
+        )
 
 
 def _weights(field: str, face: FaceSpec) -> Weights:

@@ -9,18 +9,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from storage.importing.import_catalog import CHECKS, catalog_files
-from storage.importing.lines import BadRow, read_lines
+from storage.bucket.objects import Objects
+from storage.importing.decoding import UTF8, TextLines
+from storage.importing.import_catalog import catalog_files
+from storage.importing.lines import Line, json_lines
+from storage.importing.pictures import Pictures
+from storage.importing.rows import KINDS, check_row, tidied
 from training.world.sample_catalog import CAMPAIGN, EDGE, ENVIRONMENTS, MARGIN, PERSONAS, PRODUCTS, product_rows
 
 SAMPLE = Path(__file__).parents[3] / "examples" / "catalog"
 
 
-@pytest.mark.parametrize("kind", ["products", "environments", "personas", "campaigns"])
-def test_the_importer_takes_every_row(kind: str) -> None:
-    for line in read_lines(catalog_files(SAMPLE)[kind]):
-        assert not isinstance(line, BadRow)
-        CHECKS[kind](line, ())
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_importer_takes_every_row(kind: str, objects: Objects) -> None:
+    rows = list(json_lines(TextLines(catalog_files(SAMPLE)[kind], UTF8)))
+    assert rows
+    for line in rows:
+        assert isinstance(line, Line)
+        check_row(tidied(line, KINDS[kind]), KINDS[kind], Pictures(SAMPLE, objects), None)
 
 
 def test_the_rows_are_those_of_the_script() -> None:

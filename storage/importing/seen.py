@@ -1,0 +1,74 @@
+"""The names that an import has read, in a temporary table of the database: a feed may have more than memory should
+hold, and what left the feed is a question to the database."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+
+from sqlalchemy import Column, Engine, Integer, MetaData, Table, Text, select
+from sqlalchemy.dialects import postgresql
+
+from storage.catalog.errors import naming_the_database
+
+
+def look(name: str) -> str:
+    """What two names that look alike have in common: capitals, widths and ligatures apart."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+class SeenNames:
+    """Names by the line on which they were read first. A context manager; the table goes with its connection."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._table = Table(
+            "seen_by_import",
+            MetaData(),
+            Column("name", Text, primary_key=True),
+            Column("look", Text, index=True),
+            Column("line", Integer),
+            prefixes=["TEMPORARY"],
+        )
+
+    def __enter__(self) -> SeenNames:
+        with naming_the_database(self._engine):
+            self._connection = self._engine.connect()
+            self._table.create(self._connection)
+            self._connection.commit()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with naming_the_database(self._engine):
+            self._connection.rollback()
+            self._table.drop(self._connection)
+            self._connection.commit()
+            self._connection.close()
+
+    def add(self, names: Mapping[str, int]) -> tuple[dict[str, int], dict[str, str]]:
+        """Note names with their lines.
+
+        Returns:
+            Names that had been read before, with the line of then; and names that look like an earlier one, which is
+            given too.
+        """
+        if not names:
+            return {}, {}
+        table = self._table
+        looks = {name: look(name) for name in names}
+        values = [{"name": name, "look": looks[name], "line": line} for name, line in names.items()]
+        insert = postgresql.insert(table).on_conflict_do_nothing()
+        with naming_the_database(self._engine):
+            found = self._connection.execute(
+                select(table.c.name, table.c.look, table.c.line).where(table.c.look.in_(set(looks.values())))
+            ).all()
+            self._connection.execute(insert, values)
+            self._connection.commit()
+        before = {row.name: row.line for row in found if row.name in names}
+        first_of_look = {row.look: row.name for row in reversed(found)}
+        alike = {}
+        for name in names:
+            other = first_of_look.setdefault(looks[name], name)
+            if other != name and name not in before:
+                alike[name] = other
+        return before, alike
