@@ -58,18 +58,22 @@ class Shots(Database):
 
     def record_plan(self, campaign: Campaign, plan: Plan, run: RunKey) -> PlanRecord:
         """Save the campaign and its plan: new shots become ``planned``; shots that it no longer wants become
-        ``superseded``; superseded ones that it wants again get the state that they had reached."""
+        ``superseded``; superseded ones that it wants again get the state that they had reached. Shots of products
+        that could not be planned stay as they are."""
         with self.begin() as session:
             upsert(session, CampaignRow, [campaign_values(campaign)])
             # Two plans of one campaign at once would each supersede what only the other wants: one after the other.
             session.execute(select(CampaignRow.name).where(CampaignRow.name == campaign.name).with_for_update())
-            query = select(ShotRow.key, ShotRow.state).where(ShotRow.campaign == campaign.name)
-            before: dict[str, ShotState] = dict(session.execute(query).all())
+            query = select(ShotRow.key, ShotRow.state, ShotRow.sku).where(ShotRow.campaign == campaign.name)
+            rows = session.execute(query).all()
+            before: dict[str, ShotState] = {key: state for key, state, _ in rows}
+            unplannable = {key for key, _, sku in rows if sku in plan.refused}
             started = {"state": ShotState.PLANNED, "reason": None, "dag_id": run.dag_id, "run_id": run.run_id}
             values = [{**_shot_values(shot), **started} for shot in plan.shots]
             upsert(session, ShotRow, values, keep=(*started, "campaign"))
             wanted = {shot.key for shot in plan.shots}
-            dropped = [key for key, state in before.items() if key not in wanted and state is not ShotState.SUPERSEDED]
+            stay = wanted | unplannable
+            dropped = [key for key, state in before.items() if key not in stay and state is not ShotState.SUPERSEDED]
             set_state(session, dropped, ShotState.SUPERSEDED, "the campaign's plan no longer wants it", unless=())
             back = [key for key in wanted if before.get(key) is ShotState.SUPERSEDED]
             _revive(session, back)

@@ -80,6 +80,8 @@ def test_master_renditions_manifest_and_row(ready: tuple[Shot, TakeRecord], cata
         "values": {"product": 0.75},
         "verdict": "accept",
         "reasons": ["the product is small"],
+        "low": [],
+        "unavailable": {},
     }
     assert content["seconds"] == dict(record.seconds)
     assert content["shot"]["product"]["packshot"]["sha256"] == shot.product.packshot.sha256

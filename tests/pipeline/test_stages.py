@@ -307,7 +307,9 @@ def test_a_take_made_on_a_persons_wish_is_shown_to_a_person_however_good_or_bad_
         run.catalog.decide(review.id, "reject", "ann", "face is wrong")
     assert settle(run, keys) == {"rejected": 2}
     assert "rejected by ann: face is wrong" in str(run.catalog.history(keys[0]).record.reason)
-    scored = score(run, refine(run, compose(run, face(run, keys_of(run, Reprocess.REJECTED)))))
+    again = plan_run(run, None, Reprocess.REJECTED, 8)
+    take_up(run, again, {"reprocess": "rejected"})
+    scored = score(run, refine(run, compose(run, face(run, [key for each in again.shards for key in each.keys]))))
     for key, verdict in zip(scored, (Verdict.ACCEPT, Verdict.REJECT), strict=True):
         run.catalog.record_scorecard(run.catalog.takes([key])[key][1].take.key, Scorecard({"product": 0.1}, verdict))
     assert settle(run, scored) == {"review": 2}

@@ -123,6 +123,13 @@ def test_a_superseded_shot_that_is_wanted_again_takes_up_where_it_was(catalog: C
     }
 
 
+def test_shots_of_a_product_that_cannot_be_planned_now_stay_as_they_are(catalog: Catalog) -> None:
+    (shot,) = planned(catalog)
+    refused = Plan((), 0, {shot.product.sku: "its title is too long"})
+    assert catalog.record_plan(campaign(), refused, RunKey("campaign", "run-2")).superseded == 0
+    assert catalog.states([shot.key]) == {shot.key: ShotState.PLANNED}
+
+
 def test_a_revived_shot_whose_take_was_cleared_away_is_made_again(catalog: Catalog) -> None:
     (shot,) = planned(catalog)
     made, _ = scored(catalog, shot)
