@@ -123,7 +123,7 @@ def test_a_batch_that_fails_is_tried_one_by_one(
     assert [result.error for result in made] == [None] * 3
 
 
-@pytest.mark.parametrize("size", [(64, 64), (96, 64), (48, 64), (200, 300)])
+@pytest.mark.parametrize("size", [(64, 64), (96, 64), (48, 64), (200, 304)])
 def test_any_size_is_drawn_near_the_models_own_area(
     bundle: Bundle, packshot: Image.Image, size: tuple[int, int]
 ) -> None:

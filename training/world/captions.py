@@ -48,7 +48,7 @@ def caption(scene: Scene, rng: np.random.Generator | None = None) -> str:
         return photo_caption(scene.place.description)
     if scene.view is View.PACKSHOT:
         return packshot_caption(product)
-    wanted = Product("", product.title, product.kind, _NO_IMAGE)
+    wanted = Product("a", product.title, product.kind, _NO_IMAGE)
     where = Environment(scene.place.name, scene.place.description, _NO_IMAGE)
     return shot_prompt(wanted, where, face, Framing(scene.view.value))
 
@@ -75,8 +75,8 @@ def _all_phrases() -> list[str]:
         parts = (kind or "mug", material or "matte", pattern or "striped", colour or "red", second or "red")
         phrases.append(packshot_caption(WorldProduct(*parts)))
     phrases += [photo_caption(description) for description in DESCRIPTIONS.values()]
-    place = Environment("", "", _NO_IMAGE)
-    thing = Product("", "", "", _NO_IMAGE)
+    place = Environment("a", "a", _NO_IMAGE)  # a word that the captions have anyway
+    thing = Product("a", "a", "a", _NO_IMAGE)
     phrases += [shot_prompt(thing, place, FaceSpec(), Framing(view.value)) for view in SHOTS]
     phrases.append(" ".join((*PATTERNS, "and")))
     return phrases
