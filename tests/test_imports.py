@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "service": {"brief", "generation", "storage"},
     "pipeline": {"brief", "generation", "storage", "service"},
     "dags": {"brief", "storage", "service", "pipeline"},
-    "plugins": {"brief", "storage", "service", "pipeline"},
+    "plugins": {"brief", "storage", "pipeline"},
     "embedded": {"brief", "storage", "service", "pipeline"},
     "training": {"brief", "generation"},
 }

@@ -113,6 +113,10 @@ class Objects:
                 raise refusal(error, f"writing {key!r}", self.settings.where) from error
         else:
             return Stored(key, sha256, kept=False)
+        return self._there_already(key, sha256, keep_first=keep_first)
+
+    def _there_already(self, key: str, sha256: str, *, keep_first: bool) -> Stored:
+        """What :meth:`put` answers when the key is taken."""
         there = self.sha256(key)
         if there != sha256 and not keep_first:
             raise ObjectDiffers(
