@@ -20,8 +20,16 @@ from generation.scene.scene import Scene
 from generation.score.scorecard import measure
 from training.device import find_device
 from training.evaluate import measures
-from training.evaluate.cast import Cast, draw_cast, plan_shots
-from training.evaluate.draw import ANCHORS_OFF, DRAWN, draw_all_portraits, draw_shots, scenes_of, wordless
+from training.evaluate.cast import Cast, draw_cast, plan_shots, true_shots
+from training.evaluate.draw import (
+    ANCHORS_OFF,
+    DRAWN,
+    blank_pages,
+    draw_all_portraits,
+    draw_shots,
+    scenes_of,
+    wordless,
+)
 from training.evaluate.report import Report
 from training.evaluate.sheets import draw_portrait_sheet, draw_sheets
 
@@ -56,9 +64,15 @@ def main() -> None:
     _judge_portraits(models, cast, portraits, report)
     scenes = scenes_of(models, shots, cast, portraits)
     pictures = draw_shots(models, scenes, paste=True, label="shots")
-    report.shipped = _judge_shots(models, scenes, pictures, cast)
+    true = true_shots(cast, shots)
+    report.shipped = {
+        **_judge_shots(models, scenes, pictures, cast),
+        **measures.measure_people(models, scenes, pictures, true),
+    }
+    report.collage = measures.measure_people(models, scenes, [scene.collage for scene in scenes], true)
     _calibrate(models, scenes, pictures, report)
-    report.drawn = _unpasted(models, shots, cast, portraits, DRAWN, "drawn")
+    if models.painter.hint is None:
+        report.drawn = _unpasted(models, shots, cast, portraits, DRAWN, "drawn")
     some = wordless(shots[: asked.ablation])
     for case, changes in _ABLATIONS.items() if some else ():
         report.ablation[case] = _unpasted(models, some, cast, portraits, {**ANCHORS_OFF, **changes}, case)
@@ -125,8 +139,11 @@ def _unpasted(
     changes: dict[str, float],
     label: str,
 ) -> dict[str, float]:
-    """The same measures where no original's pixels are put back, under ``changes`` of the recipe."""
+    """The same measures where no original's pixels are put back, under ``changes`` of the recipe; a painter that
+    completes pictures is shown nothing of them."""
     scenes = scenes_of(models, shots, cast, portraits, changes)
+    if models.painter.hint is not None:
+        scenes = blank_pages(scenes)
     return _judge_shots(models, scenes, draw_shots(models, scenes, paste=False, label=label), cast)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from brief.plan import plan
 from brief.types import BundleInfo, Campaign, Environment, Framing, ImageRef, Persona, Product, Shot
+from generation.scene.layout import layout_of
 from training.world import pool
 from training.world.personas import captioned
 from training.world.picture import packshot_rgba, render_scenes
@@ -25,6 +27,9 @@ class Cast:
 
     ``rendered`` holds for every persona what the renderer makes of the same features: what a perfect model would draw.
     """
+
+    world: pool.Plan
+    size: int
 
     personas: dict[str, Persona]
     products: dict[str, Product]
@@ -54,7 +59,33 @@ def draw_cast(personas: int, products: int, seed: int, size: int) -> Cast:
     scenes = [pool.photo(world, number) for number in range(len(DESCRIPTIONS))]
     for scene, shown in zip(scenes, _drawn(scenes, size), strict=True):
         places[scene.place.name] = Environment(scene.place.name, scene.place.description, _kept(shown, images))
-    return Cast(people, things, places, images, rendered)
+    return Cast(world, size, people, things, places, images, rendered)
+
+
+def true_shots(cast: Cast, shots: Sequence[Shot]) -> list[Image.Image]:
+    """What the renderer makes of the same people, products and places in the same framings: what a perfect model would
+    draw. A shot whose product is on the left is the mirror image."""
+    people, products = list(cast.personas), list(cast.products)
+    photos = {name: number for number, name in enumerate(cast.places)}
+    scenes = [
+        Scene(
+            View(shot.framing.value),
+            shot.seed % 2**31,
+            pool.persona(cast.world, people.index(shot.persona.name)) if shot.persona else None,
+            pool.product(cast.world, products.index(shot.product.sku)),
+            pool.photo(cast.world, photos[shot.environment.name]).place,
+        )
+        for shot in shots
+    ]
+    return [
+        ImageOps.mirror(image) if _product_left(shot) else image
+        for image, shot in zip(_drawn(scenes, cast.size), shots, strict=True)
+    ]
+
+
+def _product_left(shot: Shot) -> bool:
+    layout = layout_of(shot.framing, shot.seed)
+    return layout.face is not None and layout.product.left < layout.face.left
 
 
 def _drawn(scenes: list[Scene], size: int) -> list[Image.Image]:

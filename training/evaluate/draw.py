@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
+import torch
 from PIL import Image
+from torch import Tensor
 from tqdm import tqdm
 
 from brief.recipe import take
@@ -61,6 +64,24 @@ def scenes_of(
         )
         for shot in shots
     ]
+
+
+class BlankPage(Scene):
+    """A scene of which a painter that completes pictures is shown nothing: words and adapters decide every pixel."""
+
+    @cached_property
+    def collage(self) -> Image.Image:
+        return Image.new("RGB", self.size, "grey")
+
+    @cached_property
+    def drawn(self) -> Tensor:
+        width, height = self.size
+        return torch.ones(height, width)
+
+
+def blank_pages(scenes: Sequence[Scene]) -> list[Scene]:
+    """The same scenes, of which nothing is shown."""
+    return [BlankPage(scene.material, scene.recipe, scene.size, scene.hint) for scene in scenes]
 
 
 def draw_shots(models: Models, scenes: Sequence[Scene], *, paste: bool, label: str) -> list[Image.Image]:

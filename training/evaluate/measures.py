@@ -15,11 +15,12 @@ from generation.models import Models
 from generation.scene.collage import fit
 from generation.scene.cutout import PORTRAIT_HEAD, cut_out, on_white
 from generation.scene.layout import Box
-from generation.scene.regions import to_mask
+from generation.scene.regions import to_mask, to_shares
 from generation.scene.scene import Scene
 from generation.score.face_reader import FaceReader, Reading, read_faces
 from generation.score.likeness import covered, crop_square
 from training.evaluate.cast import Cast
+from training.inpainting.measures import frechet_distance
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,44 @@ def measure_features(
     per_field = {field: (_mean(hits[0][field]), _mean(hits[1][field])) for field in hits[0]}
     both = [_mean([hit for found in side.values() for hit in found]) for side in hits]
     return Features(both[0], both[1], both[0] / max(both[1], 1e-9), per_field)
+
+
+def measure_people(
+    models: Models, scenes: Sequence[Scene], pictures: Sequence[Image.Image], true: Sequence[Image.Image]
+) -> dict[str, float]:
+    """Drawn people beside the renderings ``true`` of the same shots.
+
+    ``likeness``: mean cosine of the reader's identity; ``features_drawn``: share of features read as asked, divided by
+    the renderings'; ``sharpness``: spread of the Laplacian over the face, likewise; ``frechet``: distance of all
+    pictures from all renderings by the bundle's own CLIP, as in FID (Heusel et al., 2017, arXiv:1706.08500).
+    """
+    reader = models.scoring.face_reader
+    if reader is None:
+        raise ValueError("this bundle has no face reader, so nothing can be said about its people")
+    sides = [
+        [crop_square(image, _face(scene)) for scene, image in zip(scenes, images, strict=True)]
+        for images in (pictures, true)
+    ]
+    drawn, real = (read_faces(reader, faces) for faces in sides)
+    people = {number: scene.material.shot.persona for number, scene in enumerate(scenes)}
+    known = {str(number): persona for number, persona in people.items() if persona is not None}
+    asked, wanted = (
+        _mean([hit for found in _hits(known, list(known), readings).values() for hit in found])
+        for readings in (drawn, real)
+    )
+    spreads = [_mean([_laplacian(face) for face in faces]) for faces in sides]
+    return {
+        "likeness": _mean([float(one.identity @ two.identity) for one, two in zip(drawn, real, strict=True)]),
+        "features_drawn": asked / max(wanted, 1e-9),
+        "sharpness": spreads[0] / max(spreads[1], 1e-9),
+        "frechet": frechet_distance(_embedded(models, pictures), _embedded(models, true)),
+    }
+
+
+def _laplacian(image: Image.Image) -> float:
+    grey = to_shares(image.convert("L"))[None, None]
+    kernel = torch.tensor([[[[0, 1, 0], [1, -4, 1], [0, 1, 0.0]]]])
+    return float(functional.conv2d(grey, kernel).std())
 
 
 def _hits(personas: Mapping[str, Persona], names: Sequence[str], readings: Sequence[Reading]) -> dict[str, list[float]]:

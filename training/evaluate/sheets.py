@@ -11,7 +11,7 @@ from brief.plan import plan as plan_campaign
 from brief.types import Campaign, Environment, Framing, Persona, Product, Shot
 from generation.models import Models
 from training.evaluate.cast import Cast
-from training.evaluate.draw import ANCHORS_OFF, draw_shots, scenes_of, wordless
+from training.evaluate.draw import ANCHORS_OFF, blank_pages, draw_shots, scenes_of, wordless
 from training.sheets import save_images
 
 _PEOPLE, _PLACES, _PRODUCTS = 8, 4, 8
@@ -86,7 +86,9 @@ def _ablation_sheet(
     }
     rows = [draw_shots(models, scenes_of(models, shots, cast, portraits), paste=True, label="shipped")]
     for case, (told, changes) in cases.items():
-        rows.append(draw_shots(models, scenes_of(models, told, cast, portraits, changes), paste=False, label=case))
+        scenes = scenes_of(models, told, cast, portraits, changes)
+        shown = scenes if models.painter.hint is None else blank_pages(scenes)
+        rows.append(draw_shots(models, shown, paste=False, label=case))
     names = ["shipped", *cases]
     images = [row[at] for at in range(len(shots)) for row in rows]
     save_images(images, len(names), file, names * len(shots))

@@ -31,8 +31,9 @@ from training.inpainting.pictures import (
 from training.world.kernels import params as p
 from training.world.picture import FACE_IDS
 
-_BLANK = 0.12
-"""How often nothing of a collage is shown, so that words and adapters alone have to say what is drawn."""
+_BLANK, _BLANK_WORDLESS = 0.2, 0.5
+"""How often nothing of a collage is shown, so that words and adapters alone have to say what is drawn; and how often
+not even words."""
 _NO_WORDS, _NO_IMAGE, _SHORT = 0.12, 0.1, 0.35
 _SOFT, _SOFTEST = 0.5, 1.2
 """How often a portrait is soft, and how many times fewer its pixels are at most, less one."""
@@ -41,7 +42,7 @@ _WIDER = 2
 """Pixels by which a person is cut out too wide at most."""
 _CHANGED = 0.06
 """Difference, of 1, from which a pixel of the whole is another than that of the place."""
-_KEPT_WEIGHT, _NEW_WEIGHT, _FACE_WEIGHT = 0.1, 2.0, 1.0
+_KEPT_WEIGHT, _NEW_WEIGHT, _FACE_WEIGHT = 0.1, 5.0, 1.0
 """What an error weighs where nothing is drawn, and how much more where hand or plinth is, or a face."""
 
 
@@ -136,19 +137,20 @@ class Collages:
             self._shrunk(mask[:, None]),
             self._shrunk(weight[:, None]),
             self._shrunk(roles),
-            self._words(rows, turned, vary=vary),
+            self._words(rows, turned, blank, vary=vary),
             self._images(rows, vary=vary),
         )
 
     def _shrunk(self, shares: Tensor) -> Tensor:
         return functional.avg_pool2d(shares, self.patches.patch)
 
-    def _words(self, rows: Tensor, turned: Tensor, *, vary: bool) -> Tensor:
+    def _words(self, rows: Tensor, turned: Tensor, blank: Tensor, *, vary: bool) -> Tensor:
         chance = torch.rand(len(rows)) if vary else torch.ones(len(rows))
-        told = (chance < _NO_WORDS + _SHORT).long()
+        silent = torch.where(blank, _BLANK_WORDLESS, _NO_WORDS)
+        told = (chance < silent + _SHORT).long()
         pairs = zip(rows.tolist(), told.tolist(), turned.long().tolist(), strict=True)
         ids = torch.stack([self.layers.ids[row][short, side] for row, short, side in pairs]).long()
-        return torch.where(chance[:, None] < _NO_WORDS, self.layers.empty, ids)
+        return torch.where((chance < silent)[:, None], self.layers.empty, ids)
 
     def _images(self, rows: Tensor, *, vary: bool) -> list[Tensor]:
         features = torch.stack([self.layers.features[row].float() for row in rows.tolist()])

@@ -30,7 +30,8 @@ THINGS: dict[str, Rgb] = {
 }  # fmt: skip
 """Colours of products, clothes and glasses."""
 
-PLINTHS: tuple[Rgb, ...] = ((0.82, 0.80, 0.77), (0.75, 0.56, 0.40), (0.50, 0.52, 0.56), (0.85, 0.66, 0.66))
+PLINTH: Rgb = (0.82, 0.80, 0.77)
+"""One look, round and pale: where nothing says which of several it is, a net draws the mean of them, a smear."""
 
 BOLD_LIPS: Rgb = (0.62, 0.03, 0.09)
 NATURAL_LIPS: Rgb = (0.74, 0.22, 0.22)

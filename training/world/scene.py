@@ -80,11 +80,16 @@ class Scene:
         return self.view not in (View.PORTRAIT, View.PHOTO)
 
 
+_SUN_SIDES = {name: -1 if number % 2 else 1 for number, name in enumerate(NAMES)}
+"""From which side each place is lit, so that whoever knows the place knows where shadows fall. The studio has both."""
+
+
 def _set_place(pic: p.Params, place: WorldPlace, rng: np.random.Generator) -> None:
     light = LIGHTS[place.name]
     pic[p.PLACE] = NAMES.index(place.name)
     pic[p.PLACE_SEED] = (digest_number(f"place {place.seed}") % 10_000) / 10_000
-    pic[p.KEY_AZIMUTH] = rng.choice((-1, 1)) * rng.uniform(0.45, 0.95)
+    either, turn = rng.choice((-1, 1)), rng.uniform(0.45, 0.95)
+    pic[p.KEY_AZIMUTH] = turn * (either if place.name == "studio" else _SUN_SIDES[place.name])
     pic[p.KEY_ELEVATION] = rng.uniform(0.55, 0.85)
     for first, colour in ((p.KEY_R, light.key), (p.FILL_R, light.fill), (p.AMBIENT_R, light.ambient)):
         set_colour(pic, first, colour)
@@ -147,9 +152,9 @@ def _stand_product(pic: p.Params, view: View, rng: np.random.Generator) -> None:
     if view is View.HELD:
         pic[p.HAND] = 1
         return
-    pic[p.PLINTH] = 1 if rng.random() < 0.6 else 2
+    pic[p.PLINTH] = 1
     pic[p.PLINTH_W] = 1.05 * half + 0.10
-    set_colour(pic, p.PLINTH_R, palette.PLINTHS[rng.integers(len(palette.PLINTHS))])
+    set_colour(pic, p.PLINTH_R, palette.PLINTH)
 
 
 def _frame(pic: p.Params, view: View, rng: np.random.Generator) -> None:

@@ -11,7 +11,7 @@ from training.world.kernels.body import body, holding_hand
 from training.world.kernels.compile import kernel
 from training.world.kernels.head import head
 from training.world.kernels.product import product
-from training.world.kernels.sdf import box, cylinder, length3
+from training.world.kernels.sdf import cylinder, length3
 
 CLEAR = 0.6
 """Bounds stand in for what they hold only at this distance, where a soft shadow cannot tell the difference."""
@@ -98,9 +98,7 @@ def _plinth(x: float, y: float, z: float, pic: p.Params) -> float:
     x -= pic[p.PRODUCT_X]
     y += half - top
     z -= pic[p.PRODUCT_Z]
-    if pic[p.PLINTH] < 1.5:
-        return cylinder(x, y, z, pic[p.PLINTH_W], half, 0.05)
-    return box(x, y, z, 0.97 * pic[p.PLINTH_W], half, 0.82 * pic[p.PLINTH_W], 0.05)
+    return cylinder(x, y, z, pic[p.PLINTH_W], half, 0.05)
 
 
 @kernel
