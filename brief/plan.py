@@ -8,7 +8,7 @@ takes part in, or with ``shots_per_product`` few others (:mod:`brief.combination
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -19,7 +19,7 @@ from brief.combinations import combinations_of, shots_of_each
 from brief.formats import RENDITION_FORMATS
 from brief.limits import explained
 from brief.prompts import shot_negative, shot_prompt
-from brief.recipe import RECIPES, key_of, portrait_key, seed_of
+from brief.recipe import RECIPES, portrait_key, seed_of, shot_key
 from brief.types import BundleInfo, Campaign, Environment, Framing, Persona, Product, Shot
 
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {
@@ -167,8 +167,24 @@ def _shot(
 ) -> Shot:
     face = persona.face if persona else None
     who = persona.name if persona else None
-    shot = Shot(
-        key="",
+    prompt = shot_prompt(product, environment, face, framing, campaign.prompt, bundle.words)
+    negative = shot_negative(campaign.negative, face, bundle.words)
+    seed = seed_of(campaign.name, campaign.seed, product.sku, environment.name, who, framing.value, variant)
+    width, height = campaign.width or bundle.width, campaign.height or bundle.height
+    key = shot_key(
+        product=product,
+        environment=environment,
+        portrait=portrait,
+        framing=framing,
+        prompt=prompt,
+        negative=negative,
+        seed=seed,
+        size=(width, height),
+        recipe=RECIPES[campaign.recipe],
+        bundle=bundle.fingerprint,
+    )
+    return Shot(
+        key=key,
         campaign=campaign.name,
         product=product,
         environment=environment,
@@ -176,13 +192,12 @@ def _shot(
         portrait_key=portrait,
         framing=framing,
         variant=variant,
-        prompt=shot_prompt(product, environment, face, framing, campaign.prompt, bundle.words),
-        negative=shot_negative(campaign.negative, face, bundle.words),
-        seed=seed_of(campaign.name, campaign.seed, product.sku, environment.name, who, framing.value, variant),
-        width=campaign.width or bundle.width,
-        height=campaign.height or bundle.height,
+        prompt=prompt,
+        negative=negative,
+        seed=seed,
+        width=width,
+        height=height,
         recipe=campaign.recipe,
         thresholds=campaign.thresholds,
         max_takes=campaign.max_takes,
     )
-    return replace(shot, key=key_of(shot, bundle.fingerprint))

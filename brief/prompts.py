@@ -7,6 +7,7 @@ and what it is asked can never drift apart. Bundles of models of photographs say
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from brief.face_spec import FaceSpec
 from brief.types import Environment, Framing, Product, Shot, Take, Words
@@ -29,8 +30,10 @@ def _who(face: FaceSpec) -> str:
     return with_article(" ".join(filter(None, (face.age_band, _PERSON.get(face.gender_expression or "", "person")))))
 
 
-def _parts(face: FaceSpec) -> list[str]:
-    return [part for part in (*_head(face), *_features(face), *_worn(face), face.notes) if part]
+@lru_cache(maxsize=1024)
+def _parts(face: FaceSpec) -> tuple[str, ...]:
+    """Remembered, since the shots of a campaign share few faces."""
+    return tuple(part for part in (*_head(face), *_features(face), *_worn(face), face.notes) if part)
 
 
 def _head(face: FaceSpec) -> list[str]:

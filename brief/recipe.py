@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
 from typing import Any
 
 from brief.prompts import portrait_prompt
@@ -105,11 +106,15 @@ def digest(value: Any) -> str:
     Raises:
         ValueError: a float that is not finite.
     """
-    text = json.dumps(_canonical(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(_ENCODER.encode(_canonical(value)).encode()).hexdigest()[:32]
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def _canonical(value: Any) -> Any:
+    if value is None or type(value) is str or type(value) is int:  # nearly everything; a plan digests millions
+        return value
     if isinstance(value, float):
         if value != value or value in (float("inf"), float("-inf")):
             raise ValueError(f"{value} cannot be part of a digest")
@@ -168,9 +173,16 @@ def shot_key(
             "negative": negative,
             "seed": seed,
             "size": list(size),
-            "recipe": asdict(recipe),
+            "recipe": _numbers(recipe),
         }
     )
+
+
+@lru_cache
+def _numbers(recipe: Recipe) -> Mapping[str, Any]:
+    """A recipe as it stands in keys, floats as text already."""
+    numbers: Mapping[str, Any] = _canonical(asdict(recipe))
+    return numbers
 
 
 def key_of(shot: Shot, bundle: str) -> str:

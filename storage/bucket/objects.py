@@ -12,9 +12,10 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from brief.types import ImageRef
 from storage.bucket.connection import Connection
@@ -30,7 +31,10 @@ from storage.bucket.errors import (
 )
 from storage.bucket.settings import ObjectSettings
 
+T = TypeVar("T")
 KEYS_PER_PAGE = 1000
+WHOLE_ATTEMPTS = 4
+"""With every tenth transfer damaged, one in ten thousand is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +108,19 @@ class Objects:
             "Metadata": {**(notes or {}), "sha256": sha256},
             "CacheControl": "public, max-age=31536000, immutable",
         }
-        try:
-            self._call("put_object", f"writing {key!r}", **request)
-        except ClientError as error:
-            if code_of(error) in DAMAGED:
-                raise ObjectDiffers(f"writing {key!r}: the bytes were damaged on their way; try again") from error
-            if code_of(error) not in EXISTS:
-                raise refusal(error, f"writing {key!r}", self.settings.where) from error
-        else:
+
+        def write() -> bool:
+            try:
+                self._call("put_object", f"writing {key!r}", **request)
+            except ClientError as error:
+                if code_of(error) in DAMAGED:
+                    raise ObjectDiffers(f"writing {key!r}: the bytes were damaged on their way; try again") from error
+                if code_of(error) not in EXISTS:
+                    raise refusal(error, f"writing {key!r}", self.settings.where) from error
+                return False
+            return True
+
+        if _until_whole(write):
             return Stored(key, sha256, kept=False)
         return self._there_already(key, sha256, keep_first=keep_first)
 
@@ -134,35 +143,24 @@ class Objects:
         """
         doing = f"reading {key!r}"
 
-        def read(client: Any) -> tuple[bytes, str | None]:
-            answer = client.get_object(Bucket=self.settings.bucket, Key=key, ChecksumMode="ENABLED")
-            return answer["Body"].read(), _sha256_of(answer)
+        def answer(client: Any) -> tuple[bytes, str | None]:
+            said = client.get_object(Bucket=self.settings.bucket, Key=key, ChecksumMode="ENABLED")
+            return said["Body"].read(), _sha256_of(said)
+
+        def read() -> bytes:
+            data, stored = self._connection.attempt(answer, doing)
+            expected, found = sha256 or stored, hashlib.sha256(data).hexdigest()
+            if expected and found != expected:
+                raise ObjectDiffers(
+                    f"{key!r} in {self.settings.where} has SHA-256 {found[:12]}, expected {expected[:12]}; "
+                    "restore the object from where it came from, or delete it so that it is made again"
+                )
+            return data
 
         try:
-            data, stored = self._read_twice_if_damaged(read, doing, sha256)
+            return _until_whole(read)
         except ClientError as error:
             raise self._missing_or_refused(error, key, doing) from error
-        expected = sha256 or stored
-        found = hashlib.sha256(data).hexdigest()
-        if expected and found != expected:
-            raise ObjectDiffers(
-                f"{key!r} in {self.settings.where} has SHA-256 {found[:12]}, expected {expected[:12]}; "
-                "restore the object from where it came from, or delete it so that it is made again"
-            )
-        return data
-
-    def _read_twice_if_damaged(
-        self, read: Callable[[Any], tuple[bytes, str | None]], doing: str, sha256: str | None
-    ) -> tuple[bytes, str | None]:
-        """Bytes and what the server says their SHA-256 is; read once more where they do not match, since a byte that
-        flipped on its way is right the next time."""
-        try:
-            data, stored = self._connection.attempt(read, doing)
-        except ObjectDiffers:
-            return self._connection.attempt(read, doing)
-        if hashlib.sha256(data).hexdigest() == (sha256 or stored or hashlib.sha256(data).hexdigest()):
-            return data, stored
-        return self._connection.attempt(read, doing)
 
     def head(self, key: str) -> ObjectFacts | None:
         """What the server knows of an object, or ``None`` where there is none."""
@@ -264,6 +262,17 @@ class Objects:
         """One boto3 operation on the bucket; ``ClientError`` is left to the caller, who knows what it means."""
         bucket = self.settings.bucket
         return self._connection.attempt(lambda client: getattr(client, operation)(Bucket=bucket, **request), doing)
+
+
+def _until_whole(work: Callable[[], T]) -> T:
+    """Run ``work`` again while bytes do not match their digest: one that flipped on its way is right the next time."""
+    again = Retrying(
+        retry=retry_if_exception_type(ObjectDiffers),
+        stop=stop_after_attempt(WHOLE_ATTEMPTS),
+        wait=wait_random_exponential(multiplier=0.1, max=1),
+        reraise=True,
+    )
+    return again(work)
 
 
 def _sha256_of(answer: dict[str, Any]) -> str | None:

@@ -1,0 +1,28 @@
+"""``python -m benchmarks NAME [options]``; what ``make benchmark`` and ``make faults`` call."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+MEASUREMENTS = {
+    "faults": "kill rounds and S3 faults, with what must hold after each",
+}
+"""Name, which is also the module's, and what it measures. Each module has ``main(arguments) -> exit status``."""
+
+
+def main(arguments: list[str]) -> int:
+    """Entry point; the exit status."""
+    if not arguments or arguments[0] not in MEASUREMENTS:
+        print("usage: python -m benchmarks NAME [options]", *_names(), sep="\n", file=sys.stderr)
+        return 2
+    name, *options = arguments
+    return int(import_module(f"benchmarks.{name}").main(options))
+
+
+def _names() -> list[str]:
+    return [f"  {name:<14}{what}" for name, what in MEASUREMENTS.items()]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
