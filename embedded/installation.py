@@ -1,9 +1,13 @@
-"""Make ``.lookbook/venv`` with every package of ``requirements.lock``.
+"""Make ``.lookbook/venv`` with every package of the lock files, each checked against its hash.
 
 Runs under the system's Python before anything is installed, so: standard library only, and nothing of the project.
 
     python3 -m embedded.installation          install what is missing; done in an instant when nothing is
-    python3 -m embedded.installation lock     resolve pyproject.toml's dependencies anew and write requirements.lock
+    python3 -m embedded.installation lock     resolve pyproject.toml's dependencies anew and write the lock files
+
+``requirements.lock`` holds all but torch, which comes in two builds: ``requirements-cpu.lock`` is PyTorch's own small
+one, ``requirements-cuda.lock`` PyPI's with CUDA. ``requirements-cluster.lock`` is what Airflow on several machines
+needs besides.
 """
 
 from __future__ import annotations
@@ -16,19 +20,21 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 LOCK = PROJECT / "requirements.lock"
+TORCH_LOCKS = {"cpu": PROJECT / "requirements-cpu.lock", "cuda": PROJECT / "requirements-cuda.lock"}
+CLUSTER_LOCK = PROJECT / "requirements-cluster.lock"
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 OLDEST = (3, 11)
 
-_LOCK_HEADER = """\
-# Every package the project runs and tests with, pinned. Written by `make lock` from pyproject.toml; don't edit.
-# torch: PyPI's Linux build brings CUDA (some 3 GB). Without a GPU, the small build is taken by
-#   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make setup
-"""
+_HEADER = "# Written by `make lock` from pyproject.toml; don't edit. A package a line, with hashes of its files.\n"
+_ONLY_CUDA = re.compile(r"(torch|triton|nvidia-[\w-]+|cuda-[\w-]+)==")
+_FROM_PIP = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "find-links": "UV_FIND_LINKS"}
+"""Settings of pip's that say where packages are, and uv's variables for them."""
 
 
 class SetupError(Exception):
@@ -36,17 +42,18 @@ class SetupError(Exception):
 
 
 def install(home: Path) -> bool:
-    """Bring ``home/venv`` up to the lock file; false if it already was.
+    """Bring ``home/venv`` up to the lock files; false if it already was.
 
     A stamp with the digest of all that matters is written last. No stamp means an interrupted set-up, and the venv is
-    made anew; another stamp means another lock file, and pip changes what differs.
+    made anew; another stamp means other lock files, and what differs is changed.
 
     Raises:
-        SetupError: Python is too old, has no ``venv``, or pip failed.
+        SetupError: Python is too old, has no ``venv``, or a package cannot be had or is not the one that was locked.
     """
     venv, stamp = home / "venv", home / "venv" / "installed"
     with _alone(home):
-        wanted = _fingerprint(venv)
+        torch = TORCH_LOCKS[_torch_build()]
+        wanted = _fingerprint(venv, torch)
         works = _runs(venv)
         if works and stamp.exists() and stamp.read_text() == wanted:
             return False
@@ -54,25 +61,56 @@ def install(home: Path) -> bool:
             print(f"set-up: making {venv}", flush=True)
             _make_venv(venv)
         stamp.unlink(missing_ok=True)
-        print(f"set-up: installing {LOCK.name} (some minutes the first time)", flush=True)
-        _pip(venv, "install", "--quiet", "--progress-bar", "off", "-r", str(LOCK))
-        _pip(venv, "check")
+        print(f"set-up: installing {LOCK.name} and {torch.name} (some minutes the first time)", flush=True)
+        _install_packages(venv, torch)
         stamp.write_text(wanted)
     return True
 
 
-def lock() -> None:
-    """Resolve the dependencies of ``pyproject.toml`` in a fresh venv and write what came of it to the lock file."""
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
-    wanted = project["dependencies"] + [each for group in project["optional-dependencies"].values() for each in group]
+def lock(home: Path) -> None:
+    """Resolve the dependencies of ``pyproject.toml`` anew and write the lock files; versions that still fit stay.
+
+    Raises:
+        SetupError: nothing is installed yet, the dependencies contradict each other, or an index cannot be reached.
+    """
+    venv = home / "venv"
+    extras = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    known = "".join(path.read_text() for path in (LOCK, CLUSTER_LOCK, TORCH_LOCKS["cuda"]) if path.exists())
+    everything = _resolve(venv, PROJECT / "pyproject.toml", known, list(extras))
+    here = _resolve(venv, PROJECT / "pyproject.toml", "\n".join(everything.values()), [*extras.keys() - {"cluster"}])
+    cuda = {name for name, line in everything.items() if _ONLY_CUDA.match(line)}
+    _write(LOCK, [everything[name] for name in here if name not in cuda])
+    _write(TORCH_LOCKS["cuda"], [everything[name] for name in everything if name in cuda])
+    _write(CLUSTER_LOCK, [line for name, line in everything.items() if name not in here])
+    _lock_cpu_torch(venv, everything["torch"].split()[0] + "+cpu")
+
+
+def _lock_cpu_torch(venv: Path, pin: str) -> None:
+    """PyPI does not have this build, and its index is asked only when the version has changed."""
+    path = TORCH_LOCKS["cpu"]
+    if path.exists() and f"\n{pin} " in path.read_text():
+        return
     with tempfile.TemporaryDirectory() as folder:
-        venv = Path(folder) / "venv"
-        _make_venv(venv)
-        _pip(venv, "install", "--quiet", "--constraint", str(LOCK) if LOCK.exists() else "/dev/null", *wanted)
-        _pip(venv, "check")
-        frozen = subprocess.run([_python(venv), "-m", "pip", "freeze"], check=True, capture_output=True, text=True)
-    pins = re.sub(r"\+cpu$", "", frozen.stdout, flags=re.MULTILINE)
-    LOCK.write_text(_LOCK_HEADER + pins)
+        wanted = Path(folder) / "torch.in"
+        wanted.write_text(pin)
+        _write(path, list(_resolve(venv, wanted, "", [], "--no-deps", "--default-index", CPU_INDEX).values()))
+
+
+def _resolve(venv: Path, source: Path, known: str, extras: list[str], *options: str) -> dict[str, str]:
+    """Lines of a lock file by package, for every Python from :data:`OLDEST` on; ``known`` are preferred versions."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "lock.txt"
+        result.write_text(known)
+        chosen = [word for extra in sorted(extras) for word in ("--extra", extra)]
+        form = ["--quiet", "--generate-hashes", "--no-annotate", "--no-header", "-o", str(result)]
+        pythons = ["--universal", "--python-version", ".".join(map(str, OLDEST))]
+        _uv(venv, "pip", "compile", str(source), *chosen, *pythons, *form, *options)
+        lines = re.sub(r" *\\\n +", " ", result.read_text()).splitlines()
+    return {line.partition("==")[0]: line for line in lines if "==" in line}
+
+
+def _write(path: Path, lines: list[str]) -> None:
+    path.write_text(_HEADER + "".join(f"{line}\n" for line in lines))
 
 
 @contextmanager
@@ -85,19 +123,40 @@ def _alone(home: Path) -> Iterator[None]:
         yield
 
 
-def _fingerprint(venv: Path) -> str:
-    """Digest of the lock file, the Python and the place: a venv cannot be moved."""
-    parts = (LOCK.read_bytes(), sys.version.encode(), os.fsencode(venv))
+def _torch_build() -> str:
+    """``LOOKBOOK_TORCH``, else ``cuda`` where NVIDIA's driver is, else ``cpu``, which saves some gigabytes."""
+    wanted = os.environ.get("LOOKBOOK_TORCH") or ("cuda" if Path("/proc/driver/nvidia/version").exists() else "cpu")
+    if wanted not in TORCH_LOCKS:
+        raise SetupError(f"LOOKBOOK_TORCH is {wanted!r}; say one of {', '.join(TORCH_LOCKS)}, or leave it out")
+    return wanted
+
+
+def _fingerprint(venv: Path, torch: Path) -> str:
+    """Digest of the lock files, the project's commands, the Python and the place: a venv cannot be moved."""
+    files = (LOCK, torch, PROJECT / "pyproject.toml")
+    parts = (*(path.read_bytes() for path in files), sys.version.encode(), os.fsencode(venv))
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
-def _python(venv: Path) -> str:
-    return str(venv / "bin" / "python")
+def _install_packages(venv: Path, torch: Path) -> None:
+    """pip fetches uv and torch, whose place the user's own configuration of pip may name; uv installs all at once."""
+    with tempfile.TemporaryDirectory() as folder:
+        uv_only = Path(folder) / "uv.lock"
+        uv_only.write_text("".join(line + "\n" for line in LOCK.read_text().splitlines() if line.startswith("uv==")))
+        _pip(venv, "install", "--no-deps", "--require-hashes", "--requirement", str(uv_only))
+        wheels = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--dest", folder]
+        if torch is TORCH_LOCKS["cpu"]:
+            wheels += ["--extra-index-url", CPU_INDEX, "--retries", "1"]
+            _pip(venv, "download", *wheels, "--requirement", str(torch))
+        locks = ["--requirement", str(LOCK), "--requirement", str(torch)]
+        checked = ["--quiet", "--no-deps", "--require-hashes", "--compile-bytecode"]
+        _uv(venv, "pip", "install", *checked, *locks, wheels=folder)
+    _uv(venv, "pip", "check", "--quiet")
 
 
 def _runs(venv: Path) -> bool:
     try:
-        return subprocess.run([_python(venv), "-m", "pip", "--version"], capture_output=True).returncode == 0
+        return subprocess.run([venv / "bin" / "python", "-m", "pip", "--version"], capture_output=True).returncode == 0
     except OSError:
         return False
 
@@ -110,9 +169,33 @@ def _make_venv(venv: Path) -> None:
 
 
 def _pip(venv: Path, *arguments: str) -> None:
-    command = [_python(venv), "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments]
-    if subprocess.run(command).returncode:
-        raise SetupError("pip failed, see above; what is already there is kept, so just run it again when mended")
+    quiet = ["--disable-pip-version-check", "--no-input", "--quiet", "--progress-bar", "off"]
+    _finished([str(venv / "bin" / "python"), "-m", "pip", arguments[0], *quiet, *arguments[1:]], "pip", os.environ)
+
+
+def _uv(venv: Path, *arguments: str, wheels: str = "") -> None:
+    """Run uv, which looks into the folder ``wheels`` too."""
+    uv = venv / "bin" / "uv"
+    if not uv.exists():
+        raise SetupError("nothing is installed yet; run `make setup` first")
+    environment = {**_places(venv), **os.environ, "VIRTUAL_ENV": str(venv)}
+    environment["UV_FIND_LINKS"] = ",".join(filter(None, (wheels, environment.get("UV_FIND_LINKS"))))
+    _finished([str(uv), *arguments], "uv", environment)
+
+
+def _places(venv: Path) -> dict[str, str]:
+    """Where pip has been told to look for packages, in uv's words; a company's mirror is named there."""
+    listed = subprocess.run([venv / "bin" / "python", "-m", "pip", "config", "list"], capture_output=True, text=True)
+    said = dict(re.findall(r"^(?:global|install|:env:)\.([\w-]+)='(.*)'$", listed.stdout, re.M))
+    said["find-links"] = said.get("find-links", "").replace(" ", ",")
+    places = {theirs: said[ours] for ours, theirs in _FROM_PIP.items() if said.get(ours)}
+    # Any index may have a locked file: its hash tells that it is the right one.
+    return {**places, "UV_INDEX_STRATEGY": "unsafe-best-match"}
+
+
+def _finished(command: list[str], name: str, environment: Mapping[str, str]) -> None:
+    if subprocess.run(command, env=environment).returncode:
+        raise SetupError(f"{name} failed, see above; what is already there is kept, so just run it again when mended")
 
 
 def main(arguments: list[str]) -> int:
@@ -120,11 +203,12 @@ def main(arguments: list[str]) -> int:
     if sys.version_info < OLDEST:
         print(f"set-up: Python {sys.version.split()[0]} is too old, 3.11 or newer is needed", file=sys.stderr)
         return 1
+    home = Path(os.environ.get("LOOKBOOK_HOME") or PROJECT / ".lookbook")
     try:
         if arguments == ["lock"]:
-            lock()
+            lock(home)
         else:
-            install(Path(os.environ.get("LOOKBOOK_HOME") or PROJECT / ".lookbook"))
+            install(home)
     except SetupError as error:
         print(f"set-up: {error}", file=sys.stderr)
         return 1

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from embedded.airflow_settings import airflow_environment
 from embedded.home import PROJECT, open_home
@@ -40,3 +43,30 @@ def test_secrets_have_no_defaults_and_stand_in_the_example() -> None:
 def test_only_airflows_page_is_published_and_only_here(compose: Any) -> None:
     published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
     assert published == {"airflow-apiserver": ["${AIRFLOW_BIND:-127.0.0.1:8080}:8080"]}
+
+
+@pytest.mark.parametrize(("image", "others"), [("airflow", "cluster"), ("generation", "cuda")])
+def test_no_package_of_an_image_misses_another(image: str, others: str) -> None:
+    text = (PROJECT / "Dockerfile").read_text()
+    (not_here,) = re.findall(r'^ENV NOT_HERE="(.*)"$', text, re.MULTILINE)
+    stage = text.partition(f"FROM base AS {image}")[2]
+    (pattern,) = re.findall(r'grep -vE "(.*)"', stage.partition("FROM")[0])
+    left_out = re.compile(pattern.replace("$NOT_HERE", not_here))
+    lines = (PROJECT / "requirements.lock").read_text().splitlines()[1:]
+    kept = {_package(line) for line in lines if not left_out.match(line)}
+    there = kept | {_package(line) for line in (PROJECT / f"requirements-{others}.lock").read_text().splitlines()[1:]}
+    missing = {f"{name}: {each}" for name in kept for each in _needs(name) if each not in there}
+    assert missing == set()
+
+
+def _package(line: str) -> str:
+    return canonicalize_name(line.partition("==")[0])
+
+
+def _needs(name: str) -> set[str]:
+    """Packages that ``name`` cannot do without; none for one that is not installed here, which only others need."""
+    try:
+        wanted = [Requirement(each) for each in requires(name) or ()]
+    except PackageNotFoundError:
+        return set()
+    return {canonicalize_name(each.name) for each in wanted if not each.marker or each.marker.evaluate({"extra": ""})}
