@@ -1,7 +1,7 @@
 """The dimensions of a scorecard: what each says when it is low, and what the next take does about it.
 
 The one list. ``generation/score`` measures under these names, bundles and campaigns set thresholds under them, and
-``pipeline/verdict.py`` judges by them.
+``pipeline/judge.py`` judges by them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from brief.recipe import Recipe
+from brief.types import Finding, Reason, Scorecard
 
 Changes = Mapping[str, float]
 """Numbers of the recipe that the next take uses instead."""
@@ -34,6 +35,8 @@ class Dimension:
         kept: whether a take with these numbers keeps the very pixels that are measured, so that no further take with
             them can do better.
         of_person: it is measured only where a person is shown.
+        needed: no take is accepted of which this is not known, whatever the thresholds are: pictures of nothing pass
+            all the others.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Dimension:
     remedy: Callable[[Recipe], Changes] = _nothing
     kept: Callable[[Recipe], bool] = _never
     of_person: bool = False
+    needed: bool = False
 
 
 def _keep_product(recipe: Recipe) -> Changes:
@@ -84,7 +88,7 @@ DIMENSIONS = (
         _keep_product,
         kept=lambda recipe: recipe.product_keep >= 1,
     ),
-    Dimension("prompt", "the picture does not show what was asked in words", _more_guidance),
+    Dimension("prompt", "the picture does not show what was asked in words", _more_guidance, needed=True),
     Dimension(
         "environment",
         "the place is not the environment's",
@@ -98,6 +102,7 @@ DIMENSIONS = (
         _more_of_the_face,
         kept=lambda recipe: recipe.face_keep >= 1,
         of_person=True,
+        needed=True,
     ),
     Dimension(
         "features",
@@ -120,3 +125,32 @@ def unknown(names: Iterable[str]) -> str | None:
     if not strange:
         return None
     return f"threshold {strange[0]!r} is of no dimension; there are {', '.join(BY_NAME)}"
+
+
+def sentences(card: Scorecard) -> tuple[str, ...]:
+    """A scorecard's findings in words, for whoever has to decide."""
+    return tuple(sentence(finding) for finding in card.findings)
+
+
+def sentence(finding: Finding) -> str:
+    """A finding in words: "product 0.41 is below 0.60: the packshot's colours and shape are not met"."""
+    name = finding.dimension
+    if finding.reason is Reason.LOW:
+        return f"{name} {_compared(finding.value, finding.threshold)}: {_meaning(name)}"
+    if finding.reason is Reason.UNAVAILABLE:
+        return f"{name} is unavailable: {finding.why or 'nothing measures it'}"
+    if finding.reason is Reason.UNCALIBRATED:
+        return finding.why or "the thresholds are not calibrated, so a person decides"
+    return finding.why
+
+
+def _meaning(name: str) -> str:
+    return BY_NAME[name].low if name in BY_NAME else "it is low"
+
+
+def _compared(value: float | None, limit: float | None) -> str:
+    """The two numbers with as many digits as it takes to tell them apart."""
+    if value is None or limit is None:
+        return "is low"
+    digits = next((digits for digits in (2, 3, 4) if f"{value:.{digits}f}" != f"{limit:.{digits}f}"), 6)
+    return f"{value:.{digits}f} is below {limit:.{digits}f}"

@@ -203,19 +203,78 @@ class Take:
 
 
 @dataclass(frozen=True, slots=True, config=CONFIG)
-class Scorecard:
-    """A take's score per dimension (each 0 to 1, higher is better), the verdict and its reasons in words.
+class Threshold:
+    """What one dimension must reach: at or above ``accept`` it is good, from ``review`` a person decides."""
+
+    accept: Share
+    review: Share
+
+
+@dataclass(frozen=True, slots=True, config=CONFIG)
+class Measurements:
+    """What the generation service measured of a take's picture; no judgement.
 
     Attributes:
-        low: dimensions below their threshold, of which a further take may cure some.
+        values: per dimension of :mod:`brief.dimensions` that could be measured, 0 to 1, higher is better.
         unavailable: dimensions that could not be measured, and why.
+        kept: dimensions whose pixels are the packshot's, the photo's or the portrait's own, checked to be so: there is
+            nothing to measure, since no take can differ in them.
+        scorers: fingerprint of what measured; empty where nobody noted it.
     """
 
-    values: Mapping[str, float]
-    verdict: Verdict
-    reasons: tuple[str, ...] = ()
-    low: tuple[str, ...] = ()
+    values: Mapping[str, float] = field(default_factory=dict)
     unavailable: Mapping[str, str] = field(default_factory=dict)
+    kept: tuple[str, ...] = ()
+    scorers: str = ""
+
+
+class Reason(StrEnum):
+    """Why a take is not simply accepted."""
+
+    LOW = "low"
+    """A dimension is below its threshold."""
+    UNAVAILABLE = "unavailable"
+    """A dimension that must be known was not measured."""
+    UNCALIBRATED = "uncalibrated"
+    """Nobody knows yet what the scores of these models mean."""
+    EARLIER = "earlier"
+    """A sentence of a scorecard that was judged before findings were data."""
+
+
+@dataclass(frozen=True, slots=True, config=CONFIG)
+class Finding:
+    """One reason of a verdict, as data; :func:`brief.dimensions.sentence` puts it into words.
+
+    Attributes:
+        dimension: of :mod:`brief.dimensions`; empty for a reason that concerns the whole take.
+        value, threshold: of what is low; the threshold is the lower one where the value is below both.
+        why: of what is unavailable.
+    """
+
+    reason: Reason
+    dimension: str = ""
+    value: float | None = None
+    threshold: float | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, config=CONFIG)
+class Scorecard:
+    """A take's measurements as they were judged last: the verdict, and what was found wrong."""
+
+    measured: Measurements
+    verdict: Verdict
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def values(self) -> Mapping[str, float]:
+        """Per measured dimension, 0 to 1."""
+        return self.measured.values
+
+    @property
+    def low(self) -> tuple[str, ...]:
+        """Dimensions below their threshold, of which a further take may cure some."""
+        return tuple(each.dimension for each in self.findings if each.reason is Reason.LOW)
 
 
 @dataclass(frozen=True, slots=True, config=CONFIG)
@@ -250,7 +309,9 @@ class BundleInfo:
     Attributes:
         width, height: the models' own picture size in pixels.
         stand_in: the weights are random.
-        thresholds: per dimension of the scorecard, its ``accept`` and ``review``.
+        thresholds: per dimension of the scorecard.
+        calibrated: from how many labelled takes the thresholds were made; 0 for starting values.
+        scorers: fingerprint of what measures takes beside it; empty where that is not known.
         recipe: the numbers by which the bundle departs from the named presets.
         words: what its models want to be told besides.
     """
@@ -262,9 +323,11 @@ class BundleInfo:
     licence: str
     commercial: bool
     stand_in: bool
-    thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    thresholds: Mapping[str, Threshold] = field(default_factory=dict)
     recipe: Mapping[str, float] = field(default_factory=dict)
     words: Words = field(default_factory=Words)
+    calibrated: int = 0
+    scorers: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from brief.recipe import digest
 from generation.bundle.card import BundleError, read_card
 from generation.bundle.load import Bundle, load
 from generation.painter import Painter
 from generation.painters.stable_diffusion.clip import BundleClip
 from generation.painters.stable_diffusion.painter import StableDiffusion
 from generation.score.face_reader import load_reader
-from generation.score.scoring_models import ScoringModels
+from generation.score.scoring_models import MEASURES_VERSION, ScoringModels
 from generation.vision.models import VisionModels
 
 
@@ -51,6 +52,7 @@ class Models:
             scoring=ScoringModels(
                 clip=BundleClip.of(painter),
                 face_reader=load_reader(bundle.folder / reader, bundle.device) if reader else None,
+                fingerprint=digest(["scorers", MEASURES_VERSION, bundle.card.fingerprint]),
             ),
             vision=vision,
         )

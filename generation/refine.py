@@ -6,7 +6,7 @@ packshot and the photo themselves, so that no step can invent it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from PIL import Image, ImageFilter
@@ -17,7 +17,7 @@ from generation.scene.light import match_light
 from generation.scene.material import Material, Result
 from generation.scene.regions import to_mask
 from generation.scene.scene import Scene, delivered_scene, drawn_scene, put_back
-from generation.score.scorecard import measure
+from generation.score.measure import measure
 
 _SHARPEN = ImageFilter.UnsharpMask(radius=1.0, percent=60, threshold=2)
 _WORSE_BY = 0.02
@@ -35,7 +35,7 @@ class Draft:
     scene: Scene
     drawn: Scene
     best: Image.Image
-    values: dict[str, float]
+    values: Mapping[str, float]
     notes: tuple[str, ...]
 
 
@@ -64,7 +64,7 @@ def begin(models: Models, material: Material) -> Draft:
     best = put_back(composed.resize(scene.size, Image.Resampling.LANCZOS), scene)
     grown = scene.size[0] * scene.size[1] > composed.width * composed.height
     notes = (f"size: enlarged from {composed.width} x {composed.height}",) if grown else ()
-    values, _ = measure(models.scoring, models.painter.card, scene, best)
+    values = measure(models.scoring, models.painter.card, scene, best).values
     return Draft(scene, drawn, best, values, notes)
 
 
@@ -73,14 +73,14 @@ def _better(models: Models, name: str, draft: Draft, made: Image.Image | None) -
     if made is None:
         return draft
     made = put_back(made, draft.scene)
-    values, _ = measure(models.scoring, models.painter.card, draft.scene, made)
+    values = measure(models.scoring, models.painter.card, draft.scene, made).values
     fell = _what_fell(draft.values, values)
     if fell:
         return replace(draft, notes=(*draft.notes, f"{name}: kept the picture before, {fell}"))
     return replace(draft, best=made, values=values, notes=(*draft.notes, f"{name}: done"))
 
 
-def _what_fell(before: dict[str, float], after: dict[str, float]) -> str:
+def _what_fell(before: Mapping[str, float], after: Mapping[str, float]) -> str:
     """In words, why the picture before is the better one; empty if it is not.
 
     The mean may not fall, and no dimension by more than a little: one may not pay for another.

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import torch
 
-from brief.types import Persona
+from brief.types import BundleInfo, Persona
 from generation.bundle.card import BundleCard
 from generation.compose import compose_pictures, lay_out
 from generation.counts import Counts
@@ -25,7 +25,7 @@ from generation.models import Models
 from generation.refine import Draft, begin, refine_pictures
 from generation.scene.material import Material, Result
 from generation.scene.scene import Scene
-from generation.score.scorecard import score_picture
+from generation.score.measure import score_picture
 
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -53,6 +53,11 @@ class Studio:
     def card(self) -> BundleCard:
         """What the bundle says of itself."""
         return self._models.painter.card
+
+    @property
+    def info(self) -> BundleInfo:
+        """What callers are told of the bundle and of what measures its pictures."""
+        return replace(self.card.info, scorers=self._models.scoring.fingerprint)
 
     @property
     def device(self) -> torch.device:
@@ -94,7 +99,7 @@ class Studio:
                 yield from self._together("refine", drafts, lambda draft: draft.scene.material.key, self._refine)
 
     def score(self, takes: Sequence[Material]) -> Iterator[Result]:
-        """The scorecard of each take; ``picture`` is the refined one."""
+        """The measurements of each take; ``picture`` is the refined one."""
         yield from self._each("score", takes, self._score)
 
     def _score(self, material: Material) -> Result:

@@ -10,12 +10,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from pydantic import TypeAdapter
 
+from brief.dimensions import sentences
 from brief.recipe import recipe_on
-from brief.types import ImageRef, MadeBy, Publication, Shot, Take
+from brief.types import ImageRef, MadeBy, Publication, Scorecard, Shot, Take
 from storage.bucket import keys as object_keys
 from storage.catalog.records import TakeRecord
 
@@ -73,7 +75,7 @@ def manifest(shot: Shot, record: TakeRecord, master: PublishedFile, renditions: 
         "shot": _SHOT.dump_python(shot, mode="json"),
         "portrait": object_keys.portrait(shot.portrait_key) if shot.portrait_key else None,
         "take": asdict(take),
-        "scorecard": asdict(record.scorecard) if record.scorecard else None,
+        "scorecard": _judged(record.scorecard) if record.scorecard else None,
         "seconds": dict(record.seconds),
         "recipe": {
             "name": shot.recipe,
@@ -89,6 +91,16 @@ def manifest(shot: Shot, record: TakeRecord, master: PublishedFile, renditions: 
         "publisher": {"lookbook": _lookbook_version(), "pillow": version("pillow")},
     }
     return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False).encode()
+
+
+def _judged(card: Scorecard) -> dict[str, Any]:
+    return {
+        **asdict(card.measured),
+        "verdict": card.verdict.value,
+        "low": list(card.low),
+        "findings": [asdict(each) for each in card.findings],
+        "reasons": list(sentences(card)),
+    }
 
 
 def read_manifest(manifest_ref: ImageRef, data: bytes) -> tuple[Publication, Take]:

@@ -16,12 +16,14 @@ from typing import Any
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
+from brief.dimensions import sentences
 from brief.formats import RENDITION_FORMATS, RenditionFormat
 from brief.images import ImageRefused, read_image
 from brief.types import ImageRef, Publication, Rendition, Shot, Take, Verdict
+from pipeline.judge import best_take
 from pipeline.provenance import ManifestDamaged, PublishedFile, manifest, read_manifest, xmp_packet
 from pipeline.run import Run
-from pipeline.stages import best_take, is_whole
+from pipeline.stages import is_whole
 from storage.bucket import keys as object_keys
 from storage.bucket.errors import ObjectDiffers, ObjectMissing
 from storage.bucket.objects import Objects
@@ -162,7 +164,7 @@ def _settle(run: Run, shot: Shot, takes: Sequence[TakeRecord], renditions: Seque
     if best is None or best.scorecard is None:
         run.catalog.record_failure(shot.key, "publish", "no take of it was scored; run the campaign again")
         return ShotState.FAILED
-    verdict, reasons = best.scorecard.verdict, best.scorecard.reasons
+    verdict, reasons = best.scorecard.verdict, sentences(best.scorecard)
     if turned_down and best.decision is None:
         verdict, reasons = Verdict.REVIEW, (ASKED_FOR, *reasons)
     if verdict is Verdict.ACCEPT or best.decision is Decision.APPROVE:

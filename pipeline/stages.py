@@ -13,20 +13,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
-from pydantic import TypeAdapter
-
 from brief.recipe import recipe_on, take
-from brief.types import ImageRef, Persona, Scorecard, Shot, Take, Verdict
-from generation.score.verdict import SEVERITY, can_improve, suggest_changes
+from brief.types import BundleInfo, ImageRef, Persona, Shot, Take
+from pipeline.judge import best_take, judge_take, suggest_changes, wants_retake
 from pipeline.run import Run
 from pipeline.stage_job import run_stage
 from service.jobs import ItemResult, Stage
 from storage.bucket.errors import ObjectDiffers, ObjectMissing
 from storage.catalog.records import StageOutput, TakeRecord
-from storage.catalog.tables import Decision, ShotState
+from storage.catalog.tables import ShotState
 
 _LOG = logging.getLogger(__name__)
-_SCORECARD = TypeAdapter(Scorecard)
 _READS = {Stage.REFINE: Stage.COMPOSE, Stage.SCORE: Stage.REFINE}
 """The stage whose picture a stage reads."""
 
@@ -109,8 +106,20 @@ def refine(run: Run, keys: Sequence[str]) -> list[str]:
 
 
 def score(run: Run, keys: Sequence[str]) -> list[str]:
-    """Score the current take of each shot."""
+    """Measure the current take of each shot, also what other scorers measured before, and judge it."""
     return _make(run, Stage.SCORE, _current(run, keys))
+
+
+def measure_again(run: Run, keys: Sequence[str]) -> list[str]:
+    """Measure all scored takes of these shots that other scorers measured than those of today."""
+    takes = run.catalog.takes(keys)
+    scored = [
+        Current(shot, record.take, record)
+        for shot in run.catalog.shots(keys)
+        for record in takes[shot.key]
+        if record.scorecard is not None
+    ]
+    return _make(run, Stage.SCORE, scored)
 
 
 def retake(run: Run, keys: Sequence[str]) -> list[str]:
@@ -136,23 +145,6 @@ def _with_best_picture(run: Run, keys: Sequence[str]) -> list[str]:
     current = [Current(shot, record.take, record) for shot, record in best.values() if record]
     made = set(_make(run, Stage.REFINE, current))
     return [key for key in keys if key in made or best[key][1] is None]
-
-
-def best_take(takes: Sequence[TakeRecord]) -> TakeRecord | None:
-    """The take that a person approved; else the scored take with the best verdict, and among equals with the highest
-    mean score. Never one that a person turned down."""
-    scored = [each for each in takes if each.scorecard is not None and not each.rejected]
-    return min(scored, key=_rank) if scored else None
-
-
-def _rank(record: TakeRecord) -> tuple[bool, int, float]:
-    card = record.scorecard
-    if card is None:
-        raise ValueError(f"take {record.take.key} has no scorecard")
-    approved = record.decision is Decision.APPROVE
-    # What would be retaken and what is for review are both for a person once no take is left: the better one is shown.
-    verdict = Verdict.REVIEW if card.verdict is Verdict.RETAKE else card.verdict
-    return not approved, SEVERITY.index(verdict), -sum(card.values.values()) / max(1, len(card.values))
 
 
 def _current(run: Run, keys: Sequence[str]) -> list[Current]:
@@ -182,19 +174,19 @@ def _to_retake(run: Run, keys: Sequence[str], numbers: Mapping[str, float]) -> l
         card = each.record.scorecard if each.record else None
         if each.record is None or card is None:
             found.append(each)
-        elif card.verdict in (Verdict.RETAKE, Verdict.REJECT) and each.take.number < each.shot.max_takes:
+        elif each.take.number < each.shot.max_takes:
             used = recipe_on(numbers, each.shot.recipe, each.take.changes)
-            if not can_improve(card, used):
-                continue
-            changes = {**each.take.changes, **suggest_changes(card, used)}
-            found.append(_next(each.shot, each.record, changes))
+            if wants_retake(card, used):
+                changes = {**each.take.changes, **suggest_changes(card, used)}
+                found.append(_next(each.shot, each.record, changes))
     return found
 
 
 def _make(run: Run, stage: Stage, current: Sequence[Current]) -> list[str]:
     """Run a stage on what lacks its output, after the stage before on what lacks that; returns the shots that have it
     now."""
-    todo = {each.take.key: each for each in current if not _is_done(run, stage, each)}
+    bundle = run.catalog.calibrated(run.service.bundle()) if stage is Stage.SCORE else None
+    todo = {each.take.key: each for each in current if not _is_done(run, stage, each, bundle)}
     ready = _inputs(run, stage, list(todo.values()))
     failed = {each.shot.key for each in todo.values()} - ready
 
@@ -204,7 +196,7 @@ def _make(run: Run, stage: Stage, current: Sequence[Current]) -> list[str]:
             failed.add(each.shot.key)
             run.catalog.record_failure(each.shot.key, stage.value, result.error)
         else:
-            _record_output(run, stage, each, result)
+            _record_output(run, stage, each, result, bundle)
 
     items = {key: {"shot": each.shot, "take": each.take} for key, each in todo.items() if each.shot.key in ready}
     lost = any(each.output(stage) for each in todo.values())
@@ -212,10 +204,11 @@ def _make(run: Run, stage: Stage, current: Sequence[Current]) -> list[str]:
     return [each.shot.key for each in current if each.shot.key not in failed]
 
 
-def _is_done(run: Run, stage: Stage, each: Current) -> bool:
-    if stage is Stage.SCORE:
-        return each.record is not None and each.record.scorecard is not None
-    return is_whole(run, each.output(stage))
+def _is_done(run: Run, stage: Stage, each: Current, bundle: BundleInfo | None) -> bool:
+    if bundle is None:
+        return is_whole(run, each.output(stage))
+    card = each.record.scorecard if each.record else None
+    return card is not None and card.measured.scorers == bundle.scorers
 
 
 def _inputs(run: Run, stage: Stage, todo: Sequence[Current]) -> set[str]:
@@ -227,12 +220,12 @@ def _inputs(run: Run, stage: Stage, todo: Sequence[Current]) -> set[str]:
     return set(_make(run, _READS[stage], todo))
 
 
-def _record_output(run: Run, stage: Stage, each: Current, result: ItemResult) -> None:
+def _record_output(run: Run, stage: Stage, each: Current, result: ItemResult, bundle: BundleInfo | None) -> None:
     if result.object is None or result.sha256 is None:
         return
     output = _output(result, result.object, result.sha256)
-    if stage is Stage.SCORE and result.scorecard is not None:
-        run.catalog.record_scorecard(each.take.key, _SCORECARD.validate_python(result.scorecard), output)
+    if bundle is not None and result.measured is not None:
+        run.catalog.record_scorecard(each.take.key, judge_take(result.measured, each.shot, bundle), output)
     else:
         run.catalog.record_output(each.take, stage, output)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from pipeline.plan import RunPlan, Shard, cut
@@ -22,7 +23,7 @@ def take_up(run: Run, planned: RunPlan, asked: Mapping[str, Any]) -> None:
     """
     keys = [key for shard in planned.shards for key in shard.keys]
     rejected = [key for key, state in run.catalog.states(keys).items() if state is ShotState.REJECTED]
-    limits = {name: dict(each) for name, each in run.service.bundle().thresholds.items()}
+    limits = {name: asdict(each) for name, each in run.service.bundle().thresholds.items()}
     with run.catalog.begin() as session:
         runs.record_run(session, run.id, asked, {"problems": dict(planned.problems), "thresholds": limits}, keys)
         decisions.open_next_takes(session, rejected)

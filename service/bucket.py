@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import logging
-from collections.abc import Mapping
-from dataclasses import asdict
 from functools import lru_cache
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from brief.types import MadeBy, Shot, Take
-from generation.bundle.card import BundleCard
+from brief.types import MadeBy, Measurements, Shot, Take
 from generation.scene.material import Material, Result
-from generation.score.verdict import judge, thresholds_for
 from service.items import FaceItem, Item, TakeItem
 from service.jobs import ItemResult, Stage
 from storage.bucket import keys as object_keys
@@ -25,7 +19,7 @@ from storage.bucket.objects import ObjectFacts, Objects
 
 _LOG = logging.getLogger(__name__)
 _MADE_BY = "made-by"
-_MAKER = TypeAdapter(MadeBy)
+_MAKER, _MEASURED = TypeAdapter(MadeBy), TypeAdapter(Measurements)
 _REMEMBERED = 16
 """Packshots, photos and portraits that are kept in memory: the items of a shard share many of them."""
 
@@ -33,9 +27,8 @@ _REMEMBERED = 16
 class Bucket:
     """The objects that stages read and write."""
 
-    def __init__(self, objects: Objects, bundle: BundleCard, made_by: MadeBy) -> None:
+    def __init__(self, objects: Objects, made_by: MadeBy) -> None:
         self._objects = objects
-        self._bundle = bundle
         self._made_by = made_by
         self._notes = {_MADE_BY: _MAKER.dump_json(made_by, ensure_ascii=True).decode()}
         self._input = lru_cache(maxsize=_REMEMBERED)(objects.get)
@@ -45,7 +38,7 @@ class Bucket:
         if isinstance(item, FaceItem) and item.persona.portrait is not None:
             brought = item.persona.portrait
             return ItemResult(item.key, brought.key, brought.sha256, kept=True)
-        key = _output(stage, item)
+        key = self._output(stage, item)
         facts = self._objects.head(key)
         if facts is None:
             return None
@@ -54,13 +47,13 @@ class Bucket:
             return ItemResult(item.key, key, sha256, kept=True, made_by=_noted(facts))
         try:
             data = self._objects.get(key)
-            card = self._judged_again(json.loads(data), item)
-        except (ObjectDiffers, ValueError, LookupError, TypeError, AttributeError) as error:
-            _LOG.warning("%s: the scorecard %r is damaged (%s) and measured again", item.name, key, error)
+            measured = _MEASURED.validate_json(data)
+        except (ObjectDiffers, ValidationError) as error:
+            _LOG.warning("%s: the measurements %r are damaged (%s) and made again", item.name, key, error)
             self._objects.delete(key)
             return None
         sha256 = hashlib.sha256(data).hexdigest()
-        return ItemResult(item.key, key, sha256, kept=True, scorecard=card, made_by=_noted(facts))
+        return ItemResult(item.key, key, sha256, kept=True, measured=measured, made_by=_noted(facts))
 
     def fetch(self, stage: Stage, item: TakeItem) -> Material:
         """The images that a stage needs, as files' bytes, each verified by its SHA-256.
@@ -83,24 +76,20 @@ class Bucket:
         """Write what the studio made; what another run wrote first under the same key stays."""
         if result.error is not None:
             return ItemResult(item.key, seconds=result.seconds, error=result.error)
-        key = _output(stage, item)
-        card = asdict(result.scorecard) if result.scorecard else None
-        if card is not None:
-            data = json.dumps(card, sort_keys=True, ensure_ascii=False, indent=1).encode()
-        else:
-            data = _png(result)
+        key = self._output(stage, item)
+        data = _png(result) if result.measured is None else _MEASURED.dump_json(result.measured, indent=1)
         stored = self._objects.put(key, data, object_keys.content_type(key), keep_first=True, notes=self._notes)
         made_by = self._made_by
-        return ItemResult(item.key, key, stored.sha256, result.seconds, stored.kept, scorecard=card, made_by=made_by)
+        return ItemResult(
+            item.key, key, stored.sha256, result.seconds, stored.kept, measured=result.measured, made_by=made_by
+        )
 
-    def _judged_again(self, card: Mapping[str, Any], item: Item) -> dict[str, Any]:
-        """A scorecard from the bucket with the verdict of today's thresholds: they are not part of a shot's key, so
-        they may have changed since it was measured."""
-        if not isinstance(item, TakeItem):
-            return dict(card)
-        thresholds = thresholds_for(self._bundle.thresholds, item.shot.thresholds)
-        last = item.take.number >= item.shot.max_takes
-        return asdict(judge(card["values"], card["unavailable"], thresholds, last=last))
+    def _output(self, stage: Stage, item: Item) -> str:
+        if isinstance(item, FaceItem):
+            return object_keys.portrait(item.portrait_key)
+        if stage is Stage.SCORE:
+            return object_keys.measurements(item.take, self._made_by.bundle.scorers)
+        return object_keys.composed(item.take) if stage is Stage.COMPOSE else object_keys.refined(item.take)
 
     def _portrait(self, shot: Shot) -> bytes | None:
         if shot.persona is None or shot.portrait_key is None:
@@ -116,16 +105,6 @@ def _noted(facts: ObjectFacts) -> MadeBy | None:
         return _MAKER.validate_json(facts.notes.get(_MADE_BY, ""))
     except ValidationError:
         return None
-
-
-def _output(stage: Stage, item: Item) -> str:
-    if isinstance(item, FaceItem):
-        return object_keys.portrait(item.portrait_key)
-    return {
-        Stage.COMPOSE: object_keys.composed,
-        Stage.REFINE: object_keys.refined,
-        Stage.SCORE: object_keys.scorecard,
-    }[stage](item.take)
 
 
 def _input(stage: Stage, take: Take) -> str | None:

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from brief.recipe import digest
-from brief.types import MadeBy
+from brief.types import MadeBy, Measurements
 
 
 class Stage(StrEnum):
@@ -50,7 +50,7 @@ class ItemResult:
         kept: the output existed already and nothing was made.
         error: why there is no output, in words a person can act on.
         transient: the error lies with the bucket or the machine, not with the item: trying again later can help.
-        scorecard: of stage score, the JSON of :class:`brief.types.Scorecard`.
+        measured: of stage score, what was measured of the take.
         made_by: who made the object, also when it was kept; ``None`` if it failed, or nobody noted it.
     """
 
@@ -61,7 +61,7 @@ class ItemResult:
     kept: bool = False
     error: str | None = None
     transient: bool = False
-    scorecard: Mapping[str, Any] | None = None
+    measured: Measurements | None = None
     made_by: MadeBy | None = None
 
 

@@ -81,12 +81,12 @@ class Worker:
             self.health = Health(Readiness.FAILED, f"the bundle in {self._settings.bundle} cannot be loaded: {error}")
             _LOG.exception("the bundle cannot be loaded; mend it or set LOOKBOOK_BUNDLE, and start again")
             return
-        self.bundle = studio.card.info
+        self.bundle = studio.info
         self._metrics.watch(studio.counts)
         self.health = Health(Readiness.READY)
         seconds = round(time.monotonic() - started, 1)
         _LOG.info("ready", extra={"bundle": self.bundle.name, "device": str(studio.device), "seconds": seconds})
-        bucket = Bucket(Objects(self._settings.objects), studio.card, made_by(studio.card.info, studio.device))
+        bucket = Bucket(Objects(self._settings.objects), made_by(studio.info, studio.device))
         work = Work(studio, bucket, self._settings.batch, self._metrics)
         while queued := self._queue.next():
             self._work_on(queued, work)

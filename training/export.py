@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
 from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
@@ -12,7 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 from transformers import CLIPImageProcessor
 
-from generation.bundle.card import ROLES, BundleCard, Threshold, hash_files, read_card, write_card
+from generation.bundle.card import ROLES, BundleCard, hash_files, read_card, write_card
 from generation.painters.stable_diffusion.portrait_prior import save_sketch
 from generation.score.face_reader import save_reader
 from training.adapter_files import attach, attached, to_files
@@ -52,7 +51,7 @@ def export(shop: Workshop) -> Path:
     adapters = to_files(attached(painter["unet"]))
     projection = shop.heads().text.weight.detach().half()
     reader = with_accuracy(reader, accuracy(reader, shop.held_out, shop.device))
-    thresholds = read_card(folder).thresholds if (folder / "bundle.toml").exists() else {}
+    before = read_card(folder) if (folder / "bundle.toml").exists() else None
     for part in ("tokenizer", "text_encoder", "unet", "vae", "scheduler", "image_encoder", "ip_adapter", "scorers"):
         shutil.rmtree(folder / part, ignore_errors=True)
     pipe.save_pretrained(folder)
@@ -68,7 +67,7 @@ def export(shop: Workshop) -> Path:
     if completes:
         decoder.half().save_pretrained(folder / SKETCH_DECODER)
     save_file({"weight": projection.contiguous()}, folder / TEXT_PROJECTION)
-    write_card(folder, _card(shop, thresholds, folder, completes=completes))
+    write_card(folder, _card(shop, before, folder, completes=completes))
     return folder
 
 
@@ -113,7 +112,7 @@ def _without_adapters(unet: UNet2DConditionModel) -> UNet2DConditionModel:
     return bare.half()
 
 
-def _card(shop: Workshop, thresholds: Mapping[str, Threshold], folder: Path, *, completes: bool) -> BundleCard:
+def _card(shop: Workshop, before: BundleCard | None, folder: Path, *, completes: bool) -> BundleCard:
     scorers = {"face_reader": "scorers/face_reader", "text_projection": TEXT_PROJECTION, "sketch": SKETCH}
     recipe = RECIPE if shop.checkpoint("adapters").exists() else {**RECIPE, **UNTRAINED}
     return BundleCard(
@@ -126,7 +125,8 @@ def _card(shop: Workshop, thresholds: Mapping[str, Threshold], folder: Path, *, 
         adapters={role: f"ip_adapter/{role}.safetensors" for role in ROLES},
         scorers={**scorers, "sketch_decoder": SKETCH_DECODER} if completes else scorers,
         recipe=COMPLETING if completes else recipe,
-        thresholds=thresholds,
+        thresholds=before.thresholds if before else {},
+        calibration=before.calibration if before else {},
         inpaint={"hint": "figure"} if completes else {},
         sha256=hash_files(folder),
     )

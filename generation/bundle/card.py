@@ -12,7 +12,7 @@ from typing import Any
 
 from brief import dimensions
 from brief.recipe import Recipe, digest, recipe_on
-from brief.types import BundleInfo, Words
+from brief.types import BundleInfo, Threshold, Words
 
 ROLES = ("face", "product", "environment")
 """What an IP-Adapter may be for. A bundle has those that its ``[adapters]`` name; the others are off."""
@@ -23,14 +23,6 @@ UNLISTED = ("bundle.toml", "README.md")
 
 class BundleError(RuntimeError):
     """A bundle that cannot be used; names the folder or file, what is wrong and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Threshold:
-    """Cuts of one dimension: at or above ``accept`` it is good, from ``review`` a person decides."""
-
-    accept: float
-    review: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +55,8 @@ class BundleCard:
             that the painter does not know, is off.
         scorers: role to path, relative to the bundle.
         recipe: numbers of :class:`brief.recipe.Recipe` that suit these models.
+        calibration: where the thresholds come from: ``takes``, the number of labelled takes they were made of, and
+            whatever else says how. Without it they are starting values, and a person decides about every take.
         sha256: path to hex digest of every file but ``bundle.toml`` and ``README.md``.
         source: hub repositories, for a bundle that holds no weights itself (:mod:`generation.bundle.hub`).
         scheduler: ``class`` and its numbers, in place of the repository's own (:mod:`generation.bundle.scheduler`).
@@ -87,6 +81,7 @@ class BundleCard:
     scorers: Mapping[str, str] = field(default_factory=dict)
     recipe: Mapping[str, float] = field(default_factory=dict)
     thresholds: Mapping[str, Threshold] = field(default_factory=dict)
+    calibration: Mapping[str, str | float] = field(default_factory=dict)
     sha256: Mapping[str, str] = field(default_factory=dict)
     source: Mapping[str, str] = field(default_factory=dict)
     scheduler: Mapping[str, str | float | bool] = field(default_factory=dict)
@@ -145,9 +140,10 @@ class BundleCard:
             licence=self.licence,
             commercial=self.commercial,
             stand_in=self.stand_in,
-            thresholds={name: asdict(threshold) for name, threshold in self.thresholds.items()},
+            thresholds=dict(self.thresholds),
             recipe=dict(self.recipe),
             words=self.words,
+            calibrated=int(self.calibration.get("takes", 0)),
         )
 
     def recipe_for(self, preset: str, changes: Mapping[str, float] | None = None) -> Recipe:
@@ -243,6 +239,7 @@ _TABLES = (
     "scorers",
     "recipe",
     "thresholds",
+    "calibration",
     "sha256",
     "loras",
 )

@@ -30,7 +30,8 @@ from transformers import (
     CLIPVisionModelWithProjection,
 )
 
-from generation.bundle.card import BundleCard, Threshold, hash_files, write_card
+from brief.types import Threshold
+from generation.bundle.card import BundleCard, hash_files, write_card
 
 _CROSS = {"sd15": 48, "sdxl": 96}
 _VISION, _PROJECTION, _EDGE = 40, 32, 32

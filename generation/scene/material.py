@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 from PIL import Image
 
 from brief.images import read_image
-from brief.types import Scorecard, Shot, Take
+from brief.types import Measurements, Shot, Take
 from generation.scene.cutout import cut_out
 from generation.scene.layout import Layout, layout_of
 
@@ -100,7 +100,7 @@ def _cut_out_file(data: bytes, what: str) -> Image.Image:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a stage made of one item. Exactly one of ``image``, ``scorecard`` and ``error`` is set.
+    """What a stage made of one item. Exactly one of ``image``, ``measured`` and ``error`` is set.
 
     Attributes:
         key: the take's key, or the portrait's.
@@ -111,7 +111,7 @@ class Result:
 
     key: str
     image: Image.Image | None = None
-    scorecard: Scorecard | None = None
+    measured: Measurements | None = None
     error: str | None = None
     notes: tuple[str, ...] = ()
     seconds: float = 0.0

@@ -1,1 +1,1 @@
-"""Scores per dimension, verdicts, and what to change for the next take."""
+"""What is measured of a picture, per dimension."""

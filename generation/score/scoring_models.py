@@ -11,6 +11,9 @@ from torch import Tensor
 
 from generation.score.face_reader import FaceReader
 
+MEASURES_VERSION = 2
+"""Raised with every change of how something is measured: takes are then measured again where they are looked at."""
+
 
 class Clip(Protocol):
     """Pictures and words as vectors of one space."""
@@ -30,7 +33,9 @@ class ScoringModels:
 
     Attributes:
         face_reader: reads features and identity of a face.
+        fingerprint: digest of all that decides a measurement beside the picture; another one means measured anew.
     """
 
     clip: Clip | None
     face_reader: FaceReader | None
+    fingerprint: str

@@ -12,6 +12,7 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from brief.dimensions import sentence
 from gallery_web import stores
 
 _FOLDER = Path(__file__).parent
@@ -48,7 +49,7 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.filters |= {"with_articles": with_articles, "duration": duration}
+_ENVIRONMENT.filters |= {"with_articles": with_articles, "duration": duration, "sentence": sentence}
 
 
 def address(request: Request, name: str, query: Mapping[str, Any] | None = None, **parameters: Any) -> str:

@@ -72,9 +72,9 @@ def refined(take: Take) -> str:
     return f"{takes_of(take.shot_key)}{take.key}/refined.png"
 
 
-def scorecard(take: Take) -> str:
-    """A take's scorecard as JSON."""
-    return f"{takes_of(take.shot_key)}{take.key}/scorecard.json"
+def measurements(take: Take, scorers: str) -> str:
+    """What the scorers with this fingerprint measured of a take, as JSON; others leave theirs beside it."""
+    return f"{takes_of(take.shot_key)}{take.key}/measured-{scorers}.json"
 
 
 def published(shot: Shot) -> str:

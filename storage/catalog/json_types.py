@@ -7,6 +7,7 @@ shot unreadable, and Alembic need not rewrite a large table.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -76,3 +77,27 @@ class Versioned(TypeDecorator[Any]):
     @property
     def _name(self) -> str:
         return str(getattr(self.shape, "__name__", self.shape)).lower()
+
+
+_LOW, _UNAVAILABLE = (
+    re.compile(r"(\w+) [\d.]+ is below ([\d.]+): "),
+    re.compile(r"(\w+) is unavailable: (.*)", re.DOTALL),
+)
+
+
+def scorecard_1_to_2(stored: dict[str, Any]) -> dict[str, Any]:
+    """Findings were sentences, and measurements had no scorers to name."""
+    values, unavailable = stored.get("values", {}), stored.get("unavailable", {})
+    return {
+        "measured": {"values": values, "unavailable": unavailable},
+        "verdict": stored["verdict"],
+        "findings": [_finding(sentence, values) for sentence in stored.get("reasons", ())],
+    }
+
+
+def _finding(sentence: str, values: dict[str, float]) -> dict[str, Any]:
+    if (low := _LOW.match(sentence)) and low[1] in values:
+        return {"reason": "low", "dimension": low[1], "value": values[low[1]], "threshold": float(low[2])}
+    if unavailable := _UNAVAILABLE.fullmatch(sentence):
+        return {"reason": "unavailable", "dimension": unavailable[1], "why": unavailable[2]}
+    return {"reason": "earlier", "why": sentence}

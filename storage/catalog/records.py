@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from brief.types import ImageRef, MadeBy, Publication, Scorecard, Shot, Take
+from brief.types import BundleInfo, ImageRef, MadeBy, Publication, Scorecard, Shot, Take
 from storage.catalog.runs import RunKey
 from storage.catalog.tables import Decision, ShotState
 
@@ -32,7 +32,7 @@ class PlanRecord:
 
 @dataclass(frozen=True, slots=True)
 class StageOutput:
-    """What a stage left in the bucket: an image or a scorecard, the seconds it took, and who made it.
+    """What a stage left in the bucket: an image or measurements, the seconds it took, and who made it.
 
     ``seconds`` and ``made_by`` are ``None`` where nobody noted them; recording such an output again keeps what was
     noted before. ``ref.sha256`` may be empty for the same reason.
@@ -70,6 +70,12 @@ class TakeRecord:
         """Who made its best picture."""
         best = self.outputs.get("refine") or self.outputs.get("compose")
         return best.made_by if best else None
+
+    @property
+    def measured_by(self) -> BundleInfo | None:
+        """The bundle, with its scorers, under which it was measured."""
+        score = self.outputs.get("score")
+        return score.made_by.bundle if score and score.made_by else None
 
     @property
     def seconds(self) -> dict[str, float]:

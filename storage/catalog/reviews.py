@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from storage.catalog.engine import Database
 from storage.catalog.errors import AlreadyDecided, RowMissing
-from storage.catalog.records import ReviewRecord
+from storage.catalog.records import ReviewRecord, TakeRecord
 from storage.catalog.shots import set_state
 from storage.catalog.tables import Decision, ReviewRow, ShotRow, ShotState, TakeOutputRow, TakeRow
 from storage.catalog.takes import take_of
@@ -21,7 +21,8 @@ class Reviews(Database):
     """What a person is asked, and answers."""
 
     def open_review(self, shot_key: str, take_key: str, reasons: Sequence[str]) -> int:
-        """Ask a person about a take; returns the review's id. Asking again about the same take changes nothing."""
+        """Ask a person about a take; returns the review's id. Asking again about the same take changes at most the
+        reasons, and nothing once it was answered."""
         picture = select(TakeOutputRow.sha256).where(
             TakeOutputRow.take_key == take_key, TakeOutputRow.stage == "refine"
         )
@@ -33,7 +34,13 @@ class Reviews(Database):
                 "reasons": tuple(reasons),
                 "opened_at": datetime.now(UTC),
             }
-            session.execute(insert(ReviewRow).values(values).on_conflict_do_nothing(index_elements=["take_key"]))
+            statement = insert(ReviewRow).values(values)
+            again = statement.on_conflict_do_update(
+                index_elements=["take_key"],
+                set_={"reasons": statement.excluded.reasons},
+                where=ReviewRow.decision.is_(None),
+            )
+            session.execute(again)
             row = session.scalars(select(ReviewRow).where(ReviewRow.take_key == take_key)).one()
             turned_down = row.decision is not None and row.decision.turns_down
             state = ShotState.REJECTED if turned_down else ShotState.REVIEW
@@ -92,6 +99,18 @@ def decide(session: Session, review_id: int, decision: Decision, who: str, note:
         raise AlreadyDecided(f"review {review_id} was {_answer(row)} on {row.decided_at:%Y-%m-%d %H:%M} UTC")
     state = ShotState.REVIEW if decision is Decision.APPROVE else ShotState.REJECTED
     set_state(session, [decided.shot_key], state, _answer(decided))
+
+
+def labelled_takes(session: Session, latest: int = 2000) -> list[TakeRecord]:
+    """Scored takes that a person approved or turned down, each with its ``decision``; the latest first."""
+    query = (
+        select(TakeRow)
+        .join(ReviewRow, ReviewRow.take_key == TakeRow.key)
+        .where(ReviewRow.decision.is_not(None), TakeRow.scorecard.is_not(None))
+        .order_by(ReviewRow.decided_at.desc())
+        .limit(latest)
+    )
+    return [take_of(row) for row in session.scalars(query)]
 
 
 def records_by_id(session: Session, ids: Sequence[int]) -> list[ReviewRecord]:

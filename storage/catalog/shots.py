@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from brief.plan import Plan
@@ -115,6 +115,7 @@ class Shots(Database):
     def record_rejection(self, shot_key: str, reasons: Sequence[str]) -> None:
         """No take of a shot was good enough."""
         with self.begin() as session:
+            withdraw_questions(session, shot_key)
             set_state(session, [shot_key], ShotState.REJECTED, "; ".join(reasons))
 
     def totals(self, campaign: str | None = None) -> Mapping[ShotState, int]:
@@ -205,6 +206,11 @@ def set_state(
             or_(ShotRow.state != state, ShotRow.reason.is_distinct_from(reason)),
         )
         session.execute(statement.values(state=state, reason=reason, updated_at=datetime.now(UTC)))
+
+
+def withdraw_questions(session: Session, shot_key: str) -> None:
+    """What nobody has answered about a shot need not be answered any more."""
+    session.execute(delete(ReviewRow).where(ReviewRow.shot_key == shot_key, ReviewRow.decision.is_(None)))
 
 
 def in_shooting_order(shots: Iterable[Shot]) -> list[Shot]:

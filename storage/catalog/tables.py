@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import BigInteger, DateTime, Enum, ForeignKey, Index, MetaData, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from brief.types import Campaign, ImageRef, MadeBy, Persona, Scorecard, Shot, Verdict
-from storage.catalog.json_types import Versioned
+from brief.types import Campaign, ImageRef, MadeBy, Persona, Scorecard, Shot, Threshold, Verdict
+from storage.catalog.json_types import Versioned, scorecard_1_to_2
 
 
 class ShotState(StrEnum):
@@ -222,12 +222,31 @@ class TakeRow(Base):
     words: Mapped[str] = mapped_column(server_default="")
     """What a person added to the shot's prompt for this take."""
     verdict: Mapped[Verdict | None]
-    scorecard: Mapped[Scorecard | None] = mapped_column(Versioned(Scorecard))
+    scorecard: Mapped[Scorecard | None] = mapped_column(Versioned(Scorecard, (scorecard_1_to_2,)))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
     outputs: Mapped[list[TakeOutputRow]] = relationship(lazy="selectin", viewonly=True)
     review: Mapped[ReviewRow | None] = relationship(lazy="selectin", viewonly=True)
+
+
+class CalibrationRow(Base):
+    """Thresholds that were made from takes that people, or a test, labelled. The latest of a bundle and its scorers
+    counts."""
+
+    __tablename__ = "calibration"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    bundle: Mapped[str] = mapped_column(String(32), index=True)
+    """Fingerprint."""
+    scorers: Mapped[str] = mapped_column(String(32))
+    """Fingerprint."""
+    thresholds: Mapped[dict[str, Threshold]] = mapped_column(Versioned(dict[str, Threshold]))
+    takes: Mapped[int]
+    """How many labelled takes they were made of."""
+    evidence: Mapped[dict[str, Any]] = mapped_column(Versioned(dict[str, Any]))
+    """Per dimension, how sure each threshold is (:class:`pipeline.calibration.Evidence`)."""
+    made_at: Mapped[datetime]
 
 
 class PublicationRow(Base):

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, delete, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from brief.types import ImageRef, Publication, Scorecard, Shot, Take
+from brief.types import BundleInfo, ImageRef, Publication, Scorecard, Shot, Take, Threshold
 from storage.catalog.engine import Database
 from storage.catalog.errors import RowMissing
 from storage.catalog.records import StageOutput, TakeRecord
 from storage.catalog.runs import RunKey
-from storage.catalog.shots import set_state
-from storage.catalog.tables import Decision, PublicationRow, ReviewRow, ShotRow, ShotState, TakeOutputRow, TakeRow
+from storage.catalog.shots import set_state, withdraw_questions
+from storage.catalog.tables import (
+    CalibrationRow,
+    Decision,
+    PublicationRow,
+    ReviewRow,
+    ShotRow,
+    ShotState,
+    TakeOutputRow,
+    TakeRow,
+)
 from storage.catalog.upsert import in_parts, upsert
 
 STATE_AFTER = {"compose": ShotState.COMPOSED, "refine": ShotState.REFINED, "score": ShotState.SCORED}
@@ -51,7 +62,7 @@ class Takes(Database):
             set_state(session, [take.shot_key], STATE_AFTER[stage])
 
     def record_scorecard(self, take_key: str, scorecard: Scorecard, output: StageOutput | None = None) -> None:
-        """A take was scored; ``output`` is the object that holds the scorecard.
+        """A take was measured and judged; ``output`` is the object that holds what was measured.
 
         Raises:
             RowMissing: the catalog does not have the take.
@@ -68,6 +79,49 @@ class Takes(Database):
             if output is not None:
                 _record_output(session, take_key, "score", output)
             set_state(session, [row.shot_key], ShotState.SCORED)
+
+    def scored_undecided(self, campaigns: Sequence[str] | None = None) -> list[str]:
+        """Keys of shots whose fate the scores decide: scored, not published, no take of them answered by a person."""
+        answered = exists().where(ReviewRow.shot_key == ShotRow.key, ReviewRow.decision.is_not(None))
+        judged = exists().where(TakeRow.shot_key == ShotRow.key, TakeRow.verdict.is_not(None))
+        states = (ShotState.SCORED, ShotState.REVIEW, ShotState.REJECTED)
+        query = select(ShotRow.key).where(ShotRow.state.in_(states), judged, ~answered)
+        if campaigns is not None:
+            query = query.where(ShotRow.campaign.in_(campaigns))
+        with self.begin() as session:
+            return list(session.scalars(query.order_by(ShotRow.key)))
+
+    def record_calibration(
+        self, bundle: BundleInfo, thresholds: Mapping[str, Threshold], takes: int, evidence: Mapping[str, Any]
+    ) -> int:
+        """Thresholds that hold for this bundle and its scorers from now on; returns their version."""
+        row = CalibrationRow(
+            bundle=bundle.fingerprint,
+            scorers=bundle.scorers,
+            thresholds=dict(thresholds),
+            takes=takes,
+            evidence=dict(evidence),
+            made_at=datetime.now(UTC),
+        )
+        with self.begin() as session:
+            session.add(row)
+            session.flush()
+            return row.id
+
+    def calibrated(self, bundle: BundleInfo) -> BundleInfo:
+        """``bundle`` with the thresholds that were calibrated here, where there are any: dimensions that they do not
+        name keep the bundle's own."""
+        query = (
+            select(CalibrationRow)
+            .where(CalibrationRow.bundle == bundle.fingerprint, CalibrationRow.scorers == bundle.scorers)
+            .order_by(CalibrationRow.id.desc())
+            .limit(1)
+        )
+        with self.begin() as session:
+            row = session.scalar(query)
+            if row is None:
+                return bundle
+            return replace(bundle, thresholds={**bundle.thresholds, **row.thresholds}, calibrated=row.takes)
 
     def record_loss(self, shot_key: str, reason: str) -> None:
         """A picture of a shot's takes is gone or damaged, so the next run makes it again. An answer that a person gave
@@ -131,6 +185,7 @@ class Takes(Database):
             if take is not None:
                 _lock(session, take)
             upsert(session, PublicationRow, [values], keep=("dag_id", "run_id"))
+            withdraw_questions(session, publication.shot_key)
             set_state(session, [publication.shot_key], ShotState.PUBLISHED, unless=(ShotState.SUPERSEDED,))
 
 

@@ -132,7 +132,7 @@ def test_every_stage_makes_pictures(folder: Path, packshot: Image.Image) -> None
     (refined,) = studio.refine([replace(inputs(packshot), picture=composed.image)])
     (scored,) = studio.score([replace(inputs(packshot), picture=refined.image)])
     assert [made.error for made in (portrait, composed, refined, scored)] == [None] * 4
-    assert scored.scorecard is not None
+    assert scored.measured is not None
 
 
 def test_a_checkpoint_in_one_file_is_the_same_models(repositories: Path, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_every_alternative_draws_through_all_stages(tmp_path: Path, packshot: Im
     (refined,) = studio.refine([replace(inputs(packshot), picture=composed.image)])
     (scored,) = studio.score([replace(inputs(packshot), picture=refined.image)])
     assert [made.error for made in (portrait, composed, refined, scored)] == [None] * 4
-    assert scored.scorecard is not None
+    assert scored.measured is not None
 
 
 def test_the_numbers_are_the_repositorys_own_and_then_the_cards(tmp_path: Path) -> None:

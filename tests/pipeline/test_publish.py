@@ -78,10 +78,15 @@ def test_master_renditions_manifest_and_row(ready: tuple[Shot, TakeRecord], cata
     assert content["recipe"]["numbers"]["steps"] == 20
     assert content["scorecard"] == {
         "values": {"product": 0.75},
-        "verdict": "accept",
-        "reasons": ["the product is small"],
-        "low": [],
         "unavailable": {},
+        "kept": [],
+        "scorers": "",
+        "verdict": "accept",
+        "low": [],
+        "findings": [
+            {"reason": "earlier", "dimension": "", "value": None, "threshold": None, "why": "the product is small"}
+        ],
+        "reasons": ["the product is small"],
     }
     assert content["seconds"] == dict(record.seconds)
     assert content["shot"]["product"]["packshot"]["sha256"] == shot.product.packshot.sha256

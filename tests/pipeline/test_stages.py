@@ -13,16 +13,16 @@ from PIL import Image, ImageDraw
 from sqlalchemy import update
 
 from brief.recipe import take
-from brief.types import ImageRef, Scorecard, Verdict
+from brief.types import Finding, ImageRef, Measurements, Reason, Scorecard, Threshold, Verdict
 from embedded.seaweedfs import SeaweedServer
-from generation.bundle.card import Threshold
 from generation.bundle.miniature import build
-from generation.score.verdict import judge
+from pipeline.calibration import judge_again
 from pipeline.casting import cast
+from pipeline.judge import best_take, judge
 from pipeline.plan import RunPlan, RunUnfinished, Shard, plan_run, summarise
 from pipeline.publish import ASKED_FOR, publish_approved, settle
 from pipeline.run import Run
-from pipeline.stages import best_take, compose, face, is_whole, refine, retake, score
+from pipeline.stages import compose, face, is_whole, refine, retake, score
 from pipeline.taking_up import plan_requested, take_up
 from pipeline.upkeep import clear_takes
 from service.client import GenerationClient
@@ -139,13 +139,27 @@ def test_one_damaged_manifest_fails_its_shot_and_the_others_are_published(run: R
     assert run.objects.exists(object_keys.manifest(whole))
 
 
-def test_a_damaged_scorecard_is_measured_again(run: Run) -> None:
+def test_damaged_measurements_are_made_again(run: Run) -> None:
     keys = planned(run, prompt="damaged scorecard")
     refined = refine(run, compose(run, face(run, keys)))
     (first, *_) = (run.catalog.takes([key])[key][0].take for key in refined)
-    run.objects.put(object_keys.scorecard(first), b'{"values": {"sharp', "application/json")
+    key = object_keys.measurements(first, run.service.bundle().scorers)
+    run.objects.put(key, b'{"values": {"sharp', "application/json")
     assert score(run, refined) == refined
     assert all(record.scorecard for taken in run.catalog.takes(refined).values() for record in taken)
+
+
+def test_what_other_scorers_measured_is_measured_again_where_the_service_is_there(run: Run) -> None:
+    keys = planned(run, prompt="other scorers")
+    for measured_anew in (lambda: score(run, keys), lambda: [judge_again(run, measure=True)]):
+        shoot(run, keys)
+        (record, *_) = (takes[0] for takes in run.catalog.takes(keys).values())
+        old = Scorecard(Measurements({"product": 0.123}, scorers="an older scorer"), Verdict.REVIEW)
+        run.catalog.record_scorecard(record.take.key, old)
+        assert measured_anew()
+        (card, *_) = (takes[0].scorecard for takes in run.catalog.takes(keys).values())
+        assert card is not None and card.measured.scorers == run.service.bundle().scorers
+        assert card.values != old.values
 
 
 def test_a_second_run_over_an_unchanged_catalog_makes_nothing(run: Run) -> None:
@@ -196,9 +210,8 @@ def scored(run: Run, keys: list[str]) -> list[str]:
     """Through the stages, with first takes so soft that they ask for another one."""
     refined = refine(run, compose(run, face(run, keys)))
     for key in refined:
-        soft = Scorecard(
-            {"sharpness": 0.1}, Verdict.RETAKE, ("sharpness 0.10 is below 0.75: the picture is soft",), ("sharpness",)
-        )
+        finding = Finding(Reason.LOW, "sharpness", 0.1, 0.75)
+        soft = Scorecard(Measurements({"sharpness": 0.1}), Verdict.RETAKE, (finding,))
         run.catalog.record_scorecard(run.catalog.takes([key])[key][-1].take.key, soft)
     return retake(run, refined)
 
@@ -311,7 +324,9 @@ def test_a_take_made_on_a_persons_wish_is_shown_to_a_person_however_good_or_bad_
     take_up(run, again, {"reprocess": "rejected"})
     scored = score(run, refine(run, compose(run, face(run, [key for each in again.shards for key in each.keys]))))
     for key, verdict in zip(scored, (Verdict.ACCEPT, Verdict.REJECT), strict=True):
-        run.catalog.record_scorecard(run.catalog.takes([key])[key][1].take.key, Scorecard({"product": 0.1}, verdict))
+        run.catalog.record_scorecard(
+            run.catalog.takes([key])[key][1].take.key, Scorecard(Measurements({"product": 0.1}), verdict)
+        )
     assert settle(run, scored) == {"review": 2}
     assert {review.reasons for review in run.catalog.reviews()} == {(ASKED_FOR,)}
 
@@ -333,7 +348,7 @@ def test_every_verdict_has_its_outcome(run: Run, verdict: Verdict | None, state:
         picture = run.objects.put(object_keys.refined(made), PNG, "image/png", keep_first=True)
         run.catalog.record_output(made, "refine", StageOutput(picture.ref))
         if verdict is not None:
-            run.catalog.record_scorecard(made.key, Scorecard({"product": 0.5}, verdict, ("because",)))
+            run.catalog.record_scorecard(made.key, Scorecard(Measurements({"product": 0.5}), verdict))
     assert settle(run, keys) == {state: 2}
     assert set(run.catalog.states(keys).values()) == {state}
 
@@ -395,7 +410,7 @@ def test_casting_draws_portraits_without_shots(run: Run) -> None:
 
 def test_the_best_take_has_the_best_verdict_then_the_highest_mean(run: Run) -> None:
     def record(number: int, verdict: Verdict, value: float) -> TakeRecord:
-        return TakeRecord(take("a" * 32, 1, number), {}, Scorecard({"product": value}, verdict))
+        return TakeRecord(take("a" * 32, 1, number), {}, Scorecard(Measurements({"product": value}), verdict))
 
     takes = [record(1, Verdict.REJECT, 0.9), record(2, Verdict.REVIEW, 0.5), record(3, Verdict.REVIEW, 0.6)]
     best = best_take(takes)
@@ -404,23 +419,22 @@ def test_the_best_take_has_the_best_verdict_then_the_highest_mean(run: Run) -> N
     assert best_take([TakeRecord(takes[0].take)]) is None
 
 
-def test_of_two_poor_takes_the_better_one_is_shown(run: Run) -> None:
+def test_of_poor_takes_the_better_one_is_shown_and_of_hopeless_ones_none() -> None:
     thresholds = {"product": Threshold(0.9, 0.75)}
-    values = (0.01, 0.7, 0.5)
     takes = [
-        TakeRecord(take("a" * 32, 1, number), {}, judge({"product": value}, {}, thresholds, last=number == 3))
-        for number, value in enumerate(values, start=1)
+        TakeRecord(take("a" * 32, 1, number), {}, judge(Measurements({"product": value}), thresholds))
+        for number, value in enumerate((0.01, 0.7, 0.5), start=1)
     ]
     best = best_take(takes)
     assert best is not None
     assert best.take.number == 2
-    hopeless = [judge({"product": value}, {}, thresholds, last=value > 0.1) for value in (0.01, 0.29)]
+    hopeless = [judge(Measurements({"product": value}), thresholds) for value in (0.01, 0.29)]
     assert [card.verdict for card in hopeless] == [Verdict.REJECT, Verdict.REJECT]
 
 
 def test_a_take_that_a_person_turned_down_is_never_the_best_and_one_approved_always_is(run: Run) -> None:
     def record(number: int, verdict: Verdict, value: float, decision: Decision | None = None) -> TakeRecord:
-        return TakeRecord(take("a" * 32, 1, number), {}, Scorecard({"product": value}, verdict), decision)
+        return TakeRecord(take("a" * 32, 1, number), {}, Scorecard(Measurements({"product": value}), verdict), decision)
 
     turned_down, worse = record(1, Verdict.ACCEPT, 0.9, Decision.REJECT), record(2, Verdict.REVIEW, 0.5)
     assert best_take([turned_down, worse]) == worse

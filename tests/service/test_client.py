@@ -8,10 +8,12 @@ from dataclasses import asdict
 import httpx
 import pytest
 
+from brief.types import Measurements
 from service.client import GenerationClient, JobUnknown, ServiceBusy, ServiceError, ServiceUnreachable
 from service.jobs import ItemResult, Job, JobState, Stage
 
-DONE = Job("job", Stage.SCORE, JobState.DONE, 1, 1, (ItemResult("k", "o", "s", 0.5, scorecard={"values": {}}),))
+MEASURED = Measurements({"product": 0.5})
+DONE = Job("job", Stage.SCORE, JobState.DONE, 1, 1, (ItemResult("k", "o", "s", 0.5, measured=MEASURED),))
 
 
 def client(answer: Callable[[httpx.Request], httpx.Response]) -> GenerationClient:

@@ -113,12 +113,13 @@ def test_a_shot_goes_through_all_stages_and_lies_in_the_bucket(
         (face, object_keys.portrait(shot.portrait_key or "")),
         (composed, object_keys.composed(made)),
         (refined, object_keys.refined(made)),
-        (scored, object_keys.scorecard(made)),
+        (scored, object_keys.measurements(made, service.bundle().scorers)),
     ):
         (result,) = results.values()
         assert (result.object, result.error, result.kept) == (key, None, False)
         assert objects.sha256(key) == result.sha256
-    assert scored[made.key].scorecard is not None
+    measured = scored[made.key].measured
+    assert measured is not None and measured.scorers == service.bundle().scorers
     assert Image.open(io.BytesIO(objects.get(object_keys.refined(made)))).size == (shot.width, shot.height)
 
 

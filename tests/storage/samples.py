@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 from brief.face_spec import FaceSpec
@@ -12,11 +13,14 @@ from brief.types import (
     BundleInfo,
     Campaign,
     Environment,
+    Finding,
     Framing,
     ImageRef,
     MadeBy,
+    Measurements,
     Persona,
     Product,
+    Reason,
     Scorecard,
     Shot,
     Take,
@@ -68,6 +72,12 @@ def plan_of(catalog: Catalog, wanted: Campaign) -> Plan:
     return plan(wanted, catalog.products(), catalog.environments(), catalog.personas(), BUNDLE)
 
 
+def a_shot(**changes: Any) -> Shot:
+    """One shot, of no catalog."""
+    rows = {"MUG-1": product()}, {"beach": environment()}, {"ana": persona()}
+    return replace(plan(campaign(), *rows, BUNDLE).shots[0], **changes)
+
+
 def planned(catalog: Catalog, skus: tuple[str, ...] = ("MUG-1",), **changes: Any) -> list[Shot]:
     """Fill the catalog, plan a campaign and return its outstanding shots."""
     wanted = campaign(**changes)
@@ -85,6 +95,6 @@ def scored(
     made = take(shot.key, shot.seed, number)
     catalog.record_output(made, "compose", StageOutput(ref(f"{made.key}-composed"), 2.5, MADE_BY))
     catalog.record_output(made, "refine", StageOutput(ref(f"{made.key}-refined"), 1.25, MADE_BY))
-    card = Scorecard({"product": value}, verdict, ("the product is small",))
+    card = Scorecard(Measurements({"product": value}), verdict, (Finding(Reason.EARLIER, why="the product is small"),))
     catalog.record_scorecard(made.key, card, StageOutput(ref(f"{made.key}-scorecard"), 0.5, MADE_BY))
     return made, card

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, text
 
-from brief.types import ImageRef, Publication, Scorecard, Verdict
+from brief.types import Finding, ImageRef, Measurements, Publication, Reason, Scorecard, Verdict
 from storage.catalog.catalog import Catalog
 from storage.catalog.engine import make_engine
 from storage.catalog.errors import CatalogUnreachable, CatalogUrlError, SchemaMissing
@@ -90,7 +91,9 @@ def test_a_catalog_of_the_version_before_keeps_all_it_has(postgres_url: str) -> 
     (take,) = published.takes
     assert (take.composed, take.refined) == (ImageRef("c.png", "44"), ImageRef("r.png", "55"))
     assert take.seconds == {"compose": 2.5, "refine": 1.5, "score": 0.5}
-    assert take.scorecard == Scorecard({"product": 0.75}, Verdict.ACCEPT, ("fine",))
+    assert take.scorecard == Scorecard(
+        Measurements({"product": 0.75}), Verdict.ACCEPT, (Finding(Reason.EARLIER, why="fine"),)
+    )
     assert take.outputs["score"].ref.key == f"takes/{'1' * 32}/{'a' * 32}/scorecard.json"
     (turned_down,) = catalog.takes(["2" * 32])["2" * 32]
     assert (turned_down.decision, turned_down.take.changes) == (Decision.REJECT, {"steps": 20.0})
@@ -110,6 +113,39 @@ def test_going_back_keeps_it_too(postgres_url: str) -> None:
         command.downgrade(migration_config(connection), "0001")
         assert _everything(connection) == before
     engine.dispose()
+
+
+def test_sentences_of_revision_0003_become_findings_and_sentences_again(postgres_url: str) -> None:
+    catalog = Catalog.at(postgres_url)
+    _filled_by_the_version_before(catalog.engine)
+    migrate(catalog.engine, "0003")
+    reasons = [
+        "product 0.41 is below 0.60: the packshot's colours and shape are not met",
+        "prompt is unavailable: no words",
+    ]
+    card = {"values": {"product": 0.4123}, "verdict": "retake", "reasons": reasons, "low": ["product"]}
+    _write_scorecard(catalog.engine, {**card, "unavailable": {"prompt": "no words"}})
+    migrate(catalog.engine)
+    (take,) = catalog.takes(["1" * 32])["1" * 32]
+    findings = (Finding(Reason.LOW, "product", 0.4123, 0.6), Finding(Reason.UNAVAILABLE, "prompt", why="no words"))
+    measured = Measurements({"product": 0.4123}, {"prompt": "no words"})
+    assert take.scorecard == Scorecard(measured, Verdict.RETAKE, findings)
+    catalog.record_scorecard(take.take.key, replace(take.scorecard, verdict=Verdict.REVIEW))
+    with catalog.engine.begin() as connection:
+        command.downgrade(migration_config(connection), "0003")
+        stored = connection.execute(text("SELECT scorecard FROM take WHERE number = 1 AND key LIKE 'a%'")).scalar_one()
+    assert stored["version"] == 1
+    assert stored["value"]["values"] == {"product": 0.4123}
+    assert stored["value"]["reasons"] == ["product low", "prompt unavailable no words"]
+    catalog.engine.dispose()
+
+
+def _write_scorecard(engine: Engine, card: dict[str, object]) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE take SET scorecard = CAST(:card AS jsonb) WHERE key LIKE 'a%'"),
+            {"card": json.dumps({"version": 1, "value": card})},
+        )
 
 
 def _everything(connection: Connection) -> dict[str, list[str]]:

@@ -11,13 +11,13 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from brief.types import Shot
-from generation.bundle.card import Threshold, read_card, write_card
+from brief.types import Shot, Threshold
+from generation.bundle.card import read_card, write_card
 from generation.bundle.load import Bundle, load
 from generation.models import Models
 from generation.painters.stable_diffusion.latents import decode_latents, encode_images, to_tensor
 from generation.scene.scene import Scene
-from generation.score.scorecard import measure
+from generation.score.measure import measure
 from training.device import find_device
 from training.evaluate import measures
 from training.evaluate.cast import Cast, draw_cast, plan_shots, true_shots
@@ -151,7 +151,7 @@ def _calibrate(models: Models, scenes: Sequence[Scene], pictures: Sequence[Image
     """Cuts per dimension from what the bundle itself draws: its weakest pictures are looked at or taken again."""
     found: dict[str, list[float]] = {}
     for scene, picture in zip(scenes, pictures, strict=True):
-        for name, value in measure(models.scoring, models.painter.card, scene, picture)[0].items():
+        for name, value in measure(models.scoring, models.painter.card, scene, picture).values.items():
             found.setdefault(name, []).append(value)
     for name, values in found.items():
         accept, review = torch.tensor(values).quantile(torch.tensor([_ACCEPT, _REVIEW])).tolist()
@@ -164,7 +164,8 @@ def _keep_thresholds(folder: Path, report: Report) -> None:
     cuts = {
         name: Threshold(round(found["accept"], 3), round(found["review"], 3)) for name, found in report.scores.items()
     }
-    write_card(folder, replace(read_card(folder), thresholds=cuts))
+    how = {"takes": report.shots, "how": "quantiles of what the bundle draws (python -m training.evaluate --calibrate)"}
+    write_card(folder, replace(read_card(folder), thresholds=cuts, calibration=how))
 
 
 def _seconds_per_shot(bundle: Bundle, shot: Shot, cast: Cast, portraits: dict[str, Image.Image]) -> float:

@@ -1,4 +1,4 @@
-"""A take's scorecard: every dimension measured, then judged."""
+"""Measures a take in every dimension. What the numbers mean for it is judged elsewhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from PIL import Image
 
 from brief.prompts import take_prompt
-from brief.types import Scorecard
+from brief.types import Measurements
 from generation.bundle.card import BundleCard
 from generation.scene.cutout import PORTRAIT_HEAD
 from generation.scene.material import Material, Result
@@ -18,36 +18,21 @@ from generation.score.likeness import Unavailable, covered, crop_square, image_l
 from generation.score.product import product_similarity
 from generation.score.scoring_models import ScoringModels
 from generation.score.technical import exposure, sharpness
-from generation.score.verdict import judge, thresholds_for
-
-_OF_PEOPLE = ("identity", "features")
 
 
 def score_picture(scoring: ScoringModels, card: BundleCard, material: Material) -> Result:
-    """Score the refined picture of one take.
+    """Measure the refined picture of one take.
 
     Raises:
         ValueError: an image is missing or cannot be read.
     """
     recipe = card.recipe_for(material.shot.recipe, material.take.changes)
     scene = Scene(material, recipe, material.before.size)
-    return Result(material.key, scorecard=scorecard(scoring, card, scene, material.before))
+    return Result(material.key, measured=measure(scoring, card, scene, material.before))
 
 
-def scorecard(scoring: ScoringModels, card: BundleCard, scene: Scene, picture: Image.Image) -> Scorecard:
-    """Measure and judge ``picture``, RGB, of the scene's size."""
-    values, unavailable = measure(scoring, card, scene, picture)
-    shot, take = scene.material.shot, scene.material.take
-    thresholds = thresholds_for(card.thresholds, shot.thresholds)
-    if not shot.framing.has_person:
-        thresholds = {name: threshold for name, threshold in thresholds.items() if name not in _OF_PEOPLE}
-    return judge(values, unavailable, thresholds, last=take.number >= shot.max_takes)
-
-
-def measure(
-    scoring: ScoringModels, card: BundleCard, scene: Scene, picture: Image.Image
-) -> tuple[dict[str, float], dict[str, str]]:
-    """Every dimension of ``picture`` that can be measured, 0 to 1, and why the others cannot."""
+def measure(scoring: ScoringModels, card: BundleCard, scene: Scene, picture: Image.Image) -> Measurements:
+    """Every dimension of ``picture`` (RGB, of the scene's size) that can be measured, and why the others cannot."""
     words = take_prompt(scene.material.shot, scene.material.take)
     dimensions: dict[str, Callable[[], float]] = {
         "sharpness": lambda: sharpness(picture, max(card.width, card.height)),
@@ -65,7 +50,7 @@ def measure(
             values[name] = round(value(), 4)
         except Unavailable as reason:
             unavailable[name] = str(reason)
-    return values, unavailable
+    return Measurements(values, unavailable, scorers=scoring.fingerprint)
 
 
 def _environment(scoring: ScoringModels, scene: Scene, picture: Image.Image) -> float:

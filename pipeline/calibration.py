@@ -1,0 +1,222 @@
+"""Thresholds from takes that people labelled, and takes judged again under other thresholds.
+
+A bundle whose thresholds are starting values sends every take to a person. From :data:`ENOUGH` answers on, what people
+approved and turned down says which scores mean something and from which value: those thresholds hold for this bundle
+and its scorers until others are made.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+from brief.dimensions import DIMENSIONS
+from brief.types import BundleInfo, Shot, Threshold
+from pipeline.judge import judge_take
+from pipeline.publish import settle
+from pipeline.run import Run
+from pipeline.stages import measure_again
+from storage.catalog import reviews
+from storage.catalog.records import TakeRecord
+from storage.catalog.tables import Decision
+
+_LOG = logging.getLogger(__name__)
+ENOUGH = 50
+"""Answers that calibrate a bundle."""
+FALSE_ALARMS = 0.05
+"""Share of good takes that all thresholds together may send to a person, about."""
+_CAUGHT = 0.95
+_DRAWS = 400
+
+
+class TooFewLabels(ValueError):
+    """Not enough labelled takes to say what a score means; says how many there are and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """One dimension's values of good and of bad takes."""
+
+    good: tuple[float, ...]
+    bad: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """How sure a threshold is.
+
+    Attributes:
+        good, bad: number of labelled takes.
+        low, high: 90 % interval of ``accept`` over resampled labels (bootstrap, Efron 1979).
+        caught: share of bad takes below ``accept``; ``None`` without bad takes.
+        alarms: share of good takes below it.
+    """
+
+    good: int
+    bad: int
+    low: float
+    high: float
+    caught: float | None
+    alarms: float
+
+
+def threshold_of(labelled: Labelled, alarms: float) -> tuple[Threshold, Evidence]:
+    """The threshold of one dimension.
+
+    ``accept`` lets at most a share ``alarms`` of the good takes fall below it. Where good and bad takes lie apart, it
+    is in the middle of the gap. ``review`` is where the typical bad take lies, or the worst good one where there are
+    none: what is below it is taken again.
+
+    Raises:
+        TooFewLabels: there is no good take.
+    """
+    if not labelled.good:
+        raise TooFewLabels("no take was approved, so nobody knows what a good score is")
+    accept = _accept(labelled.good, labelled.bad, alarms)
+    typical = _quantile(labelled.bad, 0.5) if labelled.bad else min(labelled.good)
+    review = min(typical, accept)
+    source = random.Random(0)  # noqa: S311  # repeatable, and nothing secret
+    draws = sorted(
+        _accept(_resampled(labelled.good, source), _resampled(labelled.bad, source), alarms) for _ in range(_DRAWS)
+    )
+    return Threshold(round(accept, 4), round(review, 4)), Evidence(
+        good=len(labelled.good),
+        bad=len(labelled.bad),
+        low=round(_quantile(draws, 0.05), 4),
+        high=round(_quantile(draws, 0.95), 4),
+        caught=_share_below(labelled.bad, accept) if labelled.bad else None,
+        alarms=_share_below(labelled.good, accept),
+    )
+
+
+def _accept(good: Sequence[float], bad: Sequence[float], alarms: float) -> float:
+    highest = _quantile(good, alarms)
+    if not bad:
+        return highest
+    worst = _quantile(bad, _CAUGHT)
+    return (worst + highest) / 2 if worst < highest else highest
+
+
+def _quantile(values: Sequence[float], share: float) -> float:
+    """Of values in any order, the one that a share of them lies below, without anything between two values."""
+    ranked = sorted(values)
+    return ranked[min(len(ranked) - 1, int(share * len(ranked)))]
+
+
+def _resampled(values: Sequence[float], source: random.Random) -> list[float]:
+    return source.choices(values, k=len(values)) if values else []
+
+
+def _share_below(values: Sequence[float], limit: float) -> float:
+    return round(sum(value < limit for value in values) / len(values), 4)
+
+
+def thresholds_of(labelled: Mapping[str, Labelled]) -> tuple[dict[str, Threshold], dict[str, Evidence]]:
+    """Thresholds of all dimensions, which share the false alarms that are allowed."""
+    alarms = FALSE_ALARMS / max(1, len(labelled))
+    thresholds, evidence = {}, {}
+    for name, values in labelled.items():
+        thresholds[name], evidence[name] = threshold_of(values, alarms)
+    return thresholds, evidence
+
+
+def calibrate(run: Run, bundle: BundleInfo | None = None) -> dict[str, Threshold]:
+    """Make thresholds for ``bundle`` (default: the one that the service has loaded) from what people answered about
+    its takes, as its scorers measured them; from then on they hold.
+
+    Raises:
+        TooFewLabels: fewer than :data:`ENOUGH` answers, or nothing was approved.
+        ServiceError: no bundle is given and the service is unreachable.
+    """
+    bundle = bundle or run.service.bundle()
+    with run.catalog.begin() as session:
+        takes = [take for take in reviews.labelled_takes(session) if _is_of(take, bundle)]
+    if len(takes) < ENOUGH:
+        raise TooFewLabels(
+            f"people answered about {len(takes)} takes of bundle {bundle.name!r} as it is now, {ENOUGH} are needed; "
+            "until then a person decides about every take"
+        )
+    thresholds, evidence = thresholds_of(_by_dimension(takes))
+    version = run.catalog.record_calibration(
+        bundle, thresholds, len(takes), {name: asdict(each) for name, each in evidence.items()}
+    )
+    _LOG.info("bundle %r: thresholds of version %d from %d answers", bundle.name, version, len(takes))
+    for name, each in evidence.items():
+        _LOG.info("%s: accept %.3f (%.3f to %.3f)", name, thresholds[name].accept, each.low, each.high)
+    return thresholds
+
+
+def _is_of(take: TakeRecord, bundle: BundleInfo) -> bool:
+    by = take.measured_by
+    return by is not None and (by.fingerprint, by.scorers) == (bundle.fingerprint, bundle.scorers)
+
+
+def _by_dimension(takes: Sequence[TakeRecord]) -> dict[str, Labelled]:
+    found: dict[str, Labelled] = {}
+    for name in (each.name for each in DIMENSIONS):
+        good = [take for take in takes if take.decision is Decision.APPROVE]
+        bad = [take for take in takes if take.rejected]
+        values = Labelled(_values(name, good), _values(name, bad))
+        if values.good:
+            found[name] = values
+    return found
+
+
+def _values(name: str, takes: Sequence[TakeRecord]) -> tuple[float, ...]:
+    cards = (take.scorecard for take in takes)
+    return tuple(card.values[name] for card in cards if card is not None and name in card.values)
+
+
+def judge_again(
+    run: Run, campaigns: Sequence[str] | None = None, *, bundle: BundleInfo | None = None, measure: bool = False
+) -> dict[str, int]:
+    """Judge every scored take whose shot is neither published nor answered by a person under the thresholds of today:
+    the campaign's, then those calibrated for its bundle, then the bundle's. Publishes, asks and rejects accordingly.
+
+    Needs the catalog and the bucket; no service, unless ``measure``.
+
+    Args:
+        bundle: thresholds to judge by, for takes that it measured; default: those that were recorded with each take.
+        measure: measure takes again that other scorers measured than the service's.
+
+    Returns:
+        How many shots were looked at (``judged``), in how many the judgement on a take ``changed``, and the number of
+        these per outcome.
+
+    Raises:
+        ServiceError: ``measure`` is asked for and the service is unreachable.
+        ObjectError, CatalogError: the bucket or the database is gone or refuses.
+    """
+    keys = run.catalog.scored_undecided(campaigns)
+    if measure:
+        measure_again(run, keys)
+    overrides = {each.name: each.thresholds for each in run.catalog.campaigns(campaigns)}
+    takes = run.catalog.takes(keys)
+    changed: list[str] = []
+    for shot in run.catalog.shots(keys):
+        asked = replace(shot, thresholds=overrides[shot.campaign])
+        count = sum(_judge_take_again(run, asked, take, bundle) for take in takes[shot.key])
+        if count:
+            changed.append(shot.key)
+    outcomes = Counter(settle(run, changed))
+    return {"judged": len(keys), "changed": len(changed), **outcomes}
+
+
+def _judge_take_again(run: Run, shot: Shot, record: TakeRecord, bundle: BundleInfo | None) -> bool:
+    """Whether the judgement is another one now."""
+    if record.scorecard is None:
+        return False
+    known = record.measured_by
+    if bundle is not None and known is not None and known.fingerprint == bundle.fingerprint:
+        known = bundle
+    if known is None:
+        _LOG.warning("take %s: nobody noted which models measured it; run the campaign again", record.take.key)
+        return False
+    card = judge_take(record.scorecard.measured, shot, run.catalog.calibrated(known))
+    if card == record.scorecard:
+        return False
+    run.catalog.record_scorecard(record.take.key, card)
+    return True
