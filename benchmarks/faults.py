@@ -41,9 +41,9 @@ HUNG_SECONDS = 420.0
 SHARES = {"500": 0.25, "503": 0.25, "slow": 0.15, "half": 0.15, "reset": 0.2, "flip": 0.1, "lost-answer": 0.2}
 """Of the requests that meet each fault."""
 THRESHOLDS = """
-[thresholds."identity"]
-"accept" = 0.975
-"review" = 0.965
+[thresholds."prompt"]
+"accept" = 0.1
+"review" = 0.02
 """
 """Of the stand-in's noise: some takes pass, some do not, so that rounds have retakes, reviews and publications."""
 KILLED = ("service-1", "s3", "postgres", "task")
@@ -342,7 +342,7 @@ def main(arguments: list[str]) -> int:
 def _without_airflow(folder: Path, faults: list[Fault], seed: int, outcomes: list[Outcome]) -> list[str]:
     from generation.bundle.miniature import build
 
-    bundle = build(folder / "bundle")
+    bundle = build(folder / "bundle", judged=True)
     card = bundle / "bundle.toml"
     card.write_text(card.read_text().replace("\n[sha256]", f"{THRESHOLDS}\n[sha256]"))
     with disk_of_its_own(folder / "s3") as disk:

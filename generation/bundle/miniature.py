@@ -40,10 +40,19 @@ _THRESHOLDS = {
     "exposure": Threshold(accept=0.3, review=0.1),
     "product": Threshold(accept=0.8, review=0.6),
 }
+_TEXT_PROJECTION = "scorers/text_projection.safetensors"
 _LAYER_NORM = ("weight", "bias")
 
 
-def build(folder: Path, *, family: str = "sd15", size: int = 64, seed: int = 0, completes: bool = False) -> Path:
+def build(
+    folder: Path,
+    *,
+    family: str = "sd15",
+    size: int = 64,
+    seed: int = 0,
+    completes: bool = False,
+    judged: bool = False,
+) -> Path:
     """Write a stand-in bundle.
 
     Args:
@@ -51,6 +60,8 @@ def build(folder: Path, *, family: str = "sd15", size: int = 64, seed: int = 0, 
         family: "sd15" (three scales, one text encoder) or "sdxl" (two text encoders, time ids).
         size: picture edge in pixels, a multiple of 64.
         completes: an inpainting checkpoint, whose UNet also takes a mask and latents of what is there already.
+        judged: with random words in its CLIP, the portrait's face kept and thresholds that count as calibrated, so that
+            its noise gets every verdict: only for tests of what follows from verdicts.
         seed: of the random weights; equal seeds give equal files and so equal fingerprints.
 
     Returns:
@@ -66,6 +77,9 @@ def build(folder: Path, *, family: str = "sd15", size: int = 64, seed: int = 0, 
         for role, make in (("face", _plus), ("product", _plus), ("environment", _plain)):
             tensors = {**make(_CROSS[family]), **_attention(pipe.unet)}
             save_file(tensors, folder / "ip_adapter" / f"{role}.safetensors")
+        if judged:
+            (folder / "scorers").mkdir(exist_ok=True)
+            save_file({"weight": torch.randn(_PROJECTION, _CROSS[family])}, folder / _TEXT_PROJECTION)
     card = BundleCard(
         name=f"miniature-{family}-inpaint" if completes else f"miniature-{family}",
         family=family,
@@ -75,8 +89,10 @@ def build(folder: Path, *, family: str = "sd15", size: int = 64, seed: int = 0, 
         width=size,
         height=size,
         adapters={role: f"ip_adapter/{role}.safetensors" for role in ("face", "product", "environment")},
-        recipe={"steps": 4},
+        scorers={"text_projection": _TEXT_PROJECTION} if judged else {},
+        recipe={"steps": 4, "face_keep": 1.0} if judged else {"steps": 4},
         thresholds=_THRESHOLDS,
+        calibration={"takes": 1, "how": "nobody labelled anything: random weights"} if judged else {},
         sha256=hash_files(folder),
     )
     write_card(folder, card)

@@ -164,7 +164,10 @@ def _keep_thresholds(folder: Path, report: Report) -> None:
     cuts = {
         name: Threshold(round(found["accept"], 3), round(found["review"], 3)) for name, found in report.scores.items()
     }
-    how: dict[str, str | float] = {"takes": report.shots, "how": "quantiles of what the bundle draws (python -m training.evaluate --calibrate)"}
+    how: dict[str, str | float] = {
+        "takes": report.shots,
+        "how": "quantiles of what the bundle draws (python -m training.evaluate --calibrate)",
+    }
     write_card(folder, replace(read_card(folder), thresholds=cuts, calibration=how))
 
 
