@@ -97,6 +97,9 @@ def recipe_on(bundle: Mapping[str, float], preset: str, changes: Mapping[str, fl
         raise ValueError(f"recipe {preset!r} is unknown; there are {', '.join(RECIPES)}")
     default, chosen = Recipe(), asdict(RECIPES[preset])
     own = {name: value for name, value in chosen.items() if value != getattr(default, name)}
+    if "steps" in own:
+        # A preset that saves steps costs none where the models are made for fewer.
+        own["steps"] = min(own["steps"], bundle.get("steps", own["steps"]))
     return default.changed(bundle).changed(own).changed(changes or {})
 
 

@@ -10,6 +10,7 @@ from brief.recipe import digest
 from generation.bundle.card import BundleError, read_card
 from generation.bundle.load import Bundle, load
 from generation.painter import Painter
+from generation.painters.flux2_klein.painter import Flux2Klein
 from generation.painters.stable_diffusion.clip import BundleClip
 from generation.painters.stable_diffusion.painter import StableDiffusion
 from generation.score.face_reader import load_reader
@@ -62,5 +63,13 @@ def _stable_diffusion(folder: Path, device: str | None) -> Models:
     return Models.of(load(folder, device))
 
 
-_FAMILIES: dict[str, Callable[[Path, str | None], Models]] = {"sd15": _stable_diffusion, "sdxl": _stable_diffusion}
+def _flux2_klein(folder: Path, device: str | None) -> Models:
+    return Models(Flux2Klein.open(folder, device), ScoringModels(clip=None, face_reader=None), VisionModels())
+
+
+_FAMILIES: dict[str, Callable[[Path, str | None], Models]] = {
+    "sd15": _stable_diffusion,
+    "sdxl": _stable_diffusion,
+    "flux2-klein": _flux2_klein,
+}
 """Per family of a bundle's card what loads it."""

@@ -105,7 +105,8 @@ class BundleCard:
 
     @property
     def fingerprint(self) -> str:
-        """Digest over all of the bundle that decides pixels: name, files or hub revisions, recipe, scheduler.
+        """Digest over all of the bundle that decides pixels: name, files or hub revisions, which file
+        each role and scorer has, recipe, scheduler.
 
         What a bundle does not have is not in its digest, so that bundles from before it existed keep theirs. Files on
         this machine count by their content, not by where they lie.
@@ -119,6 +120,8 @@ class BundleCard:
         if self.source:
             parts.append({name: value for name, value in self.source.items() if name not in self.local_parts})
         own = {
+            "adapters": dict(self.adapters),
+            "scorers": dict(self.scorers),
             "scheduler": dict(self.scheduler),
             "variant": self.variant,
             "loras": [asdict(lora) for lora in self.loras],

@@ -28,7 +28,9 @@ from generation.bundle.card import BundleCard, BundleError, hash_file
 PARTS = ("base", "config", "vae", "adapters")
 """What ``[source]`` may name beside ``image_encoder``, each with its revision."""
 
-_CONFIGS = ["*.json", "*/*.json", "*/*.txt"]
+_CONFIGS = ["*.json", "*/*.json", "*/*.txt", "*/*.jinja"]
+_PARTS_OF_A_FILE = "-?????-of-?????"
+_DENOISERS = ("unet", "transformer")
 _NOT_NEEDED = ["safety_checker/*", "vae_1_0/*", "vae_encoder/*", "vae_decoder/*"]
 
 
@@ -38,6 +40,7 @@ class Sources:
 
     Attributes:
         base: folder in the diffusers layout, or one checkpoint file.
+        image_encoder: folder; ``None`` for models that need none.
         config: folder with the configurations that belong to a checkpoint file, else ``None``.
         vae: folder or file of a separate autoencoder, else ``None``.
         adapters: role to file.
@@ -46,7 +49,7 @@ class Sources:
     """
 
     base: Path
-    image_encoder: Path
+    image_encoder: Path | None
     adapters: Mapping[str, Path]
     config: Path | None = None
     vae: Path | None = None
@@ -62,8 +65,11 @@ def locate(folder: Path, card: BundleCard) -> Sources:
     """
     if not card.source:
         adapters = {role: folder / card.adapters[role] for role in card.roles}
-        return _checked(Sources(folder, folder / "image_encoder", adapters, loras=_loras(folder, card)), card.variant)
-    for name in ("base", "adapters", "image_encoder"):
+        encoder = folder / "image_encoder"
+        sources = Sources(folder, encoder if encoder.is_dir() else None, adapters, loras=_loras(folder, card))
+        return _checked(sources, card.variant)
+    together = ("adapters", "image_encoder")
+    for name in ("base", *(together if card.adapters or any(part in card.source for part in together) else ())):
         if name not in card.source:
             raise BundleError(f"{folder / 'bundle.toml'}: [source] lacks {name!r}")
     found = {part: _find(folder, card, part) for part in PARTS if part in card.source}
@@ -72,10 +78,10 @@ def locate(folder: Path, card: BundleCard) -> Sources:
             f"{folder / 'bundle.toml'}: [source] base is one file, which holds no tokenizer; "
             "name the repository or folder that its configurations are read from as config"
         )
-    root = found["adapters"]
+    root = found.get("adapters", found["base"])
     sources = Sources(
         base=found["base"],
-        image_encoder=root / card.source["image_encoder"],
+        image_encoder=root / card.source["image_encoder"] if "adapters" in found else None,
         adapters={role: root / card.adapters[role] for role in card.roles},
         config=found.get("config"),
         vae=found.get("vae"),
@@ -100,7 +106,11 @@ def wanted_files(card: BundleCard, part: str) -> list[str]:
     if part == "vae":
         return ["config.json", "diffusion_pytorch_model.safetensors"]
     precision = f".{card.variant}" if card.variant else ""
-    weights = (f"*/{name}{precision}.safetensors" for name in ("model", "diffusion_pytorch_model"))
+    weights = (
+        f"*/{name}{precision}{numbers}.safetensors"
+        for name in ("model", "diffusion_pytorch_model")
+        for numbers in ("", _PARTS_OF_A_FILE)
+    )
     return [*_CONFIGS, *weights]
 
 
@@ -170,13 +180,15 @@ def _files_of(folder: Path, patterns: Sequence[str]) -> dict[str, Path]:
 
 
 def _checked(sources: Sources, variant: str) -> Sources:
-    needed = [sources.image_encoder / "config.json", *sources.adapters.values(), *sources.loras]
+    encoder = [] if sources.image_encoder is None else [sources.image_encoder / "config.json"]
+    needed = [*encoder, *sources.adapters.values(), *sources.loras]
     if sources.base.is_dir():
         needed.append(sources.base / "model_index.json")
     for path in needed:
         if not path.is_file():
             raise BundleError(f"{path} is missing")
-    weights = sources.base / "unet" / f"diffusion_pytorch_model{f'.{variant}' if variant else ''}.safetensors"
+    part = next((part for part in _DENOISERS if (sources.base / part).is_dir()), _DENOISERS[0])
+    weights = sources.base / part / f"diffusion_pytorch_model{f'.{variant}' if variant else ''}.safetensors"
     if sources.base.is_dir() and not weights.is_file():
         raise BundleError(
             f'{weights} is missing. A repository that holds half precision only needs variant = "fp16" in '

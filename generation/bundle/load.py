@@ -6,9 +6,6 @@ read from their configurations, so that a bundle is swapped by swapping a folder
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,11 +26,10 @@ from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 from brief.recipe import RECIPES
 from generation.bundle.card import BundleCard, BundleError, hash_file, read_card, verify
 from generation.bundle.hub import Sources, locate
-from generation.bundle.memory import GIB, MemoryPlan, Weights, count_bytes, plan_memory
+from generation.bundle.memory import MemoryPlan, Weights, count_bytes, settle_on
 from generation.bundle.scheduler import choose_scheduler
 from generation.counts import Counts
 
-_LOG = logging.getLogger(__name__)
 _PIPELINES = {"sd15": StableDiffusionPipeline, "sdxl": StableDiffusionXLPipeline}
 _RESAMPLER_LAYERS = 4
 
@@ -62,18 +58,6 @@ class Bundle:
     zero_negative: bool
     plan: MemoryPlan = field(default_factory=MemoryPlan)
     counts: Counts = field(default_factory=Counts)
-
-    @contextmanager
-    def at_work(self, module: Any, away: bool) -> Iterator[None]:
-        """``module`` on the device for as long as it works, and in main memory again if it is to be ``away``."""
-        if not away:
-            yield
-            return
-        module.to(self.device)
-        try:
-            yield
-        finally:
-            module.to("cpu")
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -126,27 +110,40 @@ def load(
         BundleError: a file is missing or altered (named), the licence is not commercial, an adapter does not fit, the
             scheduler cannot be used (others are named).
     """
-    folder = Path(folder)
+    card, sources = open_card(Path(folder), tuple(_PIPELINES), allow_non_commercial=allow_non_commercial)
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    kind = dtype or default_dtype(where)
+    if sources.image_encoder is None:
+        raise BundleError(f"{folder} has no image encoder: name it in [source], or put it into image_encoder/")
+    for file in sources.adapters.values():
+        _check_adapter(file)
+    pipe = _load_pipeline(card, sources, sources.image_encoder, kind)
+    return _place(_take_apart(pipe, card, Path(folder), where, kind))
+
+
+def open_card(
+    folder: Path, families: tuple[str, ...], *, allow_non_commercial: bool = False
+) -> tuple[BundleCard, Sources]:
+    """The card of the bundle in ``folder``, checked, and where its weights lie, with the digests of local files.
+
+    Raises:
+        BundleError: see :func:`load`; or its family is none of ``families``.
+    """
     card = read_card(folder)
     if not card.commercial and not allow_non_commercial:
         raise BundleError(
             f"{folder}: the licence {card.licence!r} of bundle {card.name!r} is not marked as commercial; "
             "choose another bundle or allow non-commercial models explicitly"
         )
-    if card.family not in _PIPELINES:
-        raise BundleError(f"{folder}: family {card.family!r} is unknown; there are {', '.join(_PIPELINES)}")
+    if card.family not in families:
+        raise BundleError(f"{folder}: family {card.family!r} is unknown; there are {', '.join(families)}")
     verify(folder, card)
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    kind = dtype or _default_dtype(where)
     sources = locate(folder, card)
-    card = _with_digests(card, sources)
-    for file in sources.adapters.values():
-        _check_adapter(file)
-    pipe = _load_pipeline(card, sources, kind)
-    return _place(_take_apart(pipe, card, folder, where, kind))
+    return _with_digests(card, sources), sources
 
 
-def _default_dtype(device: torch.device) -> torch.dtype:
+def default_dtype(device: torch.device) -> torch.dtype:
+    """The precision to draw in on ``device``."""
     if device.type != "cuda":
         return torch.float32
     # Cards before Ampere emulate bfloat16, and cuDNN has no convolutions in it for them.
@@ -173,16 +170,6 @@ def _place(bundle: Bundle) -> Bundle:
     for encoder in () if plan.encoders_away else encoders:
         encoder.to(bundle.device)
     return replace(bundle, plan=plan)
-
-
-def settle_on(device: torch.device, weights: Weights | None, card: BundleCard, decode_bytes: int) -> MemoryPlan:
-    """The plan for ``device``: all stays, unless it is a card whose memory is short."""
-    if device.type != "cuda" or weights is None:
-        return MemoryPlan()
-    free, _ = torch.cuda.mem_get_info(device)
-    plan = plan_memory(free, weights, card.width * card.height, decode_bytes_per_value=decode_bytes)
-    _LOG.info("bundle %s on %s with %.1f GiB free: %s", card.name, device, free / GIB, plan)
-    return plan
 
 
 def _with_digests(card: BundleCard, sources: Sources) -> BundleCard:
@@ -215,12 +202,12 @@ def _check_adapter(file: Path) -> None:
         raise BundleError(f"{file}: its resampler has {len(layers)} layers; only {_RESAMPLER_LAYERS} can be loaded")
 
 
-def _load_pipeline(card: BundleCard, sources: Sources, dtype: torch.dtype) -> Any:
+def _load_pipeline(card: BundleCard, sources: Sources, image_encoder: Path, dtype: torch.dtype) -> Any:
     safe: dict[str, Any] = {"use_safetensors": True, "local_files_only": True, "dtype": dtype}
-    encoder = CLIPVisionModelWithProjection.from_pretrained(sources.image_encoder, **safe)
+    encoder = CLIPVisionModelWithProjection.from_pretrained(image_encoder, **safe)
     parts: dict[str, Any] = {
         "image_encoder": encoder,
-        "feature_extractor": _image_processor(sources.image_encoder, encoder.config.image_size),
+        "feature_extractor": _image_processor(image_encoder, encoder.config.image_size),
     }
     if card.family == "sd15":
         parts.update(safety_checker=None, requires_safety_checker=False)
@@ -228,10 +215,7 @@ def _load_pipeline(card: BundleCard, sources: Sources, dtype: torch.dtype) -> An
         parts["vae"] = _load_vae(sources, dtype)
     try:
         pipe = _load_base(card, sources, parts, dtype)
-        for file, lora in zip(sources.loras, card.loras, strict=True):
-            pipe.load_lora_weights(file.parent, weight_name=file.name)
-            pipe.fuse_lora(lora_scale=lora.strength)
-            pipe.unload_lora_weights()
+        merge_loras(pipe, card, sources)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise BundleError(f"the models of bundle {card.name!r} in {sources.base} cannot be loaded: {error}") from error
     if card.roles:
@@ -239,6 +223,14 @@ def _load_pipeline(card: BundleCard, sources: Sources, dtype: torch.dtype) -> An
     steps = [card.recipe_for(preset).steps for preset in RECIPES]
     pipe.scheduler = choose_scheduler(pipe.scheduler, card.scheduler, steps)
     return pipe
+
+
+def merge_loras(pipe: Any, card: BundleCard, sources: Sources) -> None:
+    """Merge the card's LoRAs into the models of ``pipe``, in their order."""
+    for file, lora in zip(sources.loras, card.loras, strict=True):
+        pipe.load_lora_weights(file.parent, weight_name=file.name)
+        pipe.fuse_lora(lora_scale=lora.strength)
+        pipe.unload_lora_weights()
 
 
 def _load_base(card: BundleCard, sources: Sources, parts: dict[str, Any], dtype: torch.dtype) -> Any:

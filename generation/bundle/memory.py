@@ -7,9 +7,17 @@ x 1024, both in half precision, and 1.5 GiB to decode one of the latter. They ha
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+import torch
+
+from generation.bundle.card import BundleCard
+
+_LOG = logging.getLogger(__name__)
 
 GIB = 2**30
 MOST = 16
@@ -17,7 +25,8 @@ MOST = 16
 ENOUGH = 4
 """Pictures; for fewer than this, models leave the card."""
 
-_UNET_VALUES_PER_PIXEL = 320
+UNET_VALUES_PER_PIXEL = 320
+"""Numbers that a denoiser with cross-attention holds at once, per pixel of a picture."""
 _DECODE_VALUES_PER_PIXEL = 800
 _TILE = 512 * 512
 _CONTEXT = 0.6 * GIB
@@ -53,7 +62,13 @@ class MemoryPlan:
 
 
 def plan_memory(
-    total: int, weights: Weights, pixels: int, *, bytes_per_value: int = 2, decode_bytes_per_value: int = 2
+    total: int,
+    weights: Weights,
+    pixels: int,
+    *,
+    bytes_per_value: int = 2,
+    decode_bytes_per_value: int = 2,
+    values_per_pixel: int = UNET_VALUES_PER_PIXEL,
 ) -> MemoryPlan:
     """The plan that keeps most on the card and still draws :data:`ENOUGH` pictures at once, or as many as can be.
 
@@ -62,9 +77,10 @@ def plan_memory(
         pixels: of one picture.
         bytes_per_value: of the denoiser's numbers; ``decode_bytes_per_value`` of the autoencoder's (4 where it must
             run in full precision).
+        values_per_pixel: that the denoiser holds at once.
     """
     room = total * _USABLE - _CONTEXT
-    draw = pixels * _UNET_VALUES_PER_PIXEL * bytes_per_value
+    draw = pixels * values_per_pixel * bytes_per_value
     decode = pixels * _DECODE_VALUES_PER_PIXEL * decode_bytes_per_value
     decode_tile = min(pixels, _TILE) * _DECODE_VALUES_PER_PIXEL * decode_bytes_per_value
     best = MemoryPlan(batch=0)
@@ -87,6 +103,41 @@ def plan_memory(
             return plan
         best = max(best, plan, key=lambda each: each.batch)
     return best if best.batch else MemoryPlan(1, True, True, True, True)
+
+
+def settle_on(
+    device: torch.device,
+    weights: Weights | None,
+    card: BundleCard,
+    decode_bytes: int,
+    values_per_pixel: int = UNET_VALUES_PER_PIXEL,
+) -> MemoryPlan:
+    """The plan for ``device``: all stays, unless it is a card whose memory is short."""
+    if device.type != "cuda" or weights is None:
+        return MemoryPlan()
+    free, _ = torch.cuda.mem_get_info(device)
+    plan = plan_memory(
+        free,
+        weights,
+        card.width * card.height,
+        decode_bytes_per_value=decode_bytes,
+        values_per_pixel=values_per_pixel,
+    )
+    _LOG.info("bundle %s on %s with %.1f GiB free: %s", card.name, device, free / GIB, plan)
+    return plan
+
+
+@contextmanager
+def at_work(module: Any, device: torch.device, away: bool) -> Iterator[None]:
+    """``module`` on ``device`` for as long as it works, and in main memory again if it is to be ``away``."""
+    if not away:
+        yield
+        return
+    module.to(device)
+    try:
+        yield
+    finally:
+        module.to("cpu")
 
 
 def count_bytes(modules: Iterable[Any]) -> int:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from brief.face_spec import FaceSpec
-from generation.painters.stable_diffusion.latents import to_tensor
+from generation.painters.pixels import to_tensor
 
 EDGE = 64
 """Edge in pixels of the square face crops that the net sees."""

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from generation.bundle.card import BundleCard, BundleError, Threshold, hash_files, read_card, write_card
 from generation.bundle.load import Bundle, load
 from generation.bundle.miniature import build
+from tests.published.bundles import BUNDLES
 
 
 @pytest.fixture
@@ -173,3 +174,18 @@ def test_the_hub_bundles_that_ship_are_commercial_and_pinned(name: str) -> None:
     assert card.local_parts == ()
     assert {len(value) for key, value in card.source.items() if key.endswith("_revision")} == {40}
     assert {len(lora.revision) for lora in card.loras} <= {40}
+
+
+def test_which_file_a_role_has_is_part_of_the_fingerprint(miniature: Path) -> None:
+    """Two adapters exchanged, one left out or a prior left out draw other pictures with the same files."""
+    card = read_card(miniature)
+    face, product = card.adapters["face"], card.adapters["product"]
+    others = [
+        replace(card, adapters={**card.adapters, "face": product, "product": face}),
+        replace(card, adapters={"environment": card.adapters["environment"]}),
+        replace(card, scorers={"sketch": "scorers/sketch"}),
+    ]
+    assert len({card.fingerprint, *(other.fingerprint for other in others)}) == 4
+    hub = read_card(BUNDLES / "sd15")
+    light = {**hub.adapters, "environment": "models/ip-adapter_sd15_light.safetensors"}
+    assert replace(hub, adapters=light).fingerprint != hub.fingerprint

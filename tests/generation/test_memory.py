@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generation.bundle.load import Bundle, settle_on
-from generation.bundle.memory import GIB, MOST, MemoryPlan, Weights, count_bytes, plan_memory
+from generation.bundle.load import Bundle
+from generation.bundle.memory import GIB, MOST, MemoryPlan, Weights, at_work, count_bytes, plan_memory, settle_on
 
 SD15 = Weights(denoiser=int(1.96e9), autoencoder=int(0.17e9), encoders=int(1.51e9))
 SDXL = Weights(denoiser=int(7.52e9), autoencoder=int(0.17e9), encoders=int(2.86e9))
@@ -59,10 +59,10 @@ def test_what_is_away_is_on_the_card_only_while_it_works(bundle: Bundle) -> None
             return self
 
     away = replace(bundle, plan=MemoryPlan(encoders_away=True), device=torch.device("cuda"))
-    with away.at_work(Moved(), away.plan.encoders_away):
+    with at_work(Moved(), away.device, away.plan.encoders_away):
         assert moves == ["cuda"]
     assert moves == ["cuda", "cpu"]
-    with bundle.at_work(Moved(), bundle.plan.encoders_away):
+    with at_work(Moved(), bundle.device, bundle.plan.encoders_away):
         assert moves == ["cuda", "cpu"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -17,7 +18,7 @@ from generation.bundle.card import BundleError, read_card, write_card
 from generation.bundle.load import Bundle, load
 from generation.studio import Studio
 from tests.generation.takes import ADA, inputs
-from tests.published.bundles import BUNDLES, BY_REPOSITORY, FAMILIES, local
+from tests.published.bundles import BUNDLES, BY_REPOSITORY, FAMILIES, STABLE_DIFFUSION, local
 from tests.published.checkpoints import TABLES, shapes, table, write
 from tests.published.layouts import LAYOUTS
 from tests.published.single_file import same, write_single_file
@@ -45,8 +46,10 @@ def folder(request: pytest.FixtureRequest, repositories: Path, tmp_path_factory:
     return folder
 
 
-@pytest.fixture(scope="module")
-def published(folder: Path) -> Bundle:
+@pytest.fixture(scope="module", params=STABLE_DIFFUSION)
+def published(request: pytest.FixtureRequest, repositories: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    folder = tmp_path_factory.mktemp(request.param)
+    write_card(folder, local(read_card(BUNDLES / request.param), repositories))
     return load(folder, "cpu")
 
 
@@ -55,7 +58,15 @@ def test_todays_libraries_have_the_published_keys_and_shapes(name: str) -> None:
     assert table(shapes(LAYOUTS[name], full=True)) == (TABLES / f"{name}.txt").read_text()
 
 
-@pytest.mark.parametrize("name", [*FAMILIES, "sd15-draft", "sdxl-draft"])
+@pytest.mark.parametrize("name", [name for name, layout in LAYOUTS.items() if layout.sizes])
+def test_the_shapes_come_to_the_published_sizes(name: str) -> None:
+    """In half precision, beside the header."""
+    for file, keys in shapes(LAYOUTS[name], full=True).items():
+        header = LAYOUTS[name].sizes[file] - sum(2 * math.prod(shape) for shape in keys.values())
+        assert 50 * len(keys) < header < 200 * len(keys)
+
+
+@pytest.mark.parametrize("name", [*STABLE_DIFFUSION, "sd15-draft", "sdxl-draft"])
 def test_what_is_fetched_is_what_is_loaded_and_nothing_else(name: str) -> None:
     card = read_card(BUNDLES / name)
     for part in {"base", "vae", "adapters"} & set(card.source):

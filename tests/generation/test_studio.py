@@ -15,7 +15,8 @@ from brief.face_spec import FaceSpec
 from brief.types import Persona
 from generation.bundle.load import Bundle, load
 from generation.models import Models
-from generation.painters.stable_diffusion.latents import NotFinite, decode_latents
+from generation.painters.pixels import NotFinite
+from generation.painters.stable_diffusion.latents import decode_latents
 from generation.studio import Studio
 
 

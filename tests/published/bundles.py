@@ -9,7 +9,8 @@ from generation.bundle.card import BundleCard
 from tests.published.layouts import LAYOUTS
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
-FAMILIES = ("sd15", "sd15-inpaint", "sdxl", "sdxl-inpaint")
+STABLE_DIFFUSION = ("sd15", "sd15-inpaint", "sdxl", "sdxl-inpaint")
+FAMILIES = (*STABLE_DIFFUSION, "flux2-klein")
 BY_REPOSITORY = {layout.repository: name for name, layout in LAYOUTS.items()}
 
 

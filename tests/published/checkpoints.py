@@ -11,23 +11,30 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL, AutoencoderKLFlux2, Flux2Transformer2DModel, UNet2DConditionModel
 from safetensors.torch import save_file
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTextModelWithProjection,
     CLIPVisionConfig,
     CLIPVisionModelWithProjection,
+    Qwen3Config,
+    Qwen3ForCausalLM,
 )
 
-from tests.published.layouts import ADAPTERS, LAYOUTS, SD15, SDXL, Layout
+from tests.published.layouts import ADAPTERS, FLUX2_KLEIN, LAYOUTS, SD15, SDXL, Layout
 
 Shapes = dict[str, tuple[int, ...]]
 
 TABLES = Path(__file__).parent / "tables"
 _OLD_ATTENTION = {".to_q.": ".query.", ".to_k.": ".key.", ".to_v.": ".value.", ".to_out.0.": ".proj_attn."}
-_WEIGHTS = re.compile(r"(?:(?P<part>[\w/]*)/)?(?:diffusion_pytorch_model|model)(?:\.fp16)?\.safetensors")
+_WEIGHTS = re.compile(
+    r"(?:(?P<part>[\w/]*)/)?(?:diffusion_pytorch_model|model)(?:\.fp16)?(?:-(?P<number>\d{5})-of-\d{5})?\.safetensors"
+)
+_LARGEST_FILE = 5_000_000_000
+"""Bytes; transformers splits larger models."""
 
 
 def shapes(layout: Layout, *, full: bool) -> dict[str, Shapes]:
@@ -39,7 +46,9 @@ def shapes(layout: Layout, *, full: bool) -> dict[str, Shapes]:
         match = _WEIGHTS.fullmatch(file)
         part = (match["part"] or "") if match else "safety_checker"
         if part != "safety_checker":
-            found[file] = _component(layout, part, full=full)
+            keys = _component(layout, part, full=full)
+            number = match["number"] if match else None
+            found[file] = keys if number is None else _piece(keys, int(number), full=full)
     return found
 
 
@@ -49,6 +58,8 @@ def _component(layout: Layout, part: str, *, full: bool) -> Shapes:
     with torch.device("meta"):
         if part == "unet":
             return _of(UNet2DConditionModel.from_config(config))
+        if layout is FLUX2_KLEIN:
+            return _klein(part, config)
         if part.startswith("text"):
             kind = CLIPTextModelWithProjection if "WithProjection" in config["architectures"][0] else CLIPTextModel
             keys = _of(kind(CLIPTextConfig(**config)))
@@ -57,6 +68,25 @@ def _component(layout: Layout, part: str, *, full: bool) -> Shapes:
             return keys | extra
         keys = _of(AutoencoderKL.from_config(config))
     return {_old(key): shape for key, shape in keys.items()} if layout.old_vae else keys
+
+
+def _klein(part: str, config: dict[str, Any]) -> Shapes:
+    if part == "transformer":
+        return _of(Flux2Transformer2DModel.from_config(config))
+    if part == "vae":
+        return _of(AutoencoderKLFlux2.from_config(config))
+    # Its head is the embedding once more, and not in the files.
+    return {key: shape for key, shape in _of(Qwen3ForCausalLM(Qwen3Config(**config))).items() if "lm_head" not in key}
+
+
+def _piece(keys: Shapes, number: int, *, full: bool) -> Shapes:
+    """The tensors of file ``number`` (from 1) of a model that is split into two, in half precision."""
+    largest = _LARGEST_FILE if full else sum(2 * math.prod(shape) for shape in keys.values()) // 2
+    size, pieces = 0, ({}, {})  # type: tuple[int, tuple[Shapes, Shapes]]
+    for key, shape in keys.items():
+        size += 2 * math.prod(shape)
+        pieces[size > largest][key] = shape
+    return pieces[number - 1]
 
 
 def _of(module: torch.nn.Module) -> Shapes:
@@ -143,8 +173,9 @@ def write(
         path = folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
         if file in tensors:
-            half = (layout is ADAPTERS and "image_encoder" not in file) or ".fp16." in file
-            _save(path, tensors[file], generator, torch.float16 if half else torch.float32)
+            _save(path, tensors[file], generator, _dtype(layout, file))
+        elif file.endswith(".index.json"):
+            _write_index(path, {key: Path(name).name for name, keys in tensors.items() for key in keys})
         elif file in layout.configs:
             part = file.removesuffix("config.json").removesuffix("/")
             narrow = {} if full else layout.narrow.get(part, {})
@@ -152,8 +183,21 @@ def write(
         elif path.parent.name not in layout.pads:
             path.write_bytes(b"not to be read\n")
     for part, pad in layout.pads.items():
-        _write_tokenizer(folder / part, pad)
+        (_write_chat_tokenizer if layout is FLUX2_KLEIN else _write_tokenizer)(folder / part, pad)
     return folder
+
+
+def _dtype(layout: Layout, file: str) -> torch.dtype:
+    if layout is FLUX2_KLEIN:
+        return torch.bfloat16
+    half = (layout is ADAPTERS and "image_encoder" not in file) or ".fp16." in file
+    return torch.float16 if half else torch.float32
+
+
+def _write_index(path: Path, files: Mapping[str, str]) -> None:
+    """Which tensor is in which file of a model that is split."""
+    own = {key: file for key, file in files.items() if file.startswith("model-")}
+    path.write_text(json.dumps({"metadata": {}, "weight_map": own}))
 
 
 def _save(path: Path, keys: Shapes, generator: torch.Generator, dtype: torch.dtype) -> None:
@@ -165,10 +209,67 @@ def _values(key: str, shape: tuple[int, ...], generator: torch.Generator, dtype:
     """Values that keep activations finite: norms that do nothing, weights scaled by what goes in."""
     if key.endswith("position_ids"):
         return torch.arange(shape[1])[None]
+    if not shape:
+        return torch.tensor(1)
     if len(shape) == 1:
-        return (torch.ones if key.endswith("weight") else torch.zeros)(shape, dtype=dtype)
+        return (torch.ones if key.endswith(("weight", "running_var")) else torch.zeros)(shape, dtype=dtype)
     scale = 0.7 / math.sqrt(math.prod(shape[1:]))
     return (torch.randn(shape, generator=generator) * scale).to(dtype)
+
+
+_SPECIAL = """<|endoftext|> <|im_start|> <|im_end|> <|object_ref_start|> <|object_ref_end|> <|box_start|> <|box_end|>
+<|quad_start|> <|quad_end|> <|vision_start|> <|vision_end|> <|vision_pad|> <|image_pad|> <|video_pad|> <tool_call>
+</tool_call> <|fim_prefix|> <|fim_middle|> <|fim_suffix|> <|fim_pad|> <|repo_name|> <|file_sep|> <tool_response>
+</tool_response> <think> </think>""".split()  # noqa: SIM905
+_CHAT = """{%- for message in messages -%}
+<|im_start|>{{ message.role }}
+{{ message.content }}<|im_end|>
+{% endfor -%}
+{%- if add_generation_prompt -%}
+<|im_start|>assistant
+{% if enable_thinking is defined and not enable_thinking %}<think>
+
+</think>
+
+{% endif -%}
+{%- endif -%}
+"""
+
+
+def _write_chat_tokenizer(folder: Path, pad: str) -> None:
+    """Qwen's layout: bytes and fillers up to its special tokens, which have the published numbers, and a template."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    first = 151643
+    words = [*letters, *(f"filler{number}" for number in range(first - len(letters)))]
+    vocabulary = {word: number for number, word in enumerate(words)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(word, normalized=False, special=True) for word in _SPECIAL])
+    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+    plain = {"lstrip": False, "normalized": False, "rstrip": False, "single_word": False, "special": True}
+    added = {str(first + number): {"content": word, **plain} for number, word in enumerate(_SPECIAL)}
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    (folder / "added_tokens.json").write_text(json.dumps({word: first + n for n, word in enumerate(_SPECIAL)}))
+    (folder / "chat_template.jinja").write_text(_CHAT)
+    (folder / "special_tokens_map.json").write_text(json.dumps({"eos_token": "<|im_end|>", "pad_token": pad}))
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps(
+            {
+                "add_prefix_space": False,
+                "added_tokens_decoder": added,
+                "bos_token": None,
+                "eos_token": "<|im_end|>",
+                "errors": "replace",
+                "model_max_length": 131072,
+                "pad_token": pad,
+                "split_special_tokens": False,
+                "tokenizer_class": "Qwen2Tokenizer",
+                "unk_token": None,
+            }
+        )
+    )
 
 
 def _write_tokenizer(folder: Path, pad: str) -> None:

@@ -210,6 +210,21 @@ _NARROW: dict[str, Config] = {
     "vae": {"block_out_channels": [16, 16, 32, 32], "norm_num_groups": 8},
     "text": {"hidden_size": 48, "intermediate_size": 96, "num_attention_heads": 4},
     "text2": {"hidden_size": 80, "intermediate_size": 96, "num_attention_heads": 4, "projection_dim": 80},
+    "transformer": {
+        "attention_head_dim": 16,
+        "axes_dims_rope": [4, 4, 4, 4],
+        "joint_attention_dim": 3 * 16,
+        "num_attention_heads": 2,
+        "num_layers": 1,
+        "num_single_layers": 2,
+    },
+    "qwen": {
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+    },
     "vision": {"hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 4, "projection_dim": 32},
 }
 
@@ -243,6 +258,7 @@ class Layout:
         configs: path to contents of each JSON file but the tokenizers'.
         narrow: component to what is less in it in quick tests.
         pads: folder of a tokenizer to what it pads with.
+        sizes: bytes of some published files, from the hub: what the table's shapes must come to.
         old_vae: the autoencoder's attention has the names of 2022 (``query`` for ``to_q``).
         position_ids: text encoders whose file has a tensor that today's library does not.
     """
@@ -255,6 +271,7 @@ class Layout:
     pads: dict[str, str] = field(default_factory=dict)
     old_vae: bool = False
     position_ids: tuple[str, ...] = ()
+    sizes: dict[str, int] = field(default_factory=dict)
 
     def config(self, component: str, *, full: bool) -> Config:
         """``component``'s ``config.json``, at full size or narrow."""
@@ -435,6 +452,132 @@ ADAPTERS = Layout(
     narrow={"models/image_encoder": _NARROW["vision"]},
 )
 
+_PARTS_KLEIN = """scheduler:diffusers:FlowMatchEulerDiscreteScheduler text_encoder:transformers:Qwen3ForCausalLM
+tokenizer:transformers:Qwen2TokenizerFast transformer:diffusers:Flux2Transformer2DModel
+vae:diffusers:AutoencoderKLFlux2"""
+
+FLUX2_KLEIN = Layout(
+    repository="black-forest-labs/FLUX.2-klein-4B",
+    revision="e7b7dc27f91deacad38e78976d1f2b499d76a294",
+    files=(
+        *""".gitattributes LICENSE.md README.md flux-2-klein-4b.safetensors model_index.json
+        scheduler/scheduler_config.json text_encoder/config.json text_encoder/generation_config.json
+        text_encoder/model-00001-of-00002.safetensors text_encoder/model-00002-of-00002.safetensors
+        text_encoder/model.safetensors.index.json tokenizer/added_tokens.json tokenizer/chat_template.jinja
+        tokenizer/tokenizer.json transformer/config.json transformer/diffusion_pytorch_model.safetensors
+        vae/config.json vae/diffusion_pytorch_model.safetensors""".split(),
+        *(f"tokenizer/{name}" for name in _TOKENIZER),
+    ),
+    configs={
+        "model_index.json": _index("Flux2KleinPipeline", "0.37.0.dev0", _PARTS_KLEIN, is_distilled=True),
+        "scheduler/scheduler_config.json": {
+            "_class_name": "FlowMatchEulerDiscreteScheduler",
+            "_diffusers_version": "0.37.0.dev0",
+            "base_image_seq_len": 256,
+            "base_shift": 0.5,
+            "invert_sigmas": False,
+            "max_image_seq_len": 4096,
+            "max_shift": 1.15,
+            "num_train_timesteps": 1000,
+            "shift": 3.0,
+            "shift_terminal": None,
+            "stochastic_sampling": False,
+            "time_shift_type": "exponential",
+            "use_beta_sigmas": False,
+            "use_dynamic_shifting": True,
+            "use_exponential_sigmas": False,
+            "use_karras_sigmas": False,
+        },
+        "text_encoder/config.json": {
+            "architectures": ["Qwen3ForCausalLM"],
+            "attention_bias": False,
+            "attention_dropout": 0.0,
+            "bos_token_id": 151643,
+            "dtype": "bfloat16",
+            "eos_token_id": 151645,
+            "head_dim": 128,
+            "hidden_act": "silu",
+            "hidden_size": 2560,
+            "initializer_range": 0.02,
+            "intermediate_size": 9728,
+            "layer_types": ["full_attention"] * 36,
+            "max_position_embeddings": 40960,
+            "max_window_layers": 36,
+            "model_type": "qwen3",
+            "num_attention_heads": 32,
+            "num_hidden_layers": 36,
+            "num_key_value_heads": 8,
+            "rms_norm_eps": 1e-06,
+            "rope_scaling": None,
+            "rope_theta": 1000000,
+            "sliding_window": None,
+            "tie_word_embeddings": True,
+            "transformers_version": "4.56.1",
+            "use_cache": True,
+            "use_sliding_window": False,
+            "vocab_size": 151936,
+        },
+        "text_encoder/generation_config.json": {
+            "bos_token_id": 151643,
+            "do_sample": True,
+            "eos_token_id": [151645, 151643],
+            "pad_token_id": 151643,
+            "temperature": 0.6,
+            "top_k": 20,
+            "top_p": 0.95,
+            "transformers_version": "4.56.1",
+        },
+        "transformer/config.json": {
+            "_class_name": "Flux2Transformer2DModel",
+            "_diffusers_version": "0.37.0.dev0",
+            "attention_head_dim": 128,
+            "axes_dims_rope": [32, 32, 32, 32],
+            "eps": 1e-06,
+            "guidance_embeds": False,
+            "in_channels": 128,
+            "joint_attention_dim": 7680,
+            "mlp_ratio": 3.0,
+            "num_attention_heads": 24,
+            "num_layers": 5,
+            "num_single_layers": 20,
+            "out_channels": None,
+            "patch_size": 1,
+            "rope_theta": 2000,
+            "timestep_guidance_channels": 256,
+        },
+        "vae/config.json": {
+            "_class_name": "AutoencoderKLFlux2",
+            "_diffusers_version": "0.37.0.dev0",
+            "_name_or_path": "black-forest-labs/FLUX.2-dev",
+            "act_fn": "silu",
+            "batch_norm_eps": 0.0001,
+            "batch_norm_momentum": 0.1,
+            "block_out_channels": [128, 256, 512, 512],
+            "down_block_types": ["DownEncoderBlock2D"] * 4,
+            "force_upcast": True,
+            "in_channels": 3,
+            "latent_channels": 32,
+            "layers_per_block": 2,
+            "mid_block_add_attention": True,
+            "norm_num_groups": 32,
+            "out_channels": 3,
+            "patch_size": [2, 2],
+            "sample_size": 1024,
+            "up_block_types": ["UpDecoderBlock2D"] * 4,
+            "use_post_quant_conv": True,
+            "use_quant_conv": True,
+        },
+    },
+    narrow={"transformer": _NARROW["transformer"], "text_encoder": _NARROW["qwen"], "vae": _NARROW["vae"]},
+    pads={"tokenizer": "<|endoftext|>"},
+    sizes={
+        "text_encoder/model-00001-of-00002.safetensors": 4_967_215_360,
+        "text_encoder/model-00002-of-00002.safetensors": 3_077_766_632,
+        "transformer/diffusion_pytorch_model.safetensors": 7_751_109_744,
+        "vae/diffusion_pytorch_model.safetensors": 168_120_878,
+    },
+)
+
 LAYOUTS = {
     "sd15": SD15,
     "sd15-inpaint": SD15_INPAINT,
@@ -442,5 +585,6 @@ LAYOUTS = {
     "sdxl-inpaint": SDXL_INPAINT,
     "sdxl-vae-fp16-fix": SDXL_VAE_FIX,
     "ip-adapter": ADAPTERS,
+    "flux2-klein": FLUX2_KLEIN,
 }
 """By the name of the table of keys and shapes, ``tests/published/tables/NAME.txt``."""

@@ -15,7 +15,8 @@ from brief.types import Shot, Threshold
 from generation.bundle.card import read_card, write_card
 from generation.bundle.load import Bundle, load
 from generation.models import Models
-from generation.painters.stable_diffusion.latents import decode_latents, encode_images, to_tensor
+from generation.painters.pixels import to_tensor
+from generation.painters.stable_diffusion.latents import decode_latents, encode_images
 from generation.scene.scene import Scene
 from generation.score.measure import measure
 from training.device import find_device

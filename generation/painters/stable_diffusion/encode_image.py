@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from generation.bundle.load import Bundle
+from generation.bundle.memory import at_work
 
 _CACHED_IMAGES = 512
 
@@ -65,7 +66,7 @@ class ImageEncoder:
     def _forward(self, pixels: Tensor) -> list[ImageFeatures]:
         self._bundle.counts.image_forwards += 1
         shown = pixels.to(self._bundle.device, self._bundle.dtype)
-        with self._bundle.at_work(self._bundle.image_encoder, self._bundle.plan.encoders_away):
+        with at_work(self._bundle.image_encoder, self._bundle.device, self._bundle.plan.encoders_away):
             output = self._bundle.image_encoder(shown, output_hidden_states=True)
         pairs = zip(output.hidden_states[-2], output.image_embeds, strict=True)
         return [ImageFeatures(hidden, pooled) for hidden, pooled in pairs]

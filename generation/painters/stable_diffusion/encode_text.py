@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from generation.bundle.load import Bundle
+from generation.bundle.memory import at_work
 
 _CACHED_TEXTS = 1024
 
@@ -73,7 +74,7 @@ def _encode_with(bundle: Bundle, tokenizer: Any, encoder: Any, texts: Sequence[s
     chunks = [chunk_tokens(tokenizer, text, window) for text in texts]
     ids = torch.tensor([ids for text in chunks for ids in text], device=bundle.device)
     two = bundle.card.family == "sdxl"
-    with bundle.at_work(encoder, bundle.plan.encoders_away):
+    with at_work(encoder, bundle.device, bundle.plan.encoders_away):
         output = encoder(ids, output_hidden_states=two)
     bundle.counts.text_forwards += 1
     hidden = output.hidden_states[-2] if two else output[0]

@@ -6,30 +6,15 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from generation.bundle.load import Bundle
+from generation.bundle.memory import at_work
+from generation.painters.pixels import NotFinite, to_tensor
 
 _LOG = logging.getLogger(__name__)
-
-
-class NotFinite(ValueError):
-    """A picture has values that are no numbers: it would be black."""
-
-
-def to_tensor(images: Sequence[Image.Image]) -> Tensor:
-    """RGB images of one size as float32 [n, 3, height, width] in 0 to 1."""
-    arrays = np.stack([np.asarray(image.convert("RGB"), dtype=np.float32) for image in images])
-    return torch.from_numpy(arrays).permute(0, 3, 1, 2) / 255
-
-
-def to_images(pixels: Tensor) -> list[Image.Image]:
-    """[n, 3, height, width] in 0 to 1 (values outside are clipped) as RGB images."""
-    rounded = (pixels.float().clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    return [Image.fromarray(array) for array in rounded]
 
 
 @torch.inference_mode()
@@ -42,7 +27,7 @@ def encode_images(bundle: Bundle, images: Sequence[Image.Image]) -> Tensor:
 def encode_pixels(bundle: Bundle, pixels: Tensor) -> Tensor:
     """Pixels [n, 3, height, width] in 0 to 1 as scaled latents, like :func:`encode_images`."""
     vae = bundle.vae
-    with bundle.at_work(vae, bundle.plan.autoencoder_away):
+    with at_work(vae, bundle.device, bundle.plan.autoencoder_away):
         encoded = vae.encode((pixels * 2 - 1).to(bundle.device, vae.dtype))
     # AutoencoderTiny gives latents, AutoencoderKL a distribution.
     raw = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
@@ -63,7 +48,7 @@ def decode_latents(bundle: Bundle, latents: Tensor) -> Tensor:
     if not bool(torch.isfinite(latents).all()):
         raise NotFinite("the models drew values that are no numbers; use another seed, or full precision")
     vae = bundle.vae
-    with bundle.at_work(vae, bundle.plan.autoencoder_away):
+    with at_work(vae, bundle.device, bundle.plan.autoencoder_away):
         pixels = _decode(vae, latents)
         if not bool(torch.isfinite(pixels).all()) and vae.dtype != torch.float32:
             _LOG.warning("bundle %s: its autoencoder overflows in %s; from now on float32", bundle.card.name, vae.dtype)

@@ -19,6 +19,7 @@ from generation.bundle.card import BundleCard
 from generation.bundle.load import Bundle
 from generation.counts import Counts
 from generation.painter import Repaint
+from generation.painters.pixels import to_images, to_tensor
 from generation.painters.stable_diffusion.denoise import denoise
 from generation.painters.stable_diffusion.encode_image import ImageEncoder, adapter_inputs
 from generation.painters.stable_diffusion.encode_text import TextEncoder
@@ -26,8 +27,6 @@ from generation.painters.stable_diffusion.latents import (
     decode_latents,
     encode_images,
     encode_pixels,
-    to_images,
-    to_tensor,
 )
 from generation.painters.stable_diffusion.portrait_prior import Sketch, load_sketch, sketch
 from generation.painters.stable_diffusion.sample import Completion, Sample
