@@ -7,16 +7,16 @@ VENV := $(HOME_FOLDER)/venv/bin/python
 PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11; do \
 	"$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$each" && break; done)
 
-.PHONY: help setup demo import stop status test lock
+.PHONY: help setup demo stop status test lock
 
 help:
 	@echo "make demo     set up, start the servers, make the sample catalog's pictures"
-	@echo "make import FOLDER=...   load rows of your own into the running demo's catalog"
 	@echo "make status   what runs, and where"
 	@echo "make stop     end every server"
 	@echo "make test     set up, then lint, types, unit tests and one end-to-end run on servers of its own"
 	@echo "make setup    only install (.lookbook/venv)"
 	@echo "make lock     pin the dependencies of pyproject.toml anew"
+	@echo "$(HOME_FOLDER)/venv/bin/lookbook import FOLDER | airflow ... | open | bundle ... | --help"
 
 setup:
 	@test -n "$(PYTHON)" || { echo "set-up: no Python 3.11 or newer found (on Debian: apt install python3 python3-venv)"; exit 1; }
@@ -24,11 +24,6 @@ setup:
 
 demo: setup
 	@$(VENV) -m embedded demo
-
-import:
-	@test -n "$(FOLDER)" || { echo "import: name the folder: make import FOLDER=path/to/catalog"; exit 2; }
-	@test -x $(VENV) || { echo "import: nothing is installed; run make demo first"; exit 1; }
-	@$(VENV) -m embedded import "$(FOLDER)"
 
 stop status:
 	@if [ -x $(VENV) ]; then $(VENV) -m embedded $@; else echo "Nothing runs: nothing is installed."; fi || true

@@ -1,49 +1,114 @@
-"""``python -m embedded demo | stop | status | import FOLDER | run PART``; what the Makefile calls."""
+"""The ``lookbook`` command, also ``python -m embedded``: the set-up on this machine, its catalog, its Airflow, bundles.
+
+Commands that need a database, a bucket or the generation service find those of this machine's set-up, unless
+``LOOKBOOK_DATABASE_URL`` is set: then the variables of the environment hold, all of them.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 
-USAGE = "usage: python -m embedded demo | stop | status | import FOLDER | run PART"
+import click
 
+from embedded.home import Home, default_root, open_home
 
-def main(arguments: list[str]) -> int:
-    """Entry point; the exit status."""
-    match arguments:
-        case ["run", name]:
-            return _become(name)
-        case ["demo"]:
-            from embedded.demo import demo
+OTHERS = {
+    "bundle": "generation.bundle.commands:bundle",
+}
+"""Commands that other packages make: name, then module and click command. Loaded when they are asked for."""
 
-            return demo()
-        case ["stop"]:
-            from embedded.status import stop_all
-
-            return stop_all()
-        case ["status"]:
-            from embedded.status import show_status
-
-            return show_status()
-        case ["import", path]:
-            return _import(path)
-    print(USAGE, file=sys.stderr)
-    return 2
+_ANYTHING = {"ignore_unknown_options": True, "help_option_names": []}
+_ARGUMENTS = click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 
 
-def _import(path: str) -> int:
-    """Load a folder of the user's own rows into the catalog of the set-up, whose addresses nobody has to know."""
-    from embedded.home import default_root, open_home
-    from embedded.parts import lookbook_environment
-    from storage.__main__ import main as storage
+class _Commands(click.Group):
+    """The commands of this file and :data:`OTHERS`."""
 
-    os.environ.update(lookbook_environment(open_home(default_root())))
-    return storage(["import", path])
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *OTHERS])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in OTHERS:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = OTHERS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
 
 
-def _become(name: str) -> int:
+@click.group(cls=_Commands)
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Catalog rows in, finished campaign pictures out."""
+    if context.invoked_subcommand in OTHERS:
+        _name_servers()
+
+
+@main.command()
+def demo() -> None:
+    """Start the servers, load the sample catalog, make its pictures."""
+    from embedded.demo import demo as run_demo
+
+    sys.exit(run_demo())
+
+
+@main.command()
+def stop() -> None:
+    """End every server that runs here."""
+    from embedded.status import stop_all
+
+    sys.exit(stop_all())
+
+
+@main.command()
+def status() -> None:
+    """What runs, where, and how many shots are in which state."""
+    from embedded.status import show_status
+
+    code = show_status()
+    sys.exit(code or _storage("status"))
+
+
+@main.command("open")
+def show_addresses() -> None:
+    """Addresses, log-ins, and links to the newest pictures that work without keys."""
+    from embedded.status import show_addresses as show
+
+    sys.exit(show(_needed_home()))
+
+
+@main.command("import", context_settings=_ANYTHING)
+@_ARGUMENTS
+def import_rows(arguments: tuple[str, ...]) -> None:
+    """Load a folder of products, environments, personas and campaigns; --help tells the options."""
+    sys.exit(_storage("import", *arguments))
+
+
+@main.command(context_settings=_ANYTHING)
+@_ARGUMENTS
+def catalog(arguments: tuple[str, ...]) -> None:
+    """Look after the catalog's rows and tables; --help lists what can be done."""
+    sys.exit(_storage(*arguments))
+
+
+@main.command(context_settings=_ANYTHING)
+@_ARGUMENTS
+def airflow(arguments: tuple[str, ...]) -> None:
+    """Airflow's own command line, with this set-up's Airflow: lookbook airflow dags list."""
+    from embedded.airflow_settings import airflow_environment
+    from embedded.parts import base_environment, lookbook_environment
+
+    home = _needed_home()
+    environment = {**base_environment(home), **lookbook_environment(home), **airflow_environment(home)}
+    command = [sys.executable, "-m", "airflow", *arguments]
+    os.execvpe(command[0], command, environment)  # noqa: S606
+
+
+@main.command("run", hidden=True)
+@click.argument("name")
+def become_part(name: str) -> None:
     """Become the program of a part, under the process id that the supervisor knows."""
-    from embedded.home import default_root, open_home
     from embedded.parts import part
     from embedded.supervision import PART, end_leftovers
 
@@ -53,5 +118,39 @@ def _become(name: str) -> int:
     os.execvpe(wanted.command[0], wanted.command, {**os.environ, **wanted.environment, PART: name})  # noqa: S606
 
 
+def _storage(*arguments: str) -> int:
+    """Storage's own command line; its exit status."""
+    from storage.__main__ import main as storage
+
+    if not _name_servers():
+        _needed_home()
+    return storage(arguments)
+
+
+def _name_servers() -> bool:
+    """Have this process's variables name the servers of this machine's set-up, unless they name others already;
+    whether any are named then."""
+    if os.environ.get("LOOKBOOK_DATABASE_URL"):
+        return True
+    if (home := _existing_home()) is None:
+        return False
+    from embedded.parts import lookbook_environment
+
+    os.environ.update(lookbook_environment(home))
+    return True
+
+
+def _existing_home() -> Home | None:
+    root = default_root()
+    return open_home(root) if (root / "credentials.json").exists() else None
+
+
+def _needed_home() -> Home:
+    home = _existing_home()
+    if home is None:
+        raise click.ClickException(f"nothing is set up in {default_root()}: run `make demo` first")
+    return home
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(prog_name="lookbook")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from urllib.parse import quote
 
-from embedded.home import ADMIN, BUCKET, PROJECT, Home
+from embedded.home import ACCOUNTS, BUCKET, PROJECT, REVIEWER, Home
 from embedded.seaweedfs import REGION
 
 PARALLELISM = 6
@@ -28,13 +28,13 @@ def airflow_environment(home: Home) -> dict[str, str]:
     }
 
 
-def write_admin(home: Home) -> None:
-    """The file in which Airflow's simple login looks up the administrator's password."""
+def write_passwords(home: Home) -> None:
+    """The file in which Airflow's simple login looks up its users' passwords."""
     folder = home.root / "airflow"
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / "passwords.json"
     path.touch(mode=0o600)
-    path.write_text(json.dumps({ADMIN: home.credentials.airflow_admin}))
+    path.write_text(json.dumps(home.passwords))
 
 
 def _core(home: Home) -> dict[str, str]:
@@ -47,8 +47,9 @@ def _core(home: Home) -> dict[str, str]:
         "CORE__PARALLELISM": str(PARALLELISM),
         "CORE__EXECUTION_API_SERVER_URL": f"{home.airflow_url}/execution/",
         "CORE__AUTH_MANAGER": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
-        "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN}:admin",
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{account.role}" for name, account in ACCOUNTS.items()),
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "passwords.json"),
+        "LOOKBOOK__REVIEWERS": REVIEWER,
         "DATABASE__SQL_ALCHEMY_CONN": home.postgres.url(
             "airflow", "airflow", home.credentials.airflow_database, driver="psycopg2"
         ),

@@ -11,9 +11,10 @@ from rich.console import Console
 from embedded.airflow_api import AirflowApi
 from embedded.bad_row import SKU, plant_bad_row
 from embedded.contact_sheet import make_contact_sheet
-from embedded.home import ADMIN, BUCKET, PROJECT, Home, default_root, open_home
+from embedded.home import PROJECT, Home, default_root, open_home
 from embedded.run_catalog import RunOutcome, run_catalog
 from embedded.start import Say, start
+from embedded.status import show_addresses
 from embedded.stores import open_catalog, open_objects
 from storage.bucket.errors import ObjectError
 from storage.bucket.objects import Objects
@@ -88,14 +89,7 @@ def _report(home: Home, catalog: Catalog, outcome: RunOutcome, console: Console)
         line = f"  failed: {record.shot.product.sku}: {record.reason}"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     sheet = home.root / "contact-sheet.png"
-    rows = {
-        "contact sheet": str(sheet) if make_contact_sheet(catalog, open_objects(home), sheet) else "no picture yet",
-        "Airflow": f"{home.airflow_url}   user {ADMIN}, password {home.credentials.airflow_admin}",
-        "pictures": f"{home.airflow_url}/plugin/lookbook-gallery; objects: {home.s3.endpoint}/{BUCKET}/published/",
-        "S3 keys": str(home.root / "credentials.json"),
-        "stop it": "make stop",
-    }
-    for name, value in rows.items():
-        console.print(f"  {name:<14}{value}", highlight=False, soft_wrap=True, markup=False)
+    make_contact_sheet(catalog, open_objects(home), sheet)
+    show_addresses(home)
     if tomllib.loads((home.bundle / "bundle.toml").read_text()).get("stand_in"):
         console.print("[yellow]The bundle has random weights: the pictures prove the way, and show noise.[/yellow]")

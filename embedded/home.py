@@ -17,7 +17,23 @@ from embedded.seaweedfs import SeaweedServer
 
 PROJECT = Path(__file__).resolve().parent.parent
 BUCKET = "lookbook"
-ADMIN = "admin"
+ADMIN, REVIEWER = "admin", "reviewer"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Somebody who may log in to Airflow: the role of Airflow's simple login, and in words what it allows."""
+
+    role: str
+    may: str
+
+
+ACCOUNTS = {
+    ADMIN: Account("admin", "may everything"),
+    REVIEWER: Account("viewer", "looks, and answers reviews"),
+    "viewer": Account("viewer", "looks"),
+}
+"""A right to answer reviews apart from the right to start DAGs is none of Airflow's roles: ``[lookbook] reviewers``."""
 
 
 def _secret() -> str:
@@ -36,6 +52,8 @@ class Credentials:
     service_token: str = field(default_factory=_secret)
     supervisor: str = field(default_factory=_secret)
     airflow_admin: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    airflow_reviewer: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    airflow_viewer: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     airflow_api_secret: str = field(default_factory=_secret)
     airflow_jwt: str = field(default_factory=lambda: secrets.token_hex(64))
     airflow_fernet: str = field(default_factory=lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
@@ -94,6 +112,11 @@ class Home:
             filer=ports.s3_filer,
             admin=ports.s3_admin,
         )
+
+    @property
+    def passwords(self) -> dict[str, str]:
+        """Of Airflow's :data:`ACCOUNTS`."""
+        return {name: getattr(self.credentials, f"airflow_{name}") for name in ACCOUNTS}
 
     @property
     def database_url(self) -> str:

@@ -151,6 +151,8 @@ def _install_packages(venv: Path, torch: Path) -> None:
         locks = ["--requirement", str(LOCK), "--requirement", str(torch)]
         checked = ["--quiet", "--no-deps", "--require-hashes", "--compile-bytecode"]
         _uv(venv, "pip", "install", *checked, *locks, wheels=folder)
+    # The command `lookbook`, and the version that manifests name; the code stays where it is.
+    _uv(venv, "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", str(PROJECT))
     _uv(venv, "pip", "check", "--quiet")
 
 

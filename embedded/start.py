@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from embedded.airflow_settings import airflow_environment, write_admin
+from embedded.airflow_settings import airflow_environment, write_passwords
 from embedded.home import BUCKET, Home, with_free_ports
 from embedded.parts import Part, base_environment, lookbook_environment, parts
 from embedded.stores import open_catalog, open_objects
@@ -43,7 +43,7 @@ def start(home: Home, say: Say) -> Home:
             say(change)
         home.postgres.initialise()
         home.s3.initialise()
-        write_admin(home)
+        write_passwords(home)
         start_supervisor(home)
     everything = parts(home)
     silent = [part for part in everything if not part.answers()]

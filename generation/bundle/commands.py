@@ -150,7 +150,3 @@ def _fetched(card: BundleCard) -> Iterator[Path]:
         snapshot = Path(HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}" / "snapshots" / revision
         files = (file for file in sorted(snapshot.rglob("*")) if file.is_file())
         yield from (file for file in files if hub.is_wanted(file.relative_to(snapshot).as_posix(), patterns))
-
-
-if __name__ == "__main__":
-    bundle(prog_name="python -m generation.bundle.commands")

@@ -183,7 +183,7 @@ def _with_digests(card: BundleCard, sources: Sources) -> BundleCard:
         if wanted.get(name) != sources.sha256.get(name):
             raise BundleError(
                 f"bundle {card.name!r}: {name} is not the file that [source_sha256] lists; "
-                "get it again, or record what is there now with `python -m generation.bundle.commands verify --record`"
+                "get it again, or record what is there now with `lookbook bundle verify --record`"
             )
     for lora, file in zip(card.loras, sources.loras, strict=True):
         if lora.sha256 and hash_file(file) != lora.sha256:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from rich.console import Console
@@ -18,7 +22,7 @@ from embedded.airflow_api import AirflowApi
 from embedded.bad_row import SKU as DAMAGED
 from embedded.bad_row import plant_bad_row
 from embedded.contact_sheet import make_contact_sheet
-from embedded.home import Home, Ports, open_home
+from embedded.home import PROJECT, Home, Ports, open_home
 from embedded.parts import parts
 from embedded.run_catalog import DAG, RunOutcome, run_catalog
 from embedded.start import start
@@ -104,6 +108,43 @@ def test_what_is_published_is_in_the_bucket_with_its_history(rig: Rig) -> None:
         assert record.shot.key in json.dumps(manifest)
     sheet = rig.home.root / "sheet.png"
     assert make_contact_sheet(rig.catalog, rig.objects, sheet) == 2
+
+
+def test_the_command_knows_the_addresses_and_its_links_need_no_keys(rig: Rig) -> None:
+    said = lookbook(rig, "open")
+    (link, *_) = re.findall(r"http://127\.0\.0\.1:\d+/lookbook/\S*X-Amz-\S+", said)
+    assert httpx.get(link, trust_env=False).headers["Content-Type"].startswith("image/")
+    assert httpx.get(link.partition("?")[0], trust_env=False).status_code == 403
+    assert DAG in lookbook(rig, "airflow", "dags", "list")
+    assert "unchanged" in lookbook(rig, "import", str(rig.folder))
+
+
+def test_everybody_logs_in_with_the_rights_of_the_name(rig: Rig) -> None:
+    may_start, may_decide = {}, {}
+    for name, password in rig.home.passwords.items():
+        with httpx.Client(base_url=rig.home.airflow_url, trust_env=False, timeout=90) as client:
+            token = client.post("/auth/token", json={"username": name, "password": password}).json()["access_token"]
+            client.headers["Authorization"] = f"Bearer {token}"
+            start = client.post(f"/api/v2/dags/{DAG}/dagRuns", json={"logical_date": "no date"})
+            may_start[name] = start.status_code == 422
+            decide = client.post("/gallery/reviews/none", data={"decision": "approve"})
+            may_decide[name] = decide.status_code != 403
+    assert may_start == {"admin": True, "reviewer": False, "viewer": False}
+    assert may_decide == {"admin": True, "reviewer": True, "viewer": False}
+
+
+def lookbook(rig: Rig, *arguments: str) -> str:
+    """What the command says, run for the rig's set-up as a person would run it."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("LOOKBOOK_", "AIRFLOW"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "embedded", *arguments],
+        env={**environment, "LOOKBOOK_HOME": str(rig.home.root)},
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def test_a_second_run_makes_nothing(rig: Rig) -> None:
