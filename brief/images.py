@@ -9,8 +9,9 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Sequence
 
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP")
 MAX_EDGE = 12_000
@@ -20,6 +21,9 @@ MAX_PIXELS = 64_000_000
 
 _CORRUPT = (OSError, SyntaxError, ValueError, TypeError, LookupError, OverflowError, EOFError, struct.error, zlib.error)
 _SRGB = ImageCms.createProfile("sRGB")
+_EXIF_ADOBE_RGB = ("R03", 2)
+"""What cameras write that take pictures in Adobe RGB without embedding its profile: DCF's interoperability index, and
+an older value of the tag ColorSpace."""
 
 
 class ImageRefused(ValueError):
@@ -39,15 +43,17 @@ def read_image(data: bytes, what: str) -> Image.Image:
 
     Raises:
         ImageRefused: not an image, damaged or cut off, an edge over :data:`MAX_EDGE` or more than
-            :data:`MAX_PIXELS`, animated, CMYK without a colour profile, or 32 bits per channel.
+            :data:`MAX_PIXELS`, animated, CMYK without a colour profile, or 32 bits per channel. Of a TIFF with
+            several pages, and of a camera's JPEG with a preview, the first picture is taken.
     """
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(image.size, what)
             _check_frames(image, what)
             image.load()
+            wide = _is_adobe_rgb(image)
             upright = ImageOps.exif_transpose(image)
-            return _plain(upright, what)
+            return _plain(upright, what, _ADOBE_RGB if wide else None)
     except ImageRefused:
         raise
     except UnidentifiedImageError as error:
@@ -78,15 +84,50 @@ def _check_size(size: tuple[int, int], what: str) -> None:
 
 
 def _check_frames(image: Image.Image, what: str) -> None:
-    # Cameras append a preview to a JPEG as a second picture (MPO); the first one is the photograph.
-    frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+    # Cameras append a preview to a JPEG as a second picture (MPO), retouchers' programs one to a TIFF; the first one is
+    # the photograph.
+    frames = 1 if image.format in ("MPO", "TIFF") else getattr(image, "n_frames", 1)
     if frames > 1:
-        raise ImageRefused(f"{what}: it is animated or has pages ({frames} of them); deliver a single still picture")
+        raise ImageRefused(f"{what}: it is animated ({frames} pictures); deliver a single still picture")
 
 
-def _plain(image: Image.Image, what: str) -> Image.Image:
-    """8-bit RGB or RGBA in sRGB, from any mode a file may have."""
-    profile = image.info.get("icc_profile")
+def _is_adobe_rgb(image: Image.Image) -> bool:
+    """Whether the camera notes that its colours are Adobe RGB."""
+    exif = image.getexif()
+    index = exif.get_ifd(ExifTags.IFD.Interop).get(ExifTags.Interop.InteropIndex, "")
+    space = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.ColorSpace)
+    return str(index).strip("\0 ") == _EXIF_ADOBE_RGB[0] or space == _EXIF_ADOBE_RGB[1]
+
+
+def _matrix_profile(primaries: Sequence[tuple[float, float, float]], gamma: float) -> bytes:
+    """A colour profile (ICC.1:2001, version 2.1) of three primaries as XYZ under D50, and one gamma for all."""
+
+    def fixed(*values: float) -> bytes:
+        return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+    curve = b"curv" + struct.pack(">IIHxx", 0, 1, round(gamma * 256))
+    xyz = b"XYZ " + bytes(4)
+    white = fixed(0.9642, 1.0, 0.8249)
+    bodies = [(b"wtpt", xyz + white)]
+    bodies += [(name, xyz + fixed(*each)) for name, each in zip((b"rXYZ", b"gXYZ", b"bXYZ"), primaries, strict=True)]
+    bodies += [(name, curve) for name in (b"rTRC", b"gTRC", b"bTRC")]
+    place, table, data = 128 + 4 + 12 * len(bodies), struct.pack(">I", len(bodies)), b""
+    for name, body in bodies:
+        table += name + struct.pack(">II", place + len(data), len(body))
+        data += body
+    header = struct.pack(">I4xI", place + len(data), 0x02100000) + b"mntrRGB XYZ " + bytes(12) + b"acsp"
+    return header.ljust(68, b"\0") + white.ljust(60, b"\0") + table + data
+
+
+_ADOBE_RGB = _matrix_profile(
+    ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457)), 2.2
+)
+"""Adobe RGB (1998): its primaries adapted to D50, as Adobe's own profile has them."""
+
+
+def _plain(image: Image.Image, what: str, assumed: bytes | None = None) -> Image.Image:
+    """8-bit RGB or RGBA in sRGB, from any mode a file may have; ``assumed`` is the profile of a file without one."""
+    profile = image.info.get("icc_profile") or (assumed if image.mode in ("RGB", "RGBA") else None)
     if image.mode.startswith("I;16"):
         image = image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
     elif image.mode in ("I", "F"):

@@ -59,7 +59,9 @@ def plan(
     """
     check_campaign(campaign, environments, personas)
     refused = {
-        sku: "is not in the catalog; import it, or take it out" for sku in campaign.products if sku not in products
+        sku: "is not in the catalog, or has left the feed; import it, or take it out"
+        for sku in campaign.products
+        if sku not in products
     }
     wanted = {sku: products[sku] for sku in (campaign.products or products) if sku in products}
     refused |= {sku: problem for sku, product in wanted.items() if (problem := problem_of(product))}
@@ -116,6 +118,8 @@ def problem_of(row: Campaign | Environment | Persona | Product) -> str | None:
     except ValidationError as error:
         where, why = explained(error)
         return f"{where}: {why}"
+    if isinstance(row, Product) and row.doubts:
+        return f"its packshot waits for a person's approval ({'; '.join(row.doubts)}); approve it or deliver another"
     return None
 
 

@@ -79,13 +79,21 @@ class ImageRef:
 
 @dataclass(frozen=True, slots=True, config=CONFIG)
 class Product:
-    """A row of the catalog. ``title`` goes into the prompt as it stands ("red striped mug")."""
+    """A row of the catalog. ``title`` goes into the prompt as it stands ("red striped mug").
+
+    Attributes:
+        views: further pictures of it; nothing is cut out of them.
+        doubts: what its import found doubtful in the packshot and no person has approved yet; while there are any,
+            nothing is made of the product.
+    """
 
     sku: Name
     title: Title
     category: Phrase
     packshot: ImageRef
     attributes: Mapping[Phrase, Phrase] = field(default_factory=dict)
+    views: tuple[ImageRef, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, config=CONFIG)

@@ -7,6 +7,7 @@ Reads ``LOOKBOOK_DATABASE_URL`` and the ``LOOKBOOK_S3_*`` variables. Exit code 0
 from __future__ import annotations
 
 import argparse
+import getpass
 import os
 import sys
 from collections.abc import Sequence
@@ -17,16 +18,18 @@ from rich.progress import Progress
 from rich.table import Table
 
 from brief.images import ImageRefused
+from storage.bucket import keys as object_keys
 from storage.bucket.errors import ObjectError
 from storage.bucket.objects import Objects
 from storage.bucket.settings import ObjectSettingsError
 from storage.catalog.catalog import Catalog
 from storage.catalog.errors import CatalogError, CatalogUrlError
 from storage.catalog.migrate import latest_revision, migrate, schema_revision
-from storage.importing.import_catalog import ImportReport, Listener, NothingToImport, import_catalog
+from storage.importing.feeds import Columns, FeedUnusable
+from storage.importing.import_catalog import FEEDS, ImportReport, Listener, NothingToImport, Options, import_catalog
 from storage.importing.lines import BadRow, Notice
 
-EXPECTED = (CatalogError, ImageRefused, NothingToImport, ObjectError, ObjectSettingsError)
+EXPECTED = (CatalogError, FeedUnusable, ImageRefused, NothingToImport, ObjectError, ObjectSettingsError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,6 +41,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     importing = commands.add_parser("import", help="load CSV or JSON Lines and their images")
     importing.add_argument("path", type=Path, help="a folder with products.jsonl and so on, or one such file")
     importing.add_argument("--outside", action="store_true", help="take images from outside the folder too")
+    importing.add_argument("--private-addresses", action="store_true", help="fetch images from the own network too")
+    importing.add_argument("--feed", choices=FEEDS, help="the file is a product feed of this kind")
+    importing.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="FIELD=COLUMN",
+        help="the file is a table of products: which "
+        "column fills sku, title, packshot, category, views, attributes.NAME",
+    )
+    importing.add_argument("--replace", action="store_true", help="products that are not in the file leave")
+    importing.add_argument("--most-may-leave", action="store_true", help="with --replace: even if most do")
+    commands.add_parser("packshots", help="packshots that wait for approval, and why")
+    approving = commands.add_parser("approve-packshot", help="take a doubtful packshot as it is")
+    approving.add_argument("sku")
+    approving.add_argument("--who", default=getpass.getuser(), help="who approves it (you)")
     chosen = parser.parse_args(arguments)
     out, errors = Console(), Console(stderr=True)
     try:
@@ -48,6 +67,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return 0
             if chosen.command == "status":
                 _print_status(catalog, out)
+                return 0
+            if chosen.command == "packshots":
+                for product in catalog.doubtful_packshots():
+                    preview = object_keys.cutout(product.packshot.sha256)
+                    out.print(f"{product.sku}: {'; '.join(product.doubts)} ({preview})", markup=False, soft_wrap=True)
+                return 0
+            if chosen.command == "approve-packshot":
+                catalog.approve_packshot(chosen.sku, chosen.who)
                 return 0
             return _import(chosen, catalog, out, errors)
     except EXPECTED as error:
@@ -87,9 +114,19 @@ class _OnTerminal(Listener):
 def _import(chosen: argparse.Namespace, catalog: Catalog, out: Console, errors: Console) -> int:
     with Progress(console=errors, transient=True) as bar:
         listener = _OnTerminal(bar)
-        report = import_catalog(chosen.path, catalog, Objects.from_env(), listener, outside=chosen.outside)
+        report = import_catalog(chosen.path, catalog, Objects.from_env(), listener, _options(chosen))
     _print_report(report, out)
     return 1 if report.refused else 0
+
+
+def _options(chosen: argparse.Namespace) -> Options:
+    return Options(
+        outside=chosen.outside,
+        private=chosen.private_addresses,
+        feed=Columns.from_options(chosen.column) if chosen.column else chosen.feed,
+        replace=chosen.replace,
+        most_may_leave=chosen.most_may_leave,
+    )
 
 
 def _print_report(report: ImportReport, out: Console) -> None:
@@ -98,6 +135,8 @@ def _print_report(report: ImportReport, out: Console) -> None:
         numbers = (counts.new, counts.changed, counts.unchanged, counts.refused)
         table.add_row(kind, *(f"{number:,}" for number in numbers))
     out.print(table)
+    if report.retired:
+        out.print(f"{report.retired:,} products left the feed; nothing is made of them any more.")
 
 
 def _print_status(catalog: Catalog, out: Console) -> None:

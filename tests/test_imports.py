@@ -31,7 +31,7 @@ MAY_IMPORT = {
 NEVER_IN_SOURCE = {
     "brief": OUTSIDE - {"PIL", "pydantic"},
     "generation": {"airflow", "alembic", "boto3", "fastapi", "httpx", "sqlalchemy"},
-    "storage": HEAVY | {"airflow", "fastapi", "httpx"},
+    "storage": HEAVY | {"airflow", "fastapi"},
     "service": {"airflow", "alembic", "diffusers", "numba", "sqlalchemy", "transformers"},
     "pipeline": HEAVY | {"airflow", "alembic", "boto3", "fastapi"},
     "dags": HEAVY,

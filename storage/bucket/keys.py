@@ -42,6 +42,11 @@ def packshot(sha256: str, extension: str) -> str:
     return f"catalog/packshots/{sha256}{extension}"
 
 
+def cutout(sha256: str) -> str:
+    """How a doubtful packshot looks without its ground, small, for whoever approves it; by the packshot's digest."""
+    return f"catalog/cutouts/{sha256}.png"
+
+
 def photo(sha256: str, extension: str) -> str:
     """An environment's reference photo as the team delivered it."""
     return f"catalog/photos/{sha256}{extension}"

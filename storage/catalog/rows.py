@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from brief.limits import STORED
 from brief.types import Campaign, Environment, ImageRef, Persona, Product
+from storage.catalog import audit
 from storage.catalog.engine import Database
 from storage.catalog.errors import RowMissing
 from storage.catalog.records import StageOutput
@@ -28,9 +29,28 @@ class Rows(Database):
     """Rows that an importer brings, and the portraits that were made from them."""
 
     def products(self) -> dict[str, Product]:
-        """All products by SKU."""
+        """All products that have not left the feed, by SKU."""
         with self.begin() as session:
-            return {row.sku: _product(row) for row in session.scalars(select(ProductRow))}
+            here = select(ProductRow).where(ProductRow.retired_at.is_(None))
+            return {row.sku: _product(row) for row in session.scalars(here)}
+
+    def doubtful_packshots(self) -> list[Product]:
+        """Products whose packshot waits for a person's approval, by SKU."""
+        return [each for _, each in sorted(self.products().items()) if each.doubts]
+
+    def approve_packshot(self, sku: str, who: str) -> None:
+        """A person approves a product's packshot as it is, whatever was found doubtful about it.
+
+        Raises:
+            RowMissing: there is no such product.
+        """
+        with self.begin() as session:
+            row = session.get(ProductRow, sku, with_for_update=True)
+            if row is None:
+                raise RowMissing(f"product {sku!r} is not in the catalog; import it first")
+            row.approved_sha256 = row.packshot_sha256
+            found = {"sku": sku, "packshot": row.packshot_sha256, "doubts": list(row.doubts or ())}
+            audit.note(session, who, "packshot", why="packshot approved", details=found)
 
     def known_products(self, skus: Collection[str]) -> set[str]:
         """Which of these SKUs the catalog has."""
@@ -38,6 +58,15 @@ class Rows(Database):
             found: set[str] = set()
             for part in in_parts(skus):
                 found |= set(session.scalars(select(ProductRow.sku).where(ProductRow.sku.in_(part))))
+            return found
+
+    def packshot_doubts(self, skus: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """What was found doubtful about the packshots of these products, where anybody looked; approved or not."""
+        with self.begin() as session:
+            found: dict[str, tuple[str, ...]] = {}
+            for part in in_parts(skus):
+                rows = select(ProductRow.sku, ProductRow.doubts).where(ProductRow.sku.in_(part))
+                found |= {sku: doubts for sku, doubts in session.execute(rows) if doubts is not None}
             return found
 
     def image_digests(self, kind: type, names: Collection[str]) -> dict[str, str]:
@@ -74,7 +103,7 @@ class Rows(Database):
         return [known[name] for name in sorted(known if names is None else set(names))]
 
     def save_products(self, products: Iterable[Product]) -> Upserted:
-        """Insert or update; ``updated_at`` moves only where something changed."""
+        """Insert or update; ``updated_at`` moves only where something changed. One that had left the feed is back."""
         with self.begin() as session:
             return upsert(session, ProductRow, map(_product_values, products))
 
@@ -141,6 +170,9 @@ def _product_values(product: Product) -> dict[str, Any]:
         "packshot_key": product.packshot.key,
         "packshot_sha256": product.packshot.sha256,
         "attributes": dict(product.attributes),
+        "views": product.views,
+        "doubts": product.doubts,
+        "retired_at": None,
     }
 
 
@@ -151,6 +183,8 @@ def _product(row: ProductRow) -> Product:
         "category": row.category,
         "packshot": {"key": row.packshot_key, "sha256": row.packshot_sha256},
         "attributes": row.attributes,
+        "views": row.views,
+        "doubts": () if row.approved_sha256 == row.packshot_sha256 else row.doubts or (),
     }
     return _PRODUCT.validate_python(values, context=STORED)
 

@@ -19,6 +19,7 @@ from storage.catalog.runs import RunKey
 from storage.catalog.tables import (
     CampaignRow,
     Decision,
+    ProductRow,
     PublicationRow,
     ReviewRow,
     ShotRow,
@@ -59,7 +60,7 @@ class Shots(Database):
     def record_plan(self, campaign: Campaign, plan: Plan, run: RunKey) -> PlanRecord:
         """Save the campaign and its plan: new shots become ``planned``; shots that it no longer wants become
         ``superseded``; superseded ones that it wants again get the state that they had reached. Shots of products
-        that could not be planned stay as they are."""
+        that could not be planned stay as they are, unless the product has left the feed."""
         with self.begin() as session:
             upsert(session, CampaignRow, [campaign_values(campaign)])
             # Two plans of one campaign at once would each supersede what only the other wants: one after the other.
@@ -67,7 +68,8 @@ class Shots(Database):
             query = select(ShotRow.key, ShotRow.state, ShotRow.sku).where(ShotRow.campaign == campaign.name)
             rows = session.execute(query).all()
             before: dict[str, ShotState] = {key: state for key, state, _ in rows}
-            unplannable = {key for key, _, sku in rows if sku in plan.refused}
+            left = set(session.scalars(select(ProductRow.sku).where(ProductRow.retired_at.is_not(None))))
+            unplannable = {key for key, _, sku in rows if sku in plan.refused and sku not in left}
             started = {"state": ShotState.PLANNED, "reason": None, "dag_id": run.dag_id, "run_id": run.run_id}
             values = [{**_shot_values(shot), **started} for shot in plan.shots]
             upsert(session, ShotRow, values, keep=(*started, "campaign"))

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Enum, ForeignKey, Index, MetaData, String, Text
+from sqlalchemy import BigInteger, DateTime, Enum, ForeignKey, Index, MetaData, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from brief.types import Campaign, ImageRef, MadeBy, Persona, Scorecard, Shot, Threshold, Verdict
@@ -91,6 +91,13 @@ class ProductRow(Base):
     packshot_key: Mapped[str]
     packshot_sha256: Mapped[str] = mapped_column(String(64))
     attributes: Mapped[dict[str, str]] = mapped_column(Versioned(dict[str, str]))
+    views: Mapped[tuple[ImageRef, ...]] = mapped_column(
+        Versioned(tuple[ImageRef, ...]), server_default=text("""'{"version": 1, "value": []}'::jsonb""")
+    )
+    doubts: Mapped[tuple[str, ...] | None] = mapped_column(Versioned(tuple[str, ...]))
+    """What is doubtful about the packshot; ``NULL`` where nobody looked, as before migration 0005."""
+    approved_sha256: Mapped[str | None] = mapped_column(String(64))
+    """Of the packshot that a person approved in spite of its doubts."""
     retired_at: Mapped[datetime | None]
     """Since when nothing is made of it any more."""
     created_at: Mapped[datetime]

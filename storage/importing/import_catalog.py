@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -21,17 +21,23 @@ from storage.catalog.catalog import Catalog
 from storage.catalog.errors import CatalogRefused
 from storage.catalog.upsert import Upserted
 from storage.importing.decoding import TextLines, encoding_of
+from storage.importing.feeds import GOOGLE, Columns, shopify_rows
 from storage.importing.lines import SUFFIXES, BadRow, Line, Notice, encoding_notice, json_lines
-from storage.importing.pictures import Pictures
-from storage.importing.rows import KINDS, GoodRow, Kind, RowRefused, bad_row, check_row, tidied
+from storage.importing.pictures import KnownImage, Pictures
+from storage.importing.rows import KINDS, GoodRow, Kind, RowRefused, bad_row, check_row, named_images, tidied
 from storage.importing.seen import SeenNames
-from storage.importing.tables import Layout, OwnColumns, table_rows
+from storage.importing.tables import OwnColumns, table_rows
+from storage.importing.xml_feed import XmlFeed
 
 T = TypeVar("T", Product, Environment, Persona, Campaign)
 PART = 500
 """Rows that are checked and loaded together."""
 MOST_KEPT = 10_000
 """Bad rows and notices that a report holds; all are counted, and given to the listener."""
+MOST_LEAVE = 0.5
+"""Share of the products that may leave at once: a feed that was cut off would otherwise retire them all."""
+FEEDS = ("google", "shopify")
+"""Feeds of others that are known by name."""
 
 
 class NothingToImport(ValueError):
@@ -57,6 +63,8 @@ class ImportReport:
     """What an import did: counts per kind, the first bad rows, and what else a person may want to know."""
 
     counts: dict[str, Counts] = field(default_factory=lambda: {kind: Counts() for kind in KINDS})
+    retired: int = 0
+    """Products that left the feed."""
     bad: list[BadRow] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
 
@@ -96,38 +104,67 @@ def catalog_files(path: Path) -> dict[str, Path]:
                 raise NothingToImport(f"{path}: both {files[file.stem].name} and {file.name} are there; keep one")
             files[file.stem] = file
     if not files:
-        raise NothingToImport(f"{path}: no catalog there; files are named {names} (or .csv)")
+        raise NothingToImport(
+            f"{path}: no catalog there; files are named {names} (or .csv). A feed of another kind is read with --feed "
+            "google, --feed shopify, or --column FIELD=COLUMN for each column"
+        )
     return {kind: files[kind] for kind in KINDS if kind in files}
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What an import may and shall do besides.
+
+    Attributes:
+        outside: take images outside the folder too.
+        private: fetch images from addresses too that only this network can reach.
+        feed: the file is a feed of products: one of :data:`FEEDS`, or a table whose columns are named.
+        replace: the file of products holds them all; those that are not in it leave: nothing is made of them any
+            more, and nothing of them is deleted.
+        most_may_leave: also if these are more than :data:`MOST_LEAVE` of all.
+    """
+
+    outside: bool = False
+    private: bool = False
+    feed: str | Columns | None = None
+    replace: bool = False
+    most_may_leave: bool = False
+
+
 def import_catalog(
-    path: Path, catalog: Catalog, objects: Objects, listener: Listener | None = None, *, outside: bool = False
+    path: Path,
+    catalog: Catalog,
+    objects: Objects,
+    listener: Listener | None = None,
+    options: Options | None = None,
 ) -> ImportReport:
     """Load the good rows at ``path`` and report the others.
 
-    Args:
-        outside: take images outside the folder too.
-
     Raises:
-        NothingToImport: no catalog's files are there.
+        NothingToImport: no catalog's files are there, or no file where a feed should be.
         CatalogError, ObjectError: the database or the bucket does not work; what was loaded stays, and importing
             again takes up from there.
     """
-    files = catalog_files(path)
+    options = options or Options()
+    if options.feed is not None and not path.is_file():
+        raise NothingToImport(f"{shown(str(path))}: is no file; name the feed's file")
+    files = catalog_files(path) if options.feed is None else {"products": path}
     folder = path if path.is_dir() else path.parent
-    run = _Import(catalog, Pictures(folder, objects, outside=outside), listener or Listener())
-    for kind, file in files.items():
-        run.load(kind, file)
+    with Pictures(folder, objects, outside=options.outside, private=options.private) as pictures:
+        run = _Import(catalog, pictures, listener or Listener(), options)
+        for kind, file in files.items():
+            run.load(kind, file)
     return run.report
 
 
 class _Import:
     """One import on its way."""
 
-    def __init__(self, catalog: Catalog, pictures: Pictures, listener: Listener) -> None:
+    def __init__(self, catalog: Catalog, pictures: Pictures, listener: Listener, options: Options) -> None:
         self._catalog = catalog
         self._pictures = pictures
         self._listener = listener
+        self._options = options
         self.report = ImportReport()
 
     def load(self, kind: str, file: Path) -> None:
@@ -136,12 +173,30 @@ class _Import:
         if problem := _unreadable(file):
             self._refuse(kind, BadRow(shown(file.name), "", "", problem))
             return
-        lines = TextLines(file, encoding_of(file))
+        source, rows = rows_of(file, loading.kind.type, self._options.feed)
         with SeenNames(self._catalog.engine) as seen:
-            rows = rows_of(lines, OwnColumns(loading.kind.type))
+            nameless = False
             while part := list(islice(rows, PART)):
+                nameless = nameless or any(isinstance(each, BadRow) for each in part)
                 self._load_part(kind, loading, seen, part)
-                self._listener.progress(f"{shown(file.name)}:{getattr(part[-1], 'number', '')}", lines.share)
+                self._pictures.forget_fetched()
+                self._listener.progress(f"{shown(file.name)}:{getattr(part[-1], 'number', '')}", source.share)
+            if self._options.replace and kind == "products":
+                self._retire(file, seen, nameless=nameless)
+
+    def _retire(self, file: Path, seen: SeenNames, *, nameless: bool) -> None:
+        """Let the products go that the file does not hold."""
+        where = shown(file.name)
+        if nameless:
+            self._notice(Notice(where, "no product is retired: of the rows that cannot be read nobody knows the SKU"))
+            return
+        at_most = 1.0 if self._options.most_may_leave else MOST_LEAVE
+        leaving, total = seen.retire_other_products(at_most)
+        if leaving > at_most * total:
+            said = f"no product is retired: {leaving:,} of {total:,} are not in it, as if the feed was cut off"
+            self._notice(Notice(where, f"{said}; if it is right, import it with --most-may-leave"))
+            return
+        self.report.retired = leaving
 
     def _load_part(self, kind: str, loading: _Kind[Any], seen: SeenNames, part: list[Line | BadRow | Notice]) -> None:
         lines = []
@@ -186,10 +241,13 @@ class _Import:
 
     def _save(self, kind: str, loading: _Kind[Any], good: list[GoodRow[Any]]) -> None:
         stored = []
-        images = [row.image for row in good if row.image]
+        images = [image for row in good for image in (row.image, *row.views) if image]
         problems = dict(zip((image.ref.key for image in images), self._pictures.upload(images), strict=True))
         for row in good:
-            if row.image and (problem := problems[row.image.ref.key]):
+            for note in row.notes:
+                self._notice(Notice(row.line.where, f"{shown(row.name)}: {note}"))
+            of_row = [problems[image.ref.key] for image in (row.image, *row.views) if image]
+            if problem := next(filter(None, of_row), None):
                 self._refuse(kind, bad_row(row.line, row.name, RowRefused(loading.kind.image or "", str(problem))))
             else:
                 stored.append(row)
@@ -228,7 +286,8 @@ class _Kind(Generic[T]):
     def check(self, lines: Iterable[Line]) -> Iterator[GoodRow[T] | BadRow | Notice]:
         part = list(lines)
         names = [str(line.values.get(self.kind.key, "")) for line in part]
-        known = self._catalog.image_digests(self.kind.type, names) if self.kind.image else {}
+        known = self._known(names)
+        self._pictures.fetch(image for line in part for image in named_images(line, self.kind))
         for line, name in zip(part, names, strict=True):
             try:
                 row = check_row(line, self.kind, self._pictures, known.get(name))
@@ -238,6 +297,15 @@ class _Kind(Generic[T]):
                 yield bad_row(line, name, error)
             else:
                 yield row
+
+    def _known(self, names: list[str]) -> dict[str, KnownImage]:
+        """What earlier imports found of these rows' images; packshots at which nobody looked are not known."""
+        if self.kind.image is None:
+            return {}
+        digests = self._catalog.image_digests(self.kind.type, names)
+        if self.kind.type is not Product:
+            return {name: KnownImage(sha256) for name, sha256 in digests.items()}
+        return {sku: KnownImage(digests[sku], doubts) for sku, doubts in self._catalog.packshot_doubts(names).items()}
 
     def _check_references(self, line: Line, campaign: Campaign) -> Iterator[Notice]:
         check_campaign(campaign, self._places, self._people)
@@ -279,10 +347,24 @@ def _unreadable(file: Path) -> str | None:
     return None
 
 
-def rows_of(lines: TextLines, layout: Layout) -> Iterator[Line | BadRow | Notice]:
-    """The rows of a file, by its suffix."""
-    yield from encoding_notice(lines)
-    if lines.file.suffix == ".jsonl":
-        yield from json_lines(lines)
+def rows_of(
+    file: Path, kind: type, feed: str | Columns | None = None
+) -> tuple[TextLines | XmlFeed, Iterator[Line | BadRow | Notice]]:
+    """A file's rows, by its suffix or as the feed that it is said to be; and its source, which knows how much of it
+    has been read."""
+    if feed == "google" and _begins_like_xml(file):
+        source = XmlFeed(file)
+        return source, iter(source)
+    lines = TextLines(file, encoding_of(file))
+    if feed == "shopify":
+        rows = shopify_rows(lines)
+    elif feed is not None:
+        rows = table_rows(lines, feed if isinstance(feed, Columns) else Columns(GOOGLE))
     else:
-        yield from table_rows(lines, layout)
+        rows = json_lines(lines) if file.suffix == ".jsonl" else table_rows(lines, OwnColumns(kind))
+    return lines, chain(encoding_notice(lines), rows)
+
+
+def _begins_like_xml(file: Path) -> bool:
+    with file.open("rb") as data:
+        return data.read(200).replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").startswith(b"<")

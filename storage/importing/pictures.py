@@ -1,29 +1,35 @@
-"""The pictures that rows name: found, checked, and put into the bucket under their digest."""
+"""The pictures that rows name, by path, URL or S3 key: found, checked, and put into the bucket under their digest."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import stat
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from cachetools import LRUCache
 
 from brief.images import ImageRefused, image_format, read_image
 from brief.limits import shown, unusable_character
 from brief.types import ImageRef
-from storage.bucket.keys import EXTENSIONS, content_type
+from storage.bucket.errors import ObjectDiffers, ObjectMissing, ObjectRefused
+from storage.bucket.keys import EXTENSIONS, content_type, cutout
 from storage.bucket.objects import Objects
+from storage.importing.packshots import doubts_of
+from storage.importing.remote import RemotePictures
 
 MAX_BYTES = 64 * 1024 * 1024
 """Largest image file, in bytes: it goes into the bucket in one piece."""
 REMEMBERED = 50_000
 """Pictures that need no second look within one import, since many rows may share one."""
 UPLOADS = 8
-"""Uploads at the same time."""
+"""Uploads, and fetches, at the same time."""
+_REMOTE = ("http:", "https:", "s3:")
 
 ObjectKey = Callable[[str, str], str]
 """From SHA-256 and extension to the object's key."""
@@ -31,41 +37,115 @@ ObjectKey = Callable[[str, str], str]
 
 @dataclass(frozen=True, slots=True)
 class FoundImage:
-    """An image file that was checked, and where it belongs in the bucket."""
+    """An image file that was checked, and where it belongs in the bucket; of a packshot, what is doubtful about it,
+    and then its cut-out as a PNG, to be looked at."""
 
     file: Path
     ref: ImageRef
+    doubts: tuple[str, ...] = ()
+    cutout: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownImage:
+    """What an earlier import found of a row's image: its SHA-256, and for a packshot what was doubtful."""
+
+    sha256: str
+    doubts: tuple[str, ...] = ()
 
 
 class Pictures:
-    """Finds, checks and uploads the pictures of one import.
+    """Finds, checks and uploads the pictures of one import; a context manager.
 
     Args:
         folder: of the catalog; paths are relative to it.
         outside: take files outside the folder too, to which an absolute path, ``..`` or a link may lead.
+        private: fetch from addresses too that only this network can reach.
     """
 
-    def __init__(self, folder: Path, objects: Objects, *, outside: bool = False) -> None:
+    def __init__(self, folder: Path, objects: Objects, *, outside: bool = False, private: bool = False) -> None:
         self._folder = folder
         self._root = Path(os.path.realpath(folder))
         self._objects = objects
         self._outside = outside
         self._found: LRUCache[tuple[object, ...], FoundImage] = LRUCache(REMEMBERED)
         self._stored: LRUCache[str, bool] = LRUCache(REMEMBERED)
+        self._remote = RemotePictures(MAX_BYTES, private=private)
+        self._spool: tempfile.TemporaryDirectory[str] | None = None
+        self._fetched: dict[str, Path | ImageRefused] = {}
 
-    def find(self, given: str, object_key: ObjectKey, known: str | None) -> FoundImage:
-        """Check the image at path ``given``.
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.forget_fetched()
+        self._remote.close()
+
+    def fetch(self, given: Iterable[str]) -> None:
+        """Fetch those of these pictures that lie elsewhere, several at once, for :meth:`find`."""
+        wanted = [each for each in dict.fromkeys(given) if is_remote(each) and each not in self._fetched]
+        if not wanted:
+            return
+        self._spool = self._spool or tempfile.TemporaryDirectory(prefix="lookbook-import-")
+        files = [Path(self._spool.name) / str(len(self._fetched) + number) for number in range(len(wanted))]
+        with ThreadPoolExecutor(UPLOADS) as pool:
+            self._fetched |= dict(zip(wanted, pool.map(self._fetch, wanted, files), strict=True))
+
+    def forget_fetched(self) -> None:
+        """Delete what was fetched, once it is uploaded."""
+        self._fetched.clear()
+        if self._spool is not None:
+            self._spool.cleanup()
+            self._spool = None
+
+    def _fetch(self, given: str, file: Path) -> Path | ImageRefused:
+        try:
+            if problem := unusable_character(given, name=True):
+                raise ImageRefused(f"{shown(given)}: {problem}")
+            if given.startswith("s3:"):
+                file.write_bytes(self._from_bucket(given))
+            else:
+                self._remote.fetch(given, file)
+        except ImageRefused as error:
+            return error
+        return file
+
+    def _from_bucket(self, given: str) -> bytes:
+        bucket, _, key = given.removeprefix("s3:").removeprefix("//").partition("/")
+        own = self._objects.settings.bucket
+        if not given.startswith("s3://") or bucket != own or not key:
+            raise ImageRefused(f"{shown(given)}: pictures are read from the bucket {own!r} alone; write s3://{own}/KEY")
+        try:
+            facts = self._objects.head(key)
+            if facts is None:
+                raise ImageRefused(f"{shown(given)}: is not in the bucket; correct the key")
+            if facts.size > MAX_BYTES:
+                raise ImageRefused(_too_large(shown(given), facts.size))
+            return self._objects.get(key)
+        except (ObjectMissing, ObjectDiffers, ObjectRefused) as error:
+            raise ImageRefused(f"{shown(given)}: {error}") from error
+
+    def find(self, given: str, object_key: ObjectKey, known: KnownImage | None, *, judge: bool = False) -> FoundImage:
+        """Check the image at path, URL or S3 key ``given``.
 
         Args:
-            known: SHA-256 that an earlier import checked for the same row; then it is not decoded again.
+            known: what an earlier import found of the same row's; if it is the same file, it is not decoded again.
+            judge: look for what is doubtful about it as a packshot.
 
         Raises:
             ImageRefused: the file is missing, no plain file, outside the folder, too large, or no usable image.
         """
-        file, status = self._locate(given)
-        remembered = (file, status.st_mtime_ns, status.st_size, object_key)
+        if is_remote(given):
+            self.fetch([given])
+            fetched = self._fetched[given]
+            if isinstance(fetched, ImageRefused):
+                raise fetched
+            file, status = fetched, fetched.stat()
+        else:
+            file, status = self._locate(given)
+        remembered = (file, status.st_mtime_ns, status.st_size, object_key, judge)
         if remembered not in self._found:
-            self._found[remembered] = _checked(file, shown(given), object_key, known)
+            self._found[remembered] = _checked(file, shown(given), object_key, known, judge=judge)
         return self._found[remembered]
 
     def _locate(self, given: str) -> tuple[Path, os.stat_result]:
@@ -101,6 +181,8 @@ class Pictures:
         return [outcomes.get(image.ref.key) for image in images]
 
     def _upload(self, image: FoundImage) -> ImageRefused | None:
+        if image.cutout is not None:
+            self._objects.put(cutout(image.ref.sha256), image.cutout, "image/png", keep_first=True)
         there = self._objects.head(image.ref.key)
         if there and there.sha256 == image.ref.sha256:
             return None
@@ -114,12 +196,19 @@ class Pictures:
         return None
 
 
-def _checked(file: Path, what: str, object_key: ObjectKey, known: str | None) -> FoundImage:
+def is_remote(given: str) -> bool:
+    """Whether a row names a picture by URL or S3 key."""
+    return given.lower().startswith(_REMOTE)
+
+
+def _checked(file: Path, what: str, object_key: ObjectKey, known: KnownImage | None, *, judge: bool) -> FoundImage:
     data = _read(file, what)
     sha256 = hashlib.sha256(data).hexdigest()
-    if sha256 != known:
-        read_image(data, what)
-    return FoundImage(file, ImageRef(object_key(sha256, EXTENSIONS[image_format(data)]), sha256))
+    doubts, preview = (known.doubts, None) if known else ((), None)
+    if known is None or sha256 != known.sha256:
+        image = read_image(data, what)
+        doubts, preview = doubts_of(image) if judge else ((), None)
+    return FoundImage(file, ImageRef(object_key(sha256, EXTENSIONS[image_format(data)]), sha256), doubts, preview)
 
 
 def _read(file: Path, what: str) -> bytes:

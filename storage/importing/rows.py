@@ -15,12 +15,15 @@ from brief.limits import explained, shown, unusable_character
 from brief.types import Campaign, Environment, ImageRef, Persona, Product
 from storage.bucket import keys as object_keys
 from storage.importing.lines import BadRow, Line
-from storage.importing.pictures import FoundImage, ObjectKey, Pictures
+from storage.importing.pictures import FoundImage, KnownImage, ObjectKey, Pictures
+from storage.importing.tables import fields_of
 
 Row = Product | Environment | Persona | Campaign
 T = TypeVar("T", Product, Environment, Persona, Campaign)
 DEEPEST = 6
 """Objects within objects that a row may have; a campaign's renditions need three."""
+MOST_VIEWS = 20
+"""Further pictures of a product."""
 _LATER = ImageRef("", "")
 """Stands for an image while the rest of its row is checked."""
 
@@ -32,6 +35,7 @@ class Kind(Generic[T]):
     Attributes:
         key: the field by which rows are told apart.
         image: the field that names an image, and how its key in the bucket is made.
+        views: the field that names further images, which a row may do without.
     """
 
     type: type[T]
@@ -39,10 +43,11 @@ class Kind(Generic[T]):
     image: str | None = None
     object_key: ObjectKey | None = None
     image_needed: bool = True
+    views: str | None = None
 
 
 KINDS: dict[str, Kind[Any]] = {
-    "products": Kind(Product, "sku", "packshot", object_keys.packshot),
+    "products": Kind(Product, "sku", "packshot", object_keys.packshot, views="views"),
     "environments": Kind(Environment, "name", "photo", object_keys.photo),
     "personas": Kind(Persona, "name", "portrait", object_keys.brought_portrait, image_needed=False),
     "campaigns": Kind(Campaign, "name"),
@@ -61,11 +66,13 @@ class RowRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class GoodRow(Generic[T]):
-    """A checked row, where it came from, and its image if it names one."""
+    """A checked row, where it came from, its image and further views if it names some, and what was said of them."""
 
     line: Line
     row: T
     image: FoundImage | None
+    views: tuple[FoundImage, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -79,7 +86,7 @@ def tidied(line: Line, kind: Kind[Any]) -> Line:
         RowRefused: text that nobody can read or store, too many objects within objects, a field that the kind does
             not have.
     """
-    known = [field.name for field in fields(kind.type)]
+    known = fields_of(kind.type)
     for name in line.values:
         if name not in known:
             raise RowRefused(shown(name), f"no such field; known are {', '.join(sorted(known))}")
@@ -110,16 +117,27 @@ def _tidy(value: Any, field: str, deeper: int) -> Any:
     return value
 
 
-def check_row(line: Line, kind: Kind[T], pictures: Pictures, known: str | None) -> GoodRow[T]:
-    """Check a tidied line against its type and its limits, and its image.
+def named_images(line: Line, kind: Kind[Any]) -> list[str]:
+    """The images that a line names, as far as they can be."""
+    named = [line.values.get(kind.image or ""), *_listed(line.values.get(kind.views or ""))]
+    return [each for each in named if isinstance(each, str)]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def check_row(line: Line, kind: Kind[T], pictures: Pictures, known: KnownImage | None) -> GoodRow[T]:
+    """Check a tidied line against its type and its limits, and its images.
 
     Args:
-        known: SHA-256 of the image that the catalog has for this row.
+        known: what the catalog has of this row's image.
 
     Raises:
-        RowRefused: something is wrong with it.
+        RowRefused: something is wrong with it. A further view that cannot be used is only noted.
     """
     values = {**line.values, kind.image: _LATER} if kind.image else line.values
+    values = {name: value for name, value in values.items() if name != kind.views}
     try:
         row: T = _ADAPTERS[kind.type].validate_python(values)
     except ValidationError as error:
@@ -132,10 +150,32 @@ def check_row(line: Line, kind: Kind[T], pictures: Pictures, known: str | None) 
     if not isinstance(given, str) or not given:
         raise RowRefused(kind.image, "names no image; give its path relative to this file")
     try:
-        image = pictures.find(given, kind.object_key, known)
+        image = pictures.find(given, kind.object_key, known, judge=isinstance(row, Product))
     except ImageRefused as error:
         raise RowRefused(kind.image, str(error)) from error
-    return GoodRow(line, replace(row, **{kind.image: image.ref}), image)  # type: ignore[arg-type]
+    row = replace(row, **{kind.image: image.ref})  # type: ignore[arg-type]
+    if not isinstance(row, Product):
+        return GoodRow(line, row, image)
+    views, notes = _further_views(line, kind.views or "", pictures)
+    if image.doubts:
+        notes.append(f"its packshot waits for approval: {'; '.join(image.doubts)}")
+    row = replace(row, doubts=image.doubts, views=tuple(view.ref for view in views))
+    return GoodRow(line, row, image, tuple(views), tuple(notes))
+
+
+def _further_views(line: Line, field: str, pictures: Pictures) -> tuple[list[FoundImage], list[str]]:
+    """The further views that a line names, and what is wrong with the others."""
+    given = line.values.get(field) or []
+    if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
+        raise RowRefused(field, "is no list of images; give a list of paths or URLs, or leave it out")
+    found: list[FoundImage] = []
+    notes = [f"{len(given)} views, of which {MOST_VIEWS} are kept"] if len(given) > MOST_VIEWS else []
+    for each in given[:MOST_VIEWS]:
+        try:
+            found.append(pictures.find(each, object_keys.packshot, None))
+        except ImageRefused as error:
+            notes.append(f"a further view is left out: {error}")
+    return found, notes
 
 
 def bad_row(line: Line, name: str, error: Exception) -> BadRow:

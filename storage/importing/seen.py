@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
-from sqlalchemy import Column, Engine, Integer, MetaData, Table, Text, select
+from sqlalchemy import Column, Engine, Integer, MetaData, Table, Text, func, select, update
 from sqlalchemy.dialects import postgresql
 
 from storage.catalog.errors import naming_the_database
+from storage.catalog.tables import ProductRow
 
 
 def look(name: str) -> str:
@@ -72,3 +74,23 @@ class SeenNames:
             if other != name and name not in before:
                 alike[name] = other
         return before, alike
+
+    def retire_other_products(self, at_most: float) -> tuple[int, int]:
+        """Products whose SKU was not read leave the feed: nothing is made of them any more, and nothing of them is
+        deleted.
+
+        Args:
+            at_most: share (0 to 1) of the products that are there; if more would leave, none does.
+
+        Returns:
+            How many were not read, and how many there were.
+        """
+        here = ProductRow.retired_at.is_(None)
+        others = [here, ProductRow.sku.not_in(select(self._table.c.name))]
+        with naming_the_database(self._engine):
+            total = self._connection.scalar(select(func.count()).select_from(ProductRow).where(here)) or 0
+            leaving = self._connection.scalar(select(func.count()).select_from(ProductRow).where(*others)) or 0
+            if 0 < leaving <= at_most * total:
+                self._connection.execute(update(ProductRow).where(*others).values(retired_at=datetime.now(UTC)))
+            self._connection.commit()
+        return leaving, total

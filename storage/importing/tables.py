@@ -19,7 +19,7 @@ from brief.limits import shown
 from storage.importing.decoding import TextLines
 from storage.importing.lines import TOO_LONG, BadRow, Line, Notice, undecodable
 
-LISTS = ("environments", "framings", "personas", "products")
+LISTS = ("environments", "framings", "personas", "products", "views")
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 MAX_RECORD_LINES = 200
 """A row may hold line breaks within quotes; one that goes on for longer has a quote that is never closed."""
@@ -31,9 +31,8 @@ class Layout(Protocol):
     def problem(self, columns: Sequence[str]) -> str | None:
         """What is wrong with the names of the columns, in small letters; then no row can be read."""
 
-    def values(self, filled: dict[str, str]) -> dict[str, Any] | None:
-        """From the filled cells of a row, by column, to the fields of :mod:`brief.types`; ``None`` if it is no row of
-        its own but adds to the one before.
+    def values(self, filled: dict[str, str]) -> dict[str, Any]:
+        """From the filled cells of a row, by column, to the fields of :mod:`brief.types`.
 
         Raises:
             ValueError: the cells contradict each other.
@@ -115,8 +114,7 @@ def table_rows(lines: TextLines, layout: Layout) -> Iterator[Line | BadRow | Not
         if not isinstance(cells, _Broken) and not any(map(str.strip, cells)):
             continue
         empty = False
-        if row := _row(lines, number, header, cells, layout):
-            yield row
+        yield _row(lines, number, header, cells, layout)
     if empty:
         yield Notice(where, "holds no rows, only the names of its columns")
 
@@ -150,9 +148,7 @@ def _header(first: tuple[int, list[str] | _Broken], where: str, layout: Layout) 
     return BadRow(where, "", "", f"{problem}. No row was read") if problem else names
 
 
-def _row(
-    lines: TextLines, number: int, header: list[str], cells: list[str] | _Broken, layout: Layout
-) -> Line | BadRow | None:
+def _row(lines: TextLines, number: int, header: list[str], cells: list[str] | _Broken, layout: Layout) -> Line | BadRow:
     where = f"{shown(lines.file.name)}:{number}"
     if isinstance(cells, _Broken):
         return BadRow(where, "", "", str(cells))
@@ -167,14 +163,23 @@ def _row(
         return BadRow(where, "", "", "has a cell that is nested too deeply; write it flat")
     except ValueError as error:
         return BadRow(where, "", "", str(error))
-    return None if values is None else Line(lines.file, number, values)
+    return Line(lines.file, number, values)
+
+
+NOT_GIVEN = ("doubts",)
+"""Fields that a row may not fill, since the import itself finds them."""
+
+
+def fields_of(kind: type) -> list[str]:
+    """The fields that a row of a kind may have."""
+    return [each.name for each in fields(kind) if each.name not in NOT_GIVEN]
 
 
 class OwnColumns:
     """Lookbook's own files: columns named as the fields of ``kind``, with dots for what is within them."""
 
     def __init__(self, kind: type) -> None:
-        self._known = [field.name for field in fields(kind)]
+        self._known = fields_of(kind)
 
     def problem(self, columns: Sequence[str]) -> str | None:
         for name in columns:

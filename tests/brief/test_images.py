@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from PIL import ExifTags, Image, ImageCms
 
 from brief.images import ImageRefused, image_format, read_image
 
@@ -94,9 +94,7 @@ BAD = {
     "known kind; deliver it as PNG, JPEG.*": b"hello",
     "not an image of a known kind": b"",
     "damaged or cut off": encoded(noise())[:2000],
-    "animated or has pages .2 of them": encoded(
-        noise(), "GIF", save_all=True, append_images=[Image.new("L", (64, 48))]
-    ),
+    "it is animated .2 pictures": encoded(noise(), "GIF", save_all=True, append_images=[Image.new("L", (64, 48))]),
     "CMYK without a colour profile": encoded(Image.new("CMYK", (8, 8)), "JPEG"),
     "CMYK colour profile cannot be read": encoded(Image.new("CMYK", (8, 8)), "JPEG", icc_profile=b"nonsense"),
     "32 bits per channel": encoded(Image.new("F", (8, 8)), "TIFF"),
@@ -133,3 +131,26 @@ def test_damage_of_any_kind_is_refused_or_survived(data: st.DataObject) -> None:
         assert str(error).startswith("packshot: ")
     else:
         assert image.mode in ("RGB", "RGBA")
+
+
+def test_a_tiff_with_pages_gives_its_first() -> None:
+    pages = encoded(Image.new("RGB", (8, 6), "red"), "TIFF", save_all=True, append_images=[Image.new("RGB", (2, 2))])
+    assert read_image(pages, "packshot").getpixel((7, 5)) == (255, 0, 0)
+    assert image_format(pages) == "TIFF"
+
+
+@pytest.mark.parametrize("hint", ["interoperability index", "colour space"])
+def test_adobe_rgb_that_a_camera_only_notes_is_converted(hint: str) -> None:
+    exif = Image.Exif()
+    if hint == "colour space":
+        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ColorSpace] = 2
+    else:
+        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ColorSpace] = 0xFFFF
+        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.IFD.Interop] = {1: "R03"}
+    wide = Image.new("RGB", (16, 16), (200, 100, 50))
+    # By the matrices of Adobe RGB (1998) and IEC 61966-2-1.
+    expected = (227, 100, 42)
+    found = read_image(encoded(wide, "JPEG", exif=exif, quality=100, subsampling=0), "packshot").getpixel((8, 8))
+    assert all(abs(a - b) <= 2 for a, b in zip(found, expected, strict=True)), found  # type: ignore[arg-type]
+    same = read_image(encoded(wide, "JPEG", quality=100, subsampling=0), "packshot").getpixel((8, 8))
+    assert all(abs(a - b) <= 2 for a, b in zip(same, (200, 100, 50), strict=True)), same  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
 from storage.catalog.errors import CatalogRefused, CatalogUnreachable
 from storage.catalog.migrate import migrate
-from storage.importing.import_catalog import ImportReport, import_catalog
+from storage.importing.import_catalog import ImportReport, Options, import_catalog
 from storage.importing.lines import BadRow
 from tests.storage.pictures import plain
 from tests.storage.samples import product
@@ -202,13 +202,13 @@ def test_a_folder_called_like_a_file_does_not_hide_the_others(door: Door) -> Non
 
 def test_files_outside_the_folder_are_taken_when_allowed(door: Door) -> None:
     (door.folder / "products.jsonl").write_text(row(sku="A", packshot="../outside.png"))
-    report = import_catalog(door.folder, door.catalog, door.objects, outside=True)
+    report = import_catalog(door.folder, door.catalog, door.objects, options=Options(outside=True))
     assert (report.bad, list(door.catalog.products())) == ([], ["A"])
 
 
 def test_devices_are_refused_even_when_files_outside_are_allowed(door: Door) -> None:
     (door.folder / "products.jsonl").write_text(row(packshot="/dev/zero"))
-    (bad,) = import_catalog(door.folder, door.catalog, door.objects, outside=True).bad
+    (bad,) = import_catalog(door.folder, door.catalog, door.objects, options=Options(outside=True)).bad
     assert "is no file but a folder, device or pipe" in bad.reason
 
 
