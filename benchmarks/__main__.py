@@ -7,6 +7,7 @@ from importlib import import_module
 
 MEASUREMENTS = {
     "faults": "kill rounds and S3 faults, with what must hold after each",
+    "gallery": "server time of the gallery's pages with 100,000 pictures, and how PostgreSQL finds them",
 }
 """Name, which is also the module's, and what it measures. Each module has ``main(arguments) -> exit status``."""
 

@@ -24,10 +24,12 @@ from pipeline.judge import best_take
 from pipeline.provenance import ManifestDamaged, PublishedFile, manifest, read_manifest, xmp_packet
 from pipeline.run import Run
 from pipeline.stages import is_whole
+from pipeline.withdraw import remove_published
 from storage.bucket import keys as object_keys
 from storage.bucket.errors import ObjectDiffers, ObjectMissing
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
+from storage.catalog.errors import AnswerTakenBack
 from storage.catalog.records import TakeRecord
 from storage.catalog.runs import RunKey
 from storage.catalog.tables import Decision, ShotState
@@ -49,22 +51,29 @@ def publish(
     objects: Objects,
     catalog: Catalog,
     run: RunKey,
+    approved: bool = False,
 ) -> Publication:
     """Publish one take of a shot. What was published for the shot before stays and is returned, whichever the take.
 
     Args:
         record: the take with its refined picture and its scorecard, as the catalog has it.
         renditions: sizes of the shot's campaign.
+        approved: because a person approved the take.
 
     Raises:
         NothingToPublish: the take lacks its refined picture or its scorecard.
         ManifestDamaged: what was published before has a manifest that cannot be read.
         ObjectError: something about the bucket; nothing was recorded in the catalog.
+        AnswerTakenBack: the person took that back meanwhile; what was written has left the bucket again.
         CatalogError: something about the catalog; the objects are there and another attempt finds them.
     """
     before = _published_before(shot, objects)
     publication, take = before or _write(shot, record, renditions, objects)
-    catalog.record_publication(publication, run, take)
+    try:
+        catalog.record_publication(publication, run, take, approved=approved)
+    except AnswerTakenBack:
+        remove_published(objects, shot)
+        raise
     return publication
 
 
@@ -168,7 +177,7 @@ def _settle(run: Run, shot: Shot, takes: Sequence[TakeRecord], renditions: Seque
     if turned_down and best.decision is None:
         verdict, reasons = Verdict.REVIEW, (ASKED_FOR, *reasons)
     if verdict is Verdict.ACCEPT or best.decision is Decision.APPROVE:
-        return _publish(run, shot, best, renditions)
+        return _publish(run, shot, best, renditions, approved=best.decision is Decision.APPROVE)
     if verdict is Verdict.REJECT:
         run.catalog.record_rejection(shot.key, reasons)
         return ShotState.REJECTED
@@ -182,18 +191,23 @@ def publish_approved(run: Run) -> dict[str, int]:
     sizes = _renditions(run, [review.shot for review in waiting])
     outcomes: Counter[str] = Counter()
     for review in waiting:
-        outcome = _publish(run, review.shot, review.take, sizes[review.shot.campaign])
+        outcome = _publish(run, review.shot, review.take, sizes[review.shot.campaign], approved=True)
         outcomes[outcome.value] += 1
         _LOG.info("%s, approved by %s: %s", review.shot.product.sku, review.decided_by, outcome.value)
     return dict(outcomes)
 
 
-def _publish(run: Run, shot: Shot, take: TakeRecord, renditions: Sequence[Rendition]) -> ShotState:
+def _publish(
+    run: Run, shot: Shot, take: TakeRecord, renditions: Sequence[Rendition], *, approved: bool = False
+) -> ShotState:
     if not is_whole(run, take.outputs.get("refine")):
         run.catalog.record_loss(shot.key, "its picture is gone from the bucket or damaged; the next run makes it again")
         return ShotState.PLANNED
     try:
-        publish(shot, take, renditions, objects=run.objects, catalog=run.catalog, run=run.id)
+        publish(shot, take, renditions, objects=run.objects, catalog=run.catalog, run=run.id, approved=approved)
+    except AnswerTakenBack as error:
+        _LOG.info("%s: %s; it waits for an answer again", shot.product.sku, error)
+        return ShotState.REVIEW
     except _OWN_FAULT as error:
         run.catalog.record_failure(shot.key, "publish", str(error))
         _LOG.error("%s cannot be published: %s", shot.product.sku, error)

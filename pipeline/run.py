@@ -4,7 +4,8 @@
 |---|---|---|
 | ``lookbook_catalog`` | postgres | the catalog's database |
 | ``lookbook_s3`` | aws | access key, secret key; extra: bucket, endpoint_url, region_name, addressing_style |
-| ``lookbook_service`` | http | the generation service (host: several are parted by commas); password: its token |
+| ``lookbook_service`` | http | the generation service (host: several are parted by commas); password: its token; |
+| | | extra: hour_price, what an hour of one of its GPUs costs, in whatever money |
 
 Airflow itself is not imported: DAGs and plugins look the connections up, each in their own way.
 """
@@ -23,6 +24,7 @@ from storage.catalog.runs import RunKey
 
 CATALOG, S3, SERVICE = "lookbook_catalog", "lookbook_s3", "lookbook_service"
 DATABASE_VARIABLE = "LOOKBOOK_DATABASE_URL"
+HOUR_PRICE_VARIABLE = "LOOKBOOK_GPU_HOUR_PRICE"
 
 
 class AirflowConnection(Protocol):
@@ -88,6 +90,21 @@ def open_service(connection: AirflowConnection | None) -> GenerationClient:
     return GenerationClient(",".join(f"{scheme}://{host}{port}" for host in hosts), connection.password or "")
 
 
+def hour_price(connection: AirflowConnection | None) -> float | None:
+    """What an hour of a GPU costs, by the service's connection or ``LOOKBOOK_GPU_HOUR_PRICE``; ``None`` where neither
+    says it.
+
+    Raises:
+        ValueError: it is no number.
+    """
+    extra = connection.extra_dejson.get("hour_price") if connection else None
+    text = str(extra or os.environ.get(HOUR_PRICE_VARIABLE) or "")
+    try:
+        return float(text) if text else None
+    except ValueError as error:
+        raise ValueError(f"the price of a GPU's hour ({HOUR_PRICE_VARIABLE}) is {text!r}; write it as 2.5") from error
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """Opened connections, and the run on whose behalf they are used.
@@ -100,3 +117,5 @@ class Run:
     objects: Objects
     service: GenerationClient
     id: RunKey
+    hour_price: float | None = None
+    """What an hour of a GPU costs, for estimates and budgets."""

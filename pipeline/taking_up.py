@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pipeline.plan import RunPlan, Shard, cut
+from pipeline.report import write_report
 from pipeline.run import Run
 from storage.catalog import decisions, runs
 from storage.catalog.tables import ShotState
@@ -37,6 +38,7 @@ def plan_requested(run: Run, shard_size: int) -> RunPlan:
 
 
 def finish(run: Run) -> None:
-    """Note that the run has come to its end, whatever became of its shots."""
+    """Note that the run has come to its end, whatever became of its shots, and write its report."""
     with run.catalog.begin() as session:
         runs.end_run(session, run.id)
+    write_report(run)

@@ -32,6 +32,7 @@ def clear_takes(run: Run, days: int) -> int:
         raise ValueError(f"keep_days is {days}, it must be 1 or more")
     keys = run.catalog.superseded_with_pictures(datetime.now(UTC) - timedelta(days=days))
     for key in keys:
+        run.objects.delete_prefix(object_keys.previews_of(object_keys.takes_of(key)))
         count = run.objects.delete_prefix(object_keys.takes_of(key))
         run.catalog.forget_pictures(key)
         _LOG.info("shot %s: %d objects of its takes deleted", key, count)

@@ -37,6 +37,7 @@ def withdraw(catalog: Catalog, objects: Objects, shot_key: str, who: str, why: s
 
 
 def remove_published(objects: Objects, shot: Shot) -> None:
-    """Delete the published files of a shot, the manifest first, since where it is the rest is."""
+    """Delete the published files of a shot, the manifest first, since where it is the rest is; and their previews."""
     objects.delete(object_keys.manifest(shot))
+    objects.delete_prefix(object_keys.previews_of(object_keys.published(shot)))
     objects.delete_prefix(object_keys.published(shot))

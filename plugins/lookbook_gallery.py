@@ -37,19 +37,40 @@ class ImagesLink(BaseOperatorLink):
         return f"/gallery/run/{quote(ti_key.dag_id)}/{quote(ti_key.run_id)}"
 
 
+def _in_navigation(name: str, href: str) -> dict[str, Any]:
+    """An entry of its own, not one of the menu "Plugins"."""
+    route = f"lookbook-{name.lower()}"
+    return {"name": name, "href": href, "destination": "nav", "url_route": route, "nav_top_level": True}
+
+
 class LookbookGallery(AirflowPlugin):
-    """Two entries in the navigation, a tab on every run, a link on every task."""
+    """Two entries in the navigation with the number of reviews that wait, two tabs on every run, a link on every
+    task."""
 
     name = "lookbook_gallery"
     fastapi_apps = [{"app": LazyPages(), "url_prefix": "/gallery", "name": "Lookbook gallery"}]  # noqa: RUF012
     external_views = [  # noqa: RUF012  # Airflow reads plain lists
-        {"name": "Gallery", "href": "/gallery/", "destination": "nav", "url_route": "lookbook-gallery"},
-        {"name": "Reviews", "href": "/gallery/reviews", "destination": "nav", "url_route": "lookbook-reviews"},
+        _in_navigation("Gallery", "/gallery/"),
+        _in_navigation("Reviews", "/gallery/reviews"),
         {
             "name": "Images",
             "href": "/gallery/run/{DAG_ID}/{RUN_ID}",
             "destination": "dag_run",
             "url_route": "lookbook-images",
         },
+        {
+            "name": "Report",
+            "href": "/gallery/run/{DAG_ID}/{RUN_ID}/report",
+            "destination": "dag_run",
+            "url_route": "lookbook-report",
+        },
+    ]
+    react_apps = [  # noqa: RUF012
+        {
+            "name": "LookbookWaiting",
+            "bundle_url": "/gallery/static/waiting.js",
+            "destination": "base",
+            "url_route": "lookbook-waiting",
+        }
     ]
     global_operator_extra_links = [ImagesLink()]  # noqa: RUF012

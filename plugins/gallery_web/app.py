@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from airflow.api_fastapi.app import get_auth_manager
 from fastapi import Depends, FastAPI, Request, Response
@@ -11,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.base import RequestResponseEndpoint
 
-from gallery_web import auditing, changing, downloads, images, pages, reviewing
+from gallery_web import auditing, changing, downloads, images, pages, reporting, reviewing
 from gallery_web.access import check_may_look, check_own_page
 from gallery_web.render import page
 from storage.bucket.errors import ObjectError, ObjectMissing
@@ -26,6 +27,7 @@ _ROUTERS = (
     changing.router,
     downloads.router,
     auditing.router,
+    reporting.router,
     images.router,
 )
 _STATUS: dict[type[Exception], int] = {
@@ -63,22 +65,41 @@ async def _no_sniffing(request: Request, call_next: RequestResponseEndpoint) -> 
 
 def _say(request: Request, error: Exception) -> Response:
     status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
-    return page(request, "error.html", status, code=status, message=str(error), login="")
+    title = "That cannot be done" if isinstance(error, NotAllowed) else _TITLES.get(status, _TITLES[500])
+    return _error(request, status, title, str(error))
 
 
 def _say_http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    return page(
-        request, "error.html", error.status_code, code=error.status_code, message=error.detail, login=_login(request)
-    )
+    return _error(request, error.status_code, _TITLES.get(error.status_code, _TITLES[500]), error.detail)
 
 
 def _say_invalid(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     said = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
-    return page(request, "error.html", 422, code=422, message=said, login="")
+    return _error(request, 422, _TITLES[422], said)
+
+
+_TITLES = {
+    401: "Please sign in",
+    403: "Not allowed",
+    404: "Not found",
+    409: "Already decided",
+    422: "Not understood",
+    500: "Something went wrong",
+}
+
+
+def _error(request: Request, status: int, title: str, message: str) -> Response:
+    """A page with a way on: to the log-in, or back to where the person came from."""
+    came_from = urlsplit(request.headers.get("Referer", ""))
+    back = came_from.path if came_from.netloc == request.headers.get("Host") else ""
+    if back and came_from.query:
+        back = f"{back}?{came_from.query}"
+    login = _login(request) if status == 401 else ""
+    return page(request, "error.html", status, code=status, title=title, message=message, login=login, back=back)
 
 
 def _login(request: Request) -> str:

@@ -30,7 +30,6 @@ Writable = Annotated[str, AfterValidator(_writable)]
 Text = Annotated[Writable, Query(max_length=MOST_TEXT)]
 Name = Annotated[Writable, Path(max_length=MOST_TEXT)]
 ShotKey = Annotated[str, Path(max_length=64)]
-Page = Annotated[int, Query(ge=1, le=MOST_ID)]
 Id = Annotated[int, Path(ge=1, le=MOST_ID)]
 
 

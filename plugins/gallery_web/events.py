@@ -6,9 +6,11 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from airflow.api.common.trigger_dag import trigger_dag
 from airflow.assets.manager import asset_manager
 from airflow.models.asset import AssetModel
 from airflow.utils.session import create_session
+from airflow.utils.types import DagRunTriggeredByType
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -32,3 +34,13 @@ def announce(uri: str, extra: Mapping[str, Any]) -> bool:
         _LOG.warning("Airflow took no event of asset %s (%s); its DAG will look for itself within the hour", uri, error)
         return False
     return True
+
+
+def start_campaign(campaign: str, user: str) -> None:
+    """Start a run of DAG ``campaign`` for what the campaign lacks, in the user's name."""
+    trigger_dag(
+        dag_id="campaign",
+        triggered_by=DagRunTriggeredByType.UI,
+        triggering_user_name=user,
+        conf={"campaign": campaign},
+    )

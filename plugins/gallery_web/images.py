@@ -11,6 +11,8 @@ from PIL import Image
 
 from brief.images import ImageRefused, read_image
 from gallery_web import stores
+from storage.bucket import keys as object_keys
+from storage.bucket.errors import ObjectMissing
 from storage.bucket.keys import CONTENT_TYPES
 
 PREFIXES = ("catalog/", "portraits/", "takes/", "published/")
@@ -19,6 +21,8 @@ WIDTHS = (0, 160, 320, 640)
 """Widths of previews in pixels; 0 is the object as it is. Few, so that previews can be remembered."""
 MOST_TALL = 4
 """Previews are at most so many times as tall as the width asked for; what is taller is shown narrower."""
+_SHOWN = CONTENT_TYPES.keys() - {".html"}
+"""A page out of the bucket would run in the name of whoever looks."""
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 
 router = APIRouter()
@@ -32,7 +36,7 @@ def image(key: str, width: Annotated[int, Query()] = 0) -> Response:
     inside = (
         key.startswith(PREFIXES) and key.isprintable() and "\\" not in key and not {"", ".", ".."} & set(key.split("/"))
     )
-    if not inside or extension not in CONTENT_TYPES or width not in WIDTHS:
+    if not inside or extension not in _SHOWN or width not in WIDTHS:
         raise HTTPException(404, f"{key!r} is not among the pictures")
     if width and extension != ".json":
         return Response(_preview(key, width), media_type="image/webp", headers=_FOREVER)
@@ -41,6 +45,17 @@ def image(key: str, width: Annotated[int, Query()] = 0) -> Response:
 
 @lru_cache(maxsize=512)
 def _preview(key: str, width: int) -> bytes:
+    """The preview as WebP: made once and kept in the bucket, since any of thousands may be asked for."""
+    kept = object_keys.preview(key, width)
+    try:
+        return stores.objects().get(kept)
+    except ObjectMissing:
+        data = _make_preview(key, width)
+    stores.objects().put(kept, data, object_keys.content_type(kept))
+    return data
+
+
+def _make_preview(key: str, width: int) -> bytes:
     try:
         picture = read_image(stores.objects().get(key), key)
     except ImageRefused as error:

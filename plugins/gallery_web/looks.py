@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from brief.types import Framing, Persona, Shot
 from gallery_web import stores
 from storage.bucket import keys as object_keys
-from storage.catalog import runs
+from storage.catalog import runs, search
 from storage.catalog.catalog import Catalog
 from storage.catalog.records import ShotRecord, TakeRecord
 
@@ -46,9 +46,9 @@ class Choices:
 
 
 def choices(catalog: Catalog) -> Choices:
-    """Everything that the catalog has."""
-    campaigns = tuple(campaign.name for campaign in catalog.campaigns())
-    return Choices(campaigns, tuple(sorted(catalog.environments())), tuple(sorted(catalog.personas())))
+    """Everything that the catalog has, at most :data:`storage.catalog.search.LISTED` names in each list."""
+    with catalog.begin() as session:
+        return Choices(*search.names(session))
 
 
 def in_words(shot: Shot) -> str:
@@ -58,10 +58,10 @@ def in_words(shot: Shot) -> str:
 
 
 def shown(record: ShotRecord) -> str | None:
-    """Key of the picture that stands for a shot: the published one, else what its latest take has."""
-    if record.publication:
-        return record.publication.master.key
-    return picture_of(record.take) if record.take else None
+    """Key of the picture that stands for a shot: of the published take, else of the latest. Published files come last:
+    a shot that is made again has another picture under the same key, and browsers keep what they have seen."""
+    picture = picture_of(record.take) if record.take else None
+    return picture or (record.publication.master.key if record.publication else None)
 
 
 def picture_of(take: TakeRecord) -> str | None:

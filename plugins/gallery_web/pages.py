@@ -79,22 +79,26 @@ def _seconds_left(record: RunRecord | None, done: int, left: int) -> float | Non
 
 
 @router.get("/shot/{key}", name="shot")
-def shot(request: Request, key: ShotKey, may_decide: CanDecide) -> Response:
+def shot(request: Request, key: ShotKey, wanted: AskedShots, may_decide: CanDecide) -> Response:
     """One shot: picture, words, seed, scores, every take, reviews, manifest."""
     history = stores.catalog().history(known_key(key))
     published = history.record.publication
     manifest = json.loads(stores.objects().get(*astuple(published.manifest))) if published else None
-    wanted = history.record.shot
-    limits = looks.limits_of(wanted, looks.bundle_limits())
+    shown = history.record.shot
+    limits = looks.limits_of(shown, looks.bundle_limits())
     with stores.catalog().begin() as session:
         taken_up = runs.runs_of(session, key)
+        before, after = search.beside(session, wanted, key)
     return page(
         request,
         "shot.html",
         record=history.record,
-        shot=wanted,
+        shot=shown,
+        asked=query_of(wanted),
+        before=before,
+        after=after,
         picture=looks.shown(history.record),
-        references=looks.references(wanted),
+        references=looks.references(shown),
         takes=[(take, looks.picture_of(take), looks.scores(take, limits)) for take in history.takes],
         reviews=history.reviews,
         runs=taken_up,

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from brief.dimensions import sentence
 from gallery_web import stores
+from pipeline import report
 
 _FOLDER = Path(__file__).parent
 _HEADERS = {
@@ -32,27 +33,22 @@ def with_articles(text: str) -> str:
     return re.sub(r"\b([Aa])(?= [aeiou])", r"\1n", text)
 
 
-def duration(seconds: float) -> str:
-    """A time span as people say it: "45 s", "3 min 20 s", "2 h 5 min"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
 _ENVIRONMENT = Environment(
-    loader=FileSystemLoader(_FOLDER / "templates"),
+    loader=FileSystemLoader([_FOLDER / "templates", report.FOLDER]),
     autoescape=select_autoescape(default=True),
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.filters |= {"with_articles": with_articles, "duration": duration, "sentence": sentence}
+_ENVIRONMENT.filters |= {
+    "with_articles": with_articles,
+    "duration": report.duration,
+    "cost": report.cost,
+    "sentence": sentence,
+}
 
 
-def address(request: Request, name: str, query: Mapping[str, Any] | None = None, **parameters: Any) -> str:
+def address(request: Request, name: str, query: Mapping[str, Any] | None = None, /, **parameters: Any) -> str:
     """Path and query of a route; what is empty is left out of the query."""
     chosen = {key: value for key, value in (query or {}).items() if value not in (None, "")}
     path = f"{request.scope.get('root_path', '')}{request.app.url_path_for(name, **parameters)}"
@@ -62,8 +58,10 @@ def address(request: Request, name: str, query: Mapping[str, Any] | None = None,
 def page(request: Request, template: str, status: int = 200, **data: Any) -> Response:
     """A whole page. Templates make links with ``path(route, query, **parameters)``."""
 
-    def path(name: str, query: Mapping[str, Any] | None = None, **parameters: Any) -> str:
+    def path(name: str, query: Mapping[str, Any] | None = None, /, **parameters: Any) -> str:
         return address(request, name, query, **parameters)
 
-    html = _ENVIRONMENT.get_template(template).render(path=path, nav_waiting=stores.waiting(), **data)
+    html = _ENVIRONMENT.get_template(template).render(
+        path=path, here=request.url.path, nav_waiting=stores.waiting(), **data
+    )
     return HTMLResponse(html, status, _HEADERS)

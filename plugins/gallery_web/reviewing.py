@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, HTTPException, Query, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 
 from gallery_web import looks, stores
 from gallery_web.access import CanDecide, DecidingUser
-from gallery_web.asked import MOST_ID, AskedReviews, Id, Page, Text, Writable, query_of
+from gallery_web.asked import MOST_ID, AskedReviews, Id, Text, Writable, query_of
 from gallery_web.events import announce
 from gallery_web.render import address, page
 from pipeline.airflow_assets import APPROVALS, RETAKES
@@ -39,24 +39,21 @@ Ids = Annotated[list[int], Form(max_length=MOST_AT_ONCE)]
 
 @router.get("/reviews", name="reviews")
 def reviews(
-    request: Request, wanted: AskedReviews, may_decide: CanDecide, number: Page = 1, done: Done = "", said: Text = ""
+    request: Request, wanted: AskedReviews, may_decide: CanDecide, after: Text = "", done: Done = "", said: Text = ""
 ) -> Response:
     """All that waits and fits the search, as a grid with a box to tick on each."""
     catalog = stores.catalog()
     with catalog.begin() as session:
-        ids = search.waiting(session, wanted)
-        pages = max(1, -(-len(ids) // PER_PAGE))
-        at = min(number, pages)
-        shown = search.reviews_by_id(session, ids[(at - 1) * PER_PAGE : at * PER_PAGE])
+        found = search.find_reviews(session, wanted, after=after, limit=PER_PAGE)
     return page(
         request,
         "reviews.html",
         wanted=wanted,
         asked=query_of(wanted),
-        waiting=len(ids),
-        number=at,
-        pages=pages,
-        shown=[(each, looks.picture_of(each.take)) for each in shown],
+        found=found,
+        counted=search.COUNTED,
+        first=not after,
+        shown=[(each, looks.picture_of(each.take)) for each in found.reviews],
         answered=catalog.reviews(waiting=False, limit=ANSWERED),
         choices=looks.choices(catalog),
         orders=[each.value for each in ReviewOrder],
@@ -68,6 +65,12 @@ def reviews(
     )
 
 
+@router.get("/waiting.json", name="waiting")
+def waiting() -> Response:
+    """How many reviews wait, for Airflow's navigation."""
+    return JSONResponse({"waiting": stores.waiting() or 0})
+
+
 @router.get("/reviews/{review}", name="review")
 def review(
     request: Request, review: Id, wanted: AskedReviews, may_decide: CanDecide, done: Done = "", said: Text = ""
@@ -76,8 +79,7 @@ def review(
     catalog = stores.catalog()
     current = catalog.review(review)
     with catalog.begin() as session:
-        ids = search.waiting(session, wanted)
-    before, after = _neighbours(ids, review)
+        beside = search.neighbours(session, wanted, review)
     limits = looks.limits_of(current.shot, looks.bundle_limits())
     takes = [(take, looks.picture_of(take)) for take in catalog.takes([current.shot.key])[current.shot.key]]
     return page(
@@ -90,10 +92,7 @@ def review(
         takes=[(take, key) for take, key in takes if take.take.key != current.take.take.key and key],
         scores=looks.scores(current.take, limits),
         asked=query_of(wanted),
-        waiting=len(ids),
-        at=ids.index(review) + 1 if review in ids else 0,
-        before=before,
-        after=after,
+        beside=beside,
         may_decide=may_decide,
         reasons=REASONS,
         sliders=decisions.LIMITS,
@@ -102,14 +101,6 @@ def review(
         done=done,
         said=said,
     )
-
-
-def _neighbours(ids: Sequence[int], review: int) -> tuple[int | None, int | None]:
-    """The reviews before and after this one; of one that was answered meanwhile, the first that waits."""
-    if review not in ids:
-        return None, (ids[0] if ids else None)
-    at = ids.index(review)
-    return (ids[at - 1] if at else None), (ids[at + 1] if at + 1 < len(ids) else None)
 
 
 @router.post("/reviews/undo", name="undo")
@@ -183,11 +174,10 @@ def decide(
         "environment_strength": environment_strength,
     }
     with stores.catalog().begin() as session:
-        ids = search.waiting(session, wanted)
-        before, after = _neighbours(ids, review)
+        beside = search.neighbours(session, wanted, review)
         decisions.decide(session, review, decision, user, why, Steering(words, numbers(sliders)))
     _announce(decision, user, [review])
-    goal = after or before
+    goal = beside.after or beside.before
     query = {**query_of(wanted), "done": review, "said": _PAST[decision].capitalize()}
     if goal is None:
         return RedirectResponse(address(request, "reviews", query), 303)

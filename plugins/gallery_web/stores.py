@@ -27,6 +27,12 @@ def objects() -> Objects:
     return connections.open_objects(_connection(connections.S3))
 
 
+@cache
+def hour_price() -> float | None:
+    """What an hour of a GPU costs, by connection ``lookbook_service`` or the environment."""
+    return connections.hour_price(_connection(connections.SERVICE))
+
+
 def waiting() -> int | None:
     """How many reviews wait, for the navigation; ``None`` while the catalog does not say."""
     try:

@@ -23,6 +23,7 @@ EXTENSIONS = {
 CONTENT_TYPES = {
     ".bmp": "image/bmp",
     ".gif": "image/gif",
+    ".html": "text/html; charset=utf-8",
     ".jpg": "image/jpeg",
     ".json": "application/json",
     ".png": "image/png",
@@ -100,6 +101,21 @@ def rendition(shot: Shot, name: str, image_format: str) -> str:
 def manifest(shot: Shot) -> str:
     """The published picture's history as JSON; written last, so that where it is, the rest is."""
     return f"{published(shot)}manifest.json"
+
+
+def report(dag_id: str, run_id: str, extension: str) -> str:
+    """The report of a DAG run; ``extension`` is ".html" or ".json"."""
+    return f"reports/{safe_name(dag_id)}/{safe_name(run_id)}{extension}"
+
+
+def previews_of(prefix: str) -> str:
+    """Prefix of the previews of all objects below ``prefix``; they go with what they show."""
+    return f"previews/{prefix}"
+
+
+def preview(key: str, width: int) -> str:
+    """A smaller picture of the object ``key``, ``width`` pixels wide."""
+    return f"{previews_of(key)}/{width}.webp"
 
 
 def safe_name(name: str) -> str:

@@ -123,6 +123,19 @@ def open_next_takes(session: Session, shot_keys: Sequence[str]) -> None:
             set_state(session, [key], ShotState.PLANNED, "a run was asked to try again what was rejected", unless=())
 
 
+def try_again(session: Session, shot_keys: Sequence[str], who: str, why: str) -> list[str]:
+    """Plan failed shots anew, once what made them fail is mended; returns the campaigns that want them."""
+    campaigns: set[str] = set()
+    for part in in_parts(shot_keys):
+        query = select(ShotRow).where(ShotRow.key.in_(part), ShotRow.state == ShotState.FAILED)
+        rows = list(session.scalars(query.with_for_update()))
+        for row in rows:
+            audit.note(session, who, "try again", shot=row, why=why)
+            campaigns.add(row.campaign)
+        set_state(session, [row.key for row in rows], ShotState.PLANNED, f"to be tried again, says {who}")
+    return sorted(campaigns)
+
+
 def undo(session: Session, review_id: int, who: str, *, now: datetime | None = None) -> Shot | None:
     """Take an answer back: the review waits again. Returns the shot whose published files must leave the bucket.
 

@@ -52,6 +52,10 @@ class AlreadyDecided(CatalogError):
     """A review was answered before; says by whom."""
 
 
+class AnswerTakenBack(CatalogError):
+    """What a person approved is to be published, and is not approved any more."""
+
+
 @contextmanager
 def naming_the_database(engine: Engine) -> Iterator[None]:
     """Turn the driver's errors into ones that name the database (without its password) and a remedy."""

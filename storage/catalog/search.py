@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import ColumnElement, DateTime, Select, Text, cast, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
@@ -23,12 +25,13 @@ from storage.catalog.tables import (
     ShotState,
     TakeRow,
 )
-from storage.catalog.takes import take_of
 
 COUNTED = 10_000
 """Results are counted up to here; a page that says "more than 10,000" need not know how many more."""
-MOST_WAITING = 5_000
-"""Reviews that a list of those that wait looks at."""
+
+
+LISTED = 500
+"""Names in a list to choose from; whatever is beyond is found by its words."""
 
 
 class Order(StrEnum):
@@ -116,6 +119,25 @@ class FoundShots:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundReviews:
+    """A page of waiting reviews; ``total`` counts up to :data:`COUNTED` + 1, ``mark`` asks for the page after."""
+
+    reviews: tuple[ReviewRecord, ...]
+    total: int
+    mark: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Ids of the reviews beside one, and that it is number ``at`` of ``total``; 0 where it does not wait."""
+
+    before: int | None
+    after: int | None
+    at: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReviewSearch:
     """Which waiting reviews; ``reason`` is part of a reason, such as a dimension's name."""
 
@@ -144,28 +166,123 @@ def find(session: Session, wanted: ShotSearch, *, after: str = "", limit: int = 
     return FoundShots(tuple(records[row.key] for row in page), total, mark)
 
 
+def beside(session: Session, wanted: ShotSearch, key: str) -> tuple[str | None, str | None]:
+    """Keys of the shots before and after one in the search."""
+    row = session.get(ShotRow, key)
+    if row is None:
+        return None, None
+    mark = f"{row.sku if wanted.order is Order.SKU else row.updated_at.isoformat()}~{key}"
+    query = select(ShotRow.key).where(*wanted.conditions())
+    before: str | None = session.scalar(_ordered(query, wanted.order, mark, reverse=True).limit(1))  # type: ignore[assignment]
+    after: str | None = session.scalar(_ordered(query, wanted.order, mark).limit(1))  # type: ignore[assignment]
+    return before, after
+
+
 def keys(session: Session, wanted: ShotSearch, limit: int) -> list[str]:
     """Keys of all shots that are wanted, in order, at most ``limit``."""
     query = _ordered(select(ShotRow.key).where(*wanted.conditions()), wanted.order, "")
     return list(session.scalars(query.limit(limit)))
 
 
-def waiting(session: Session, wanted: ReviewSearch) -> list[int]:
-    """Ids of the reviews that wait, in order, at most :data:`MOST_WAITING`."""
-    query = (
-        select(ReviewRow.id, TakeRow)
-        .join(ShotRow, ShotRow.key == ReviewRow.shot_key)
-        .join(TakeRow, TakeRow.key == ReviewRow.take_key)
-        .where(ReviewRow.decision.is_(None), ShotRow.state != ShotState.SUPERSEDED, *wanted.shown.conditions())
+def find_reviews(session: Session, wanted: ReviewSearch, *, after: str = "", limit: int = 48) -> FoundReviews:
+    """A page of the reviews that wait, from where the page before left off (``after``: its mark).
+
+    Raises:
+        BadMark: ``after`` is no mark.
+    """
+    conditions = _waiting(wanted)
+    value, _ = _REVIEW_ORDERS[wanted.order]
+    query = select(ReviewRow.id, value).where(*conditions)
+    if after:
+        query = query.where(_beyond(wanted.order, *_review_mark(after)))
+    rows = session.execute(_in_review_order(_joined(query), wanted.order).limit(limit + 1)).all()
+    page = rows[:limit]
+    mark = f"{page[-1][1]!r}~{page[-1][0]}" if len(rows) > limit else None
+    return FoundReviews(tuple(reviews_by_id(session, [row[0] for row in page])), _counted(session, conditions), mark)
+
+
+def neighbours(session: Session, wanted: ReviewSearch, review_id: int) -> Neighbours:
+    """The waiting reviews before and after one in the search; of one that does not wait (any more), the first."""
+    conditions = _waiting(wanted)
+    value, _ = _REVIEW_ORDERS[wanted.order]
+    here = session.execute(_joined(select(ReviewRow.id, value).where(*conditions, ReviewRow.id == review_id))).first()
+    ids = _joined(select(ReviewRow.id).where(*conditions))
+    total = _counted(session, conditions)
+    if here is None:
+        return Neighbours(None, session.scalar(_in_review_order(ids, wanted.order).limit(1)), 0, total)
+    beyond = _beyond(wanted.order, here[1], here[0])
+    before = _beyond(wanted.order, here[1], here[0], reverse=True)
+    return Neighbours(
+        session.scalar(_in_review_order(ids.where(before), wanted.order, reverse=True).limit(1)),
+        session.scalar(_in_review_order(ids.where(beyond), wanted.order).limit(1)),
+        _counted(session, [*conditions, before]) + 1,
+        total,
     )
+
+
+_REVIEW_ORDERS: Mapping[ReviewOrder, tuple[ColumnElement[Any], bool]] = {
+    ReviewOrder.OLDEST: (ReviewRow.id, False),  # type: ignore[dict-item]
+    ReviewOrder.NEWEST: (ReviewRow.id, True),  # type: ignore[dict-item]
+    ReviewOrder.BEST: (func.coalesce(TakeRow.mean_score, 0.0), True),
+    ReviewOrder.WORST: (func.coalesce(TakeRow.mean_score, 0.0), False),
+}
+"""By what reviews are ordered, and whether the highest comes first; equal ones by their id in the same direction."""
+
+
+def _waiting(wanted: ReviewSearch) -> list[ColumnElement[bool]]:
+    found = [ReviewRow.decision.is_(None), ShotRow.state != ShotState.SUPERSEDED, *wanted.shown.conditions()]
     if wanted.reason:
-        query = query.where(cast(ReviewRow.reasons, Text).icontains(wanted.reason, autoescape=True))
-    newest = wanted.order is ReviewOrder.NEWEST
-    query = query.order_by(ReviewRow.id.desc() if newest else ReviewRow.id).limit(MOST_WAITING)
-    if wanted.order in (ReviewOrder.OLDEST, ReviewOrder.NEWEST):
-        return list(session.scalars(query.with_only_columns(ReviewRow.id)))
-    means = {number: _mean(row) for number, row in session.execute(query)}
-    return sorted(means, key=lambda number: means[number], reverse=wanted.order is ReviewOrder.BEST)
+        found.append(cast(ReviewRow.reasons, Text).icontains(wanted.reason, autoescape=True))
+    return found
+
+
+def _joined(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    query = query.join(ShotRow, ShotRow.key == ReviewRow.shot_key)
+    return query.join(TakeRow, TakeRow.key == ReviewRow.take_key)
+
+
+def _in_review_order(
+    query: Select[*tuple[Any, ...]], order: ReviewOrder, *, reverse: bool = False
+) -> Select[*tuple[Any, ...]]:
+    value, backwards = _REVIEW_ORDERS[order]
+    if backwards is not reverse:
+        return query.order_by(value.desc(), ReviewRow.id.desc())
+    return query.order_by(value, ReviewRow.id)
+
+
+def _beyond(order: ReviewOrder, mark: float, review_id: int, *, reverse: bool = False) -> ColumnElement[bool]:
+    value, backwards = _REVIEW_ORDERS[order]
+    further_down = backwards is not reverse
+    if order in (ReviewOrder.OLDEST, ReviewOrder.NEWEST):
+        return ReviewRow.id < review_id if further_down else ReviewRow.id > review_id
+    here, there = tuple_(value, ReviewRow.id), tuple_(literal(mark), literal(review_id))
+    return here < there if further_down else here > there
+
+
+def _review_mark(mark: str) -> tuple[float, int]:
+    value, _, number = mark.rpartition("~")
+    try:
+        found = float(value), int(number)
+    except ValueError as error:
+        raise BadMark(f"{mark!r} is not the mark of a page; begin with the first page") from error
+    if not 0 <= found[1] < 2**31:
+        raise BadMark(f"{mark!r} is not the mark of a page; begin with the first page")
+    return found
+
+
+def _counted(session: Session, conditions: Sequence[ColumnElement[bool]]) -> int:
+    """How many reviews fit, up to :data:`COUNTED` + 1."""
+    some = _joined(select(literal(1)).select_from(ReviewRow)).where(*conditions).limit(COUNTED + 1).subquery()
+    return session.scalar(select(func.count()).select_from(some)) or 0
+
+
+def names(session: Session) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Names of campaigns, environments and personas, for lists to choose from."""
+    campaigns, environments, personas = (
+        tuple(session.scalars(select(column).order_by(column).limit(LISTED)))
+        for column in (CampaignRow.name, EnvironmentRow.name, PersonaRow.name)
+    )
+    return campaigns, environments, personas
 
 
 def waiting_count(session: Session) -> int:
@@ -178,11 +295,6 @@ def reviews_by_id(session: Session, ids: list[int]) -> list[ReviewRecord]:
     """These reviews in this order; unknown ids are left out."""
     found = {record.id: record for record in reviews.records_by_id(session, ids)}
     return [found[number] for number in ids if number in found]
-
-
-def _mean(row: TakeRow) -> float:
-    card = take_of(row).scorecard
-    return sum(card.values.values()) / len(card.values) if card and card.values else 0.0
 
 
 def _has_word(word: str) -> ColumnElement[bool]:
@@ -200,12 +312,14 @@ def _has_word(word: str) -> ColumnElement[bool]:
     )
 
 
-def _ordered(query: Select[*tuple[object, ...]], order: Order, after: str) -> Select[*tuple[object, ...]]:
+def _ordered(
+    query: Select[*tuple[object, ...]], order: Order, after: str, *, reverse: bool = False
+) -> Select[*tuple[object, ...]]:
     if order is Order.SKU:
         column: ColumnElement[object] = ShotRow.sku  # type: ignore[assignment]
     else:
         column = ShotRow.updated_at  # type: ignore[assignment]
-    backwards = order is Order.LATEST
+    backwards = (order is Order.LATEST) is not reverse
     if after:
         value, key = _parsed(order, after)
         here, there = tuple_(column, ShotRow.key), tuple_(value, literal(key))

@@ -163,11 +163,16 @@ class ShotRow(Base):
     """``spec`` is the whole shot; the columns beside it are what is searched by."""
 
     __tablename__ = "shot"
-    __table_args__ = (Index(None, "campaign", "state"), Index(None, "updated_at", "key"))
+    __table_args__ = (
+        Index(None, "campaign", "state"),
+        Index(None, "updated_at", "key"),
+        Index(None, "state", "updated_at", "key"),
+        Index("ix_shot_sku_key", "sku", "key"),
+    )
 
     key: Mapped[str] = mapped_column(String(32), primary_key=True)
     campaign: Mapped[str] = mapped_column(ForeignKey("campaign.name"))
-    sku: Mapped[str] = mapped_column(ForeignKey("product.sku"), index=True)
+    sku: Mapped[str] = mapped_column(ForeignKey("product.sku"))
     environment: Mapped[str] = mapped_column(ForeignKey("environment.name"), index=True)
     persona: Mapped[str | None] = mapped_column(ForeignKey("persona.name"), index=True)
     framing: Mapped[str]
@@ -204,6 +209,10 @@ class ReviewRow(Base):
     """A doubtful take that waits for a person; decided once."""
 
     __tablename__ = "review"
+    __table_args__ = (
+        Index("ix_review_waiting", "id", postgresql_where=text("decision IS NULL")),
+        Index("ix_review_decided_at", "decided_at"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     shot_key: Mapped[str] = mapped_column(ForeignKey("shot.key"), index=True)
@@ -230,6 +239,8 @@ class TakeRow(Base):
     """What a person added to the shot's prompt for this take."""
     verdict: Mapped[Verdict | None]
     scorecard: Mapped[Scorecard | None] = mapped_column(Versioned(Scorecard, (scorecard_1_to_2,)))
+    mean_score: Mapped[float | None]
+    """Mean of the scorecard's values, to order by."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from brief.types import BundleInfo, ImageRef, Publication, Scorecard, Shot, Take, Threshold
 from storage.catalog.engine import Database
-from storage.catalog.errors import RowMissing
+from storage.catalog.errors import AnswerTakenBack, RowMissing
 from storage.catalog.records import StageOutput, TakeRecord
 from storage.catalog.runs import RunKey
 from storage.catalog.shots import set_state, withdraw_questions
@@ -74,6 +74,7 @@ class Takes(Database):
                     f"take {take_key!r} is not in the catalog, so its scorecard cannot be kept; compose it first"
                 )
             row.scorecard, row.verdict = scorecard, scorecard.verdict
+            row.mean_score = sum(scorecard.values.values()) / len(scorecard.values) if scorecard.values else None
             if session.is_modified(row):
                 row.updated_at = datetime.now(UTC)
             if output is not None:
@@ -164,11 +165,17 @@ class Takes(Database):
             session.execute(delete(PublicationRow).where(PublicationRow.shot_key == shot_key))
             set_state(session, [shot_key], ShotState.PLANNED, reason, unless=(ShotState.SUPERSEDED,))
 
-    def record_publication(self, publication: Publication, run: RunKey, take: Take | None = None) -> None:
+    def record_publication(
+        self, publication: Publication, run: RunKey, take: Take | None = None, *, approved: bool = False
+    ) -> None:
         """A shot was published: its publication and its state in one step.
 
         Args:
             take: what it was made from, for a catalog that does not have it: one set up anew over an older bucket.
+            approved: because a person approved the take, who may have taken that back meanwhile.
+
+        Raises:
+            AnswerTakenBack: the approval does not stand any more; nothing was recorded.
         """
         values = {
             "shot_key": publication.shot_key,
@@ -184,6 +191,8 @@ class Takes(Database):
         with self.begin() as session:
             if take is not None:
                 _lock(session, take)
+            if approved:
+                _check_approved(session, publication)
             upsert(session, PublicationRow, [values], keep=("dag_id", "run_id"))
             withdraw_questions(session, publication.shot_key)
             set_state(session, [publication.shot_key], ShotState.PUBLISHED, unless=(ShotState.SUPERSEDED,))
@@ -228,6 +237,14 @@ def _lock(session: Session, take: Take) -> None:
     }
     session.execute(insert(TakeRow).values(values).on_conflict_do_nothing())
     session.execute(select(TakeRow.key).where(TakeRow.key == take.key).with_for_update())
+
+
+def _check_approved(session: Session, publication: Publication) -> None:
+    """Taking an answer back holds the shot's row as well: one comes after the other."""
+    session.get(ShotRow, publication.shot_key, with_for_update=True)
+    query = select(ReviewRow.decision).where(ReviewRow.take_key == publication.take_key)
+    if session.scalar(query) is not Decision.APPROVE:
+        raise AnswerTakenBack(f"the approval of a take of shot {publication.shot_key} was taken back meanwhile")
 
 
 def _record_output(session: Session, take_key: str, stage: str, output: StageOutput) -> None:

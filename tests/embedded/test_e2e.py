@@ -12,28 +12,33 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import psutil
 import pytest
+from playwright.sync_api import Browser, Page, expect
 from rich.console import Console
 
 from embedded.airflow_api import AirflowApi
 from embedded.bad_row import SKU as DAMAGED
 from embedded.bad_row import plant_bad_row
 from embedded.contact_sheet import make_contact_sheet
-from embedded.home import PROJECT, Home, Ports, open_home
+from embedded.home import ADMIN, PROJECT, REVIEWER, Home, Ports, open_home
 from embedded.parts import parts
 from embedded.run_catalog import DAG, RunOutcome, run_catalog
 from embedded.start import start
 from embedded.stores import open_catalog, open_objects
 from embedded.supervision import states, stop
 from storage.bucket.objects import Objects
+from storage.catalog import runs
 from storage.catalog.catalog import Catalog
 from storage.catalog.gallery import ShotFilter
+from storage.catalog.runs import RunKey
 from storage.catalog.tables import ShotState
 from storage.importing.import_catalog import import_catalog
-from tests.embedded.tiny_catalog import CAMPAIGN, write_tiny_catalog
+from tests.embedded.browser import LAPTOP, PHONE, chromium, pages_of, signed_in, within_reach
+from tests.embedded.tiny_catalog import CAMPAIGN, DOUBTFUL, add_doubtful_campaign, write_tiny_catalog
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 BASE = Ports(18080, 18433, 18500, 15433, 19801, 19433, 18480, 18988, 19746)
@@ -173,6 +178,145 @@ def test_a_killed_service_costs_nothing_but_time(rig: Rig) -> None:
     assert rig.catalog.totals(CAMPAIGN)[ShotState.PUBLISHED] == 6
     keys = [record.shot.key for record in rig.catalog.find_shots(ShotFilter(state=ShotState.PUBLISHED)).shots]
     assert {len(takes) for takes in rig.catalog.takes(keys).values()} == {1}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def reviewed(rig: Rig, browser: Browser) -> RunKey:
+    """The run of a campaign all of whose pictures wait for a person, started by Airflow's own form."""
+    add_doubtful_campaign(rig.folder)
+    import_catalog(rig.folder, rig.catalog, rig.objects)
+    with AirflowApi(rig.home) as airflow:
+        for dag in ("campaign", "publish_approved", "retakes"):
+            airflow.wait_for_dag(dag)
+            airflow.unpause(dag)
+    with signed_in(browser, rig.home, ADMIN) as page:
+        trigger_campaign(page, DOUBTFUL)
+        watch_images(page)
+    with rig.catalog.begin() as session:
+        return next(run.key for run in runs.latest_runs(session) if run.key.dag_id == "campaign")
+
+
+def trigger_campaign(page: Page, campaign: str) -> None:
+    """Through the DAG's page and its form; ends on the page of the run."""
+    page.goto("/dags/campaign")
+    page.get_by_role("button", name="Trigger").first.click()
+    form = page.get_by_role("dialog")
+    form.locator("[name=element_campaign]").fill(campaign)
+    form.get_by_role("button", name="Trigger").last.click()
+    page.wait_for_url("**/dags/campaign/runs/**")
+
+
+def watch_images(page: Page) -> None:
+    """On the run's tab, which renews itself, until all is done."""
+    page.get_by_role("link", name="Images").click()
+    expect(pages_of(page).get_by_text("4 of 4 done")).to_be_visible(timeout=300_000)
+    expect(pages_of(page).locator(".state.review").first).to_be_visible()
+
+
+def test_reviews_are_answered_in_the_browser_and_what_is_approved_is_published(
+    rig: Rig, browser: Browser, reviewed: RunKey
+) -> None:
+    with signed_in(browser, rig.home, REVIEWER) as page:
+        expect(page.locator('a[href$="/plugin/lookbook-reviews"]')).to_be_visible()
+        page.goto("/plugin/lookbook-reviews")
+        inside = pages_of(page)
+        inside.locator("select[name=campaign]").select_option(DOUBTFUL)
+        inside.get_by_role("button", name="Show").click()
+        expect(inside.locator("h1 .count")).to_have_text("4")
+        inside.locator(".review-sheet a.picture").first.click()
+        inside.get_by_role("button", name="Approve").click()
+        expect(inside.get_by_text("Approved.")).to_be_visible()
+        inside.get_by_role("button", name="Reject").click()  # without a reason it is not sent
+        expect(inside.get_by_text("1 of 3")).to_be_visible()
+        inside.locator("select[name=reason]").select_option("face is wrong")
+        inside.get_by_role("button", name="Reject").click()
+        expect(inside.get_by_text("Rejected.")).to_be_visible()
+        inside.locator("input[name=note]").fill("too dark")
+        inside.locator(".retake summary").click()
+        inside.locator("input[name=words]").fill("warm evening light")
+        inside.get_by_role("button", name="Ask for another take").click()
+        expect(inside.get_by_text("Sent back for another take.")).to_be_visible()
+        until(lambda: waiting(rig) == 2, "the other take waits beside the last", 300)
+        page.goto(f"/gallery/reviews?order=newest&campaign={DOUBTFUL}")
+        page.locator(".review-sheet a.picture").first.click()
+        expect(page.get_by_text("take 2", exact=False).first).to_be_visible()
+        page.goto(f"/gallery/reviews?campaign={DOUBTFUL}")
+        page.locator("input[data-all]").check()
+        page.once("dialog", lambda dialog: dialog.accept())
+        page.get_by_role("button", name="Approve chosen").click()
+        expect(page.get_by_text("2 approved.")).to_be_visible()
+    until(lambda: rig.catalog.totals(DOUBTFUL)[ShotState.PUBLISHED] == 3, "what was approved is published", 300)
+
+
+def test_an_answer_is_taken_back_and_the_picture_leaves_the_bucket(
+    rig: Rig, browser: Browser, reviewed: RunKey
+) -> None:
+    (before, *_) = rig.catalog.find_shots(ShotFilter(campaign=DOUBTFUL, state=ShotState.PUBLISHED)).shots
+    assert before.publication is not None
+    (review, *_) = rig.catalog.history(before.shot.key).reviews[-1:]
+    with signed_in(browser, rig.home, REVIEWER) as page:
+        page.goto(f"/gallery/reviews/{review.id}")
+        page.get_by_role("button", name="Take this answer back").click()
+        expect(page.get_by_role("button", name="Approve")).to_be_visible()
+    assert rig.objects.head(before.publication.master.key) is None
+    assert rig.catalog.states([before.shot.key]) == {before.shot.key: ShotState.REVIEW}
+
+
+def test_airflow_s_navigation_says_how_many_wait(rig: Rig, browser: Browser, reviewed: RunKey) -> None:
+    with signed_in(browser, rig.home, "viewer") as page:
+        entry = page.locator('a[href$="/plugin/lookbook-reviews"]')
+        said = "element => getComputedStyle(element, '::after').content"
+        page.wait_for_function(
+            f"element => ({said})(element) === '\"{len(rig.catalog.reviews())}\"'", arg=entry.element_handle()
+        )
+
+
+def test_a_viewer_looks_and_decides_nothing(rig: Rig, browser: Browser, reviewed: RunKey) -> None:
+    with signed_in(browser, rig.home, "viewer") as page:
+        page.goto("/gallery/reviews")
+        page.locator(".review-sheet a.picture").first.click()
+        expect(page.get_by_text("Your role may look but not decide")).to_be_visible()
+        expect(page.get_by_role("button", name="Approve")).to_have_count(0)
+    with signed_in(browser, rig.home, REVIEWER) as page:
+        page.goto("/dags/campaign")
+        expect(page.get_by_role("heading", name="campaign").first).to_be_visible()
+        assert page.request.post("/api/v2/dags/campaign/dagRuns", data={"logical_date": None}).status == 403
+
+
+@pytest.mark.parametrize("size", [LAPTOP, PHONE])
+def test_everything_is_within_reach_and_nothing_sticks_out(
+    rig: Rig, browser: Browser, reviewed: RunKey, size: tuple[int, int]
+) -> None:
+    """On a laptop and on a phone: the answers without scrolling, and no page wider than its window."""
+    (review,) = rig.catalog.reviews()[:1]
+    run = f"/gallery/run/{quote(reviewed.dag_id)}/{quote(reviewed.run_id)}"
+    others = ("/gallery/", run, f"{run}/report", "/gallery/campaigns", "/gallery/runs", "/gallery/audit")
+    with signed_in(browser, rig.home, ADMIN, size) as page:
+        page.goto(f"/gallery/reviews/{review.id}")
+        for answer in ("approve", "reject"):
+            assert within_reach(page, f"button[value={answer}]")
+        assert within_reach(page, ".judged img")
+        for way in (f"/gallery/shot/{review.shot.key}", "/gallery/personas", *others):
+            page.goto(way)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), way
+
+
+def test_pages_follow_airflow_s_light_and_dark(rig: Rig, browser: Browser) -> None:
+    with signed_in(browser, rig.home, "viewer") as page:
+        for theme in ("dark", "light"):
+            page.evaluate(f"localStorage.setItem('theme', '{theme}')")
+            page.goto("/plugin/lookbook-gallery")
+            expect(pages_of(page).locator("html")).to_have_attribute("data-theme", theme)
+
+
+def waiting(rig: Rig) -> int:
+    return sum(review.shot.campaign == DOUBTFUL for review in rig.catalog.reviews())
 
 
 def test_starting_again_leaves_running_parts_alone(rig: Rig) -> None:

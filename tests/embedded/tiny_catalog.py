@@ -32,6 +32,17 @@ def write_tiny_catalog(folder: Path, skus: tuple[str, ...] = ("MUG-1",)) -> Path
     return folder
 
 
+DOUBTFUL = "doubtful"
+
+
+def add_doubtful_campaign(folder: Path) -> None:
+    """One more campaign, of four shots of one product; a person must judge them all."""
+    rows = (folder / "campaigns.jsonl").read_text().splitlines()
+    campaign = json.loads(rows[0])
+    more = {"name": DOUBTFUL, "title": "Doubtful", "products": ["MUG-1"], "framings": ["plinth", "held"]}
+    _write(folder, "campaigns", [campaign, {**campaign, **more}])
+
+
 def _write(folder: Path, kind: str, rows: list[dict[str, Any]]) -> None:
     (folder / f"{kind}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 

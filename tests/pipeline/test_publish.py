@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from itertools import count
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -20,7 +21,9 @@ from pipeline.publish import NothingToPublish, encode_rendition, publish
 from storage.bucket import keys as object_keys
 from storage.bucket.errors import ObjectMissing
 from storage.bucket.objects import Objects
+from storage.catalog import decisions
 from storage.catalog.catalog import Catalog
+from storage.catalog.errors import AnswerTakenBack
 from storage.catalog.records import StageOutput, TakeRecord
 from storage.catalog.tables import ShotState
 from tests.storage.samples import BUNDLE, RUN, campaign, environment, persona, planned, product, scored
@@ -225,3 +228,26 @@ def test_a_take_that_is_not_ready_is_refused(
     with pytest.raises(ObjectMissing, match=r"takes/gone\.png"):
         run((shot, gone), catalog, objects)
     assert list(objects.list_keys("published/")) == []
+
+
+def test_what_is_taken_back_while_it_is_published_stays_unpublished(
+    ready: tuple[Shot, TakeRecord], catalog: Catalog, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shot, record = ready
+    review = catalog.open_review(shot.key, record.take.key, ["soft"])
+    catalog.decide(review, "approve", "ana")
+    put = objects.put
+
+    def put_while_ana_changes_her_mind(key: str, *arguments: Any, **options: Any) -> Any:
+        stored = put(key, *arguments, **options)
+        if key == object_keys.manifest(shot):
+            with catalog.begin() as session:
+                decisions.undo(session, review, "ana")
+        return stored
+
+    monkeypatch.setattr(objects, "put", put_while_ana_changes_her_mind)
+    with pytest.raises(AnswerTakenBack):
+        publish(*ready, RENDITIONS, objects=objects, catalog=catalog, run=RUN, approved=True)
+    assert list(objects.list_keys("published/")) == []
+    assert catalog.history(shot.key).record.publication is None
+    assert catalog.states([shot.key]) == {shot.key: ShotState.REVIEW}

@@ -164,7 +164,8 @@ def test_a_shot_shows_its_history_and_foreign_text_stays_text(pages: TestClient,
 def test_every_image_of_every_page_has_words_and_every_link_leads_somewhere(
     pages: TestClient, published: str, objects: Objects
 ) -> None:
-    for way in ("/gallery/", f"/gallery/shot/{published}", "/gallery/reviews"):
+    pages_of_shots = ("/gallery/", f"/gallery/shot/{published}?state=published", "/gallery/reviews")
+    for way in (*pages_of_shots, "/gallery/campaigns", "/gallery/campaigns/autumn", "/gallery/runs"):
         found = links(pages.get(way).text)
         assert found.wordless == 0
         inside = [link for link in found.links if not link.startswith("#") and "/image/" not in link]
@@ -181,6 +182,22 @@ def test_images_come_as_they_are_or_as_previews(pages: TestClient, published: st
     preview = pages.get(f"/gallery/image/{asset.master.key}?width=160")
     assert preview.headers["content-type"] == "image/webp"
     assert Image.open(io.BytesIO(preview.content)).size == (160, 120)
+
+
+def test_a_preview_is_kept_and_goes_with_what_it_shows(
+    pages: TestClient, published: str, catalog: Catalog, objects: Objects
+) -> None:
+    from gallery_web import images
+
+    asset = catalog.history(published).record.publication
+    assert asset is not None
+    shown = pages.get(f"/gallery/image/{asset.master.key}?width=160").content
+    (kept,) = objects.list_keys("previews/")
+    assert objects.get(kept) == shown
+    images._preview.cache_clear()
+    assert pages.get(f"/gallery/image/{asset.master.key}?width=160").content == shown
+    assert pages.post(f"/gallery/shot/{published}/withdraw", data={"why": "not our logo"}).status_code == 303
+    assert list(objects.list_keys("previews/")) == []
 
 
 @pytest.mark.parametrize(
@@ -361,8 +378,8 @@ def test_personas_are_shown_with_the_portraits_that_are_recorded(pages: TestClie
         "shot/" + "a" * 5000,
         "run/x/%00",
         "run/%00/x",
-        "reviews?number=1" + "0" * 30,
-        "reviews?number=9223372036854775807",
+        "reviews?after=1~1" + "0" * 30,
+        "reviews?order=best&after=1e999~9223372036854775807",
         "image/takes/a%00.png",
         "image/takes/a%5Cb.png",
         "image/takes//b.png",

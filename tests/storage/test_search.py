@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from brief.types import Framing, Verdict
@@ -84,18 +86,39 @@ def test_a_run_shows_its_own_shots(filled: Catalog) -> None:
 
 def test_waiting_reviews_by_reason_and_score(catalog: Catalog) -> None:
     shots = planned(catalog, SKUS[:3])
-    ids = []
+    opened = []
     for number, shot in enumerate(shots):
         take, _ = scored(catalog, shot, verdict=Verdict.REVIEW, value=(0.5, 0.9, 0.7)[number])
-        ids.append(catalog.open_review(shot.key, take.key, [("dark", "Soft", "dark")[number]]))
+        opened.append(catalog.open_review(shot.key, take.key, [("dark", "Soft", "dark")[number]]))
+
+    def waiting(**wanted: Any) -> list[int]:
+        """Page by page of one, and the same by stepping from each to the next."""
+        wish = ReviewSearch(**wanted)
+        mark: str | None = ""
+        ids: list[int] = []
+        with catalog.begin() as session:
+            while mark is not None:
+                page = search.find_reviews(session, wish, after=mark, limit=1)
+                ids += [record.id for record in page.reviews]
+                mark = page.mark
+            beside = [search.neighbours(session, wish, each) for each in ids]
+        assert [each.after for each in beside] == [*ids[1:], None]
+        assert [each.before for each in beside] == [None, *ids[:-1]]
+        assert [(each.at, each.total) for each in beside] == [(at + 1, page.total) for at in range(len(ids))]
+        return ids
+
+    assert waiting() == opened
+    assert waiting(order=ReviewOrder.NEWEST) == opened[::-1]
+    assert waiting(order=ReviewOrder.BEST) == [opened[1], opened[2], opened[0]]
+    assert waiting(order=ReviewOrder.WORST) == [opened[0], opened[2], opened[1]]
+    assert waiting(reason="soft") == [opened[1]]
+    assert waiting(shown=ShownIn(text=shots[2].product.sku)) == [opened[2]]
     with catalog.begin() as session:
         assert search.waiting_count(session) == 3
-        assert search.waiting(session, ReviewSearch()) == ids
-        assert search.waiting(session, ReviewSearch(order=ReviewOrder.NEWEST)) == ids[::-1]
-        assert search.waiting(session, ReviewSearch(order=ReviewOrder.BEST)) == [ids[1], ids[2], ids[0]]
-        assert search.waiting(session, ReviewSearch(reason="soft")) == [ids[1]]
-        assert search.waiting(session, ReviewSearch(shown=ShownIn(text=shots[2].product.sku))) == [ids[2]]
-        assert [each.id for each in search.reviews_by_id(session, [ids[2], 99, ids[0]])] == [ids[2], ids[0]]
-    catalog.decide(ids[0], "approve", "ana")
+        for mark in ("nonsense", "~", "0.5~99999999999999999999"):
+            with pytest.raises(BadMark):
+                search.find_reviews(session, ReviewSearch(), after=mark)
+        assert [each.id for each in search.reviews_by_id(session, [opened[2], 99, opened[0]])] == [opened[2], opened[0]]
+    catalog.decide(opened[0], "approve", "ana")
     with catalog.begin() as session:
         assert search.waiting_count(session) == 2
