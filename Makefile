@@ -2,6 +2,7 @@
 SHELL := /bin/sh
 HOME_FOLDER := .lookbook
 VENV := $(HOME_FOLDER)/venv/bin/python
+COVERAGE := $(CURDIR)/$(HOME_FOLDER)/coverage
 
 # The first Python on the path that is new enough, or name one: make PYTHON=/usr/bin/python3.12 setup
 PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11; do \
@@ -34,7 +35,11 @@ test: setup
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
 	$(VENV) -m mypy .
-	TMPDIR="$(CURDIR)/$(HOME_FOLDER)/tmp" $(VENV) -m pytest
+	COVERAGE_FILE="$(COVERAGE)" TMPDIR="$(CURDIR)/$(HOME_FOLDER)/tmp" $(VENV) -m pytest --cov --cov-report=
+	@for each in brief generation service storage pipeline plugins; do \
+		echo "$$each: $$(COVERAGE_FILE="$(COVERAGE)" $(VENV) -m coverage report --include "$$each/*" --format=total) % of lines are run"; \
+		COVERAGE_FILE="$(COVERAGE)" $(VENV) -m coverage report --include "$$each/*" --fail-under=90 >$(HOME_FOLDER)/tmp/report \
+			|| { cat $(HOME_FOLDER)/tmp/report; exit 1; }; done
 
 lock: setup
 	@$(PYTHON) -m embedded.installation lock

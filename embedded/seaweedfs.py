@@ -74,7 +74,8 @@ class SeaweedServer:
         return {
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
-            "GOMEMLIMIT": "200MiB",
+            # Idle it holds some 110 MiB. At 200 MiB it collected garbage without end, 7 % of a core; here it is 0.4 %.
+            "GOMEMLIMIT": "512MiB",
             "HOME": str(self.data),
         }
 

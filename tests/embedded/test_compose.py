@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from compose_spec import PyCompose
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -43,6 +46,23 @@ def test_secrets_have_no_defaults_and_stand_in_the_example() -> None:
 def test_only_airflows_page_is_published_and_only_here(compose: Any) -> None:
     published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
     assert published == {"airflow-apiserver": ["${AIRFLOW_BIND:-127.0.0.1:8080}:8080"]}
+
+
+def test_it_is_a_compose_file_and_the_dockerfile_has_no_known_faults(compose: Any) -> None:
+    text = yaml.safe_dump(compose).replace("${AIRFLOW_BIND:-127.0.0.1:8080}", "127.0.0.1:8080")
+    assert set(PyCompose.from_yaml(text).service_names()) == set(compose["services"])
+    hadolint = Path(sys.executable).with_name("hadolint")
+    said = subprocess.run([hadolint, PROJECT / "Dockerfile"], capture_output=True, text=True)
+    assert (said.returncode, said.stdout) == (0, "")
+
+
+def test_only_the_s3_port_of_seaweedfs_is_reached_by_other_containers(compose: Any) -> None:
+    words = compose["services"]["s3"]["command"].split()
+    assert {"-ip.bind=127.0.0.1", "-s3.ip.bind=0.0.0.0", "-disableHttp=true"} <= set(words)
+    assert compose["services"]["s3-init"]["network_mode"] == "service:s3"
+    hold_keys = {name for name, each in compose["services"].items() if "LOOKBOOK_S3_ACCESS_KEY" in str(each)}
+    reach = {name for name, each in compose["services"].items() if "pictures" in each.get("networks", ())}
+    assert reach - {"s3"} <= hold_keys
 
 
 @pytest.mark.parametrize(("image", "others"), [("airflow", "cluster"), ("generation", "cuda")])
