@@ -18,10 +18,11 @@ CANDIDATES = 4
 
 @dataclass(frozen=True, slots=True)
 class Portrait:
-    """The chosen portrait; ``notes`` say how it was chosen."""
+    """The chosen portrait; ``notes`` say how it was chosen, of ``candidates`` if there was a choice."""
 
     image: Image.Image
     notes: tuple[str, ...] = ()
+    candidates: tuple[Image.Image, ...] = ()
 
 
 def draw_portraits(models: Models, personas: Sequence[Persona]) -> list[Portrait]:
@@ -52,4 +53,4 @@ def _chosen(models: Models, candidates: Sequence[Image.Image]) -> Portrait:
         note = f"casting: none of {len(values)} candidates shows exactly one face; look at it"
     else:
         note = f"casting: candidate {best + 1} of {len(values)}, suitability {values[best]:.2f}"
-    return Portrait(candidates[best], (note,))
+    return Portrait(candidates[best], (note,), tuple(candidates))

@@ -64,7 +64,9 @@ def _stable_diffusion(folder: Path, device: str | None) -> Models:
 
 
 def _flux2_klein(folder: Path, device: str | None) -> Models:
-    return Models(Flux2Klein.open(folder, device), ScoringModels(clip=None, face_reader=None), VisionModels())
+    painter = Flux2Klein.open(folder, device)
+    scorers = digest(["scorers", MEASURES_VERSION, painter.card.fingerprint])
+    return Models(painter, ScoringModels(clip=None, face_reader=None, fingerprint=scorers), VisionModels())
 
 
 _FAMILIES: dict[str, Callable[[Path, str | None], Models]] = {

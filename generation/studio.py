@@ -107,7 +107,10 @@ class Studio:
 
     def _portray(self, pairs: Sequence[tuple[str, Persona]]) -> list[Result]:
         portraits = draw_portraits(self._models, [persona for _, persona in pairs])
-        return [Result(key, made.image, notes=made.notes) for (key, _), made in zip(pairs, portraits, strict=True)]
+        return [
+            Result(key, made.image, notes=made.notes, candidates=made.candidates)
+            for (key, _), made in zip(pairs, portraits, strict=True)
+        ]
 
     def _compose(self, scenes: Sequence[Scene]) -> list[Result]:
         pictures = compose_pictures(self._models.painter, scenes)

@@ -1,15 +1,19 @@
-"""Portraits of personas without shots: a look at the cast before a campaign."""
+"""Portraits of personas without shots: a look at the cast before a campaign, and another candidate if one is better."""
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from brief.recipe import portrait_key
+from brief.types import ImageRef
 from pipeline.run import Run
 from pipeline.stage_job import run_stage
 from pipeline.stages import record_portrait
 from service.jobs import ItemResult, Stage
+from storage.bucket import keys as object_keys
 from storage.catalog.errors import RowMissing
 
 _LOG = logging.getLogger(__name__)
@@ -42,3 +46,39 @@ def cast(run: Run, names: Sequence[str]) -> dict[str, str]:
     run_stage(run.service, str(run.id), Stage.FACE, items, record)
     _LOG.info("%d of %d portraits are there", len(made), len(wanted))
     return made
+
+
+def candidates(run: Run, name: str) -> list[str]:
+    """Object keys of what the portrait of persona ``name`` was chosen from, the first with the persona's own seed.
+
+    Empty where it has not been made, or its bundle draws only one.
+
+    Raises:
+        RowMissing: a persona that the catalog does not have.
+        ServiceError: the generation service does not answer.
+    """
+    personas = run.catalog.personas()
+    if name not in personas:
+        raise RowMissing(f"persona {name!r} is not in the catalog, which has {', '.join(sorted(personas))}")
+    # A portrait that was chosen is the persona's own from then on; what it was chosen from lies where it did.
+    drawn = replace(personas[name], portrait=None)
+    return list(run.objects.list_keys(object_keys.candidates(portrait_key(drawn, run.service.bundle().fingerprint))))
+
+
+def choose(run: Run, name: str, candidate: str, who: str) -> ImageRef:
+    """Make ``candidate``, one of :func:`candidates`, the portrait of persona ``name``; its shots are planned anew.
+
+    Raises:
+        ValueError: it is none of them.
+        RowMissing, ServiceError: see :func:`candidates`.
+    """
+    known = candidates(run, name)
+    if candidate not in known:
+        raise ValueError(f"{candidate!r} is no candidate of {name!r}; there are {', '.join(known) or 'none'}")
+    data = run.objects.get(candidate)
+    sha256 = hashlib.sha256(data).hexdigest()
+    key = object_keys.brought_portrait(sha256, ".png")
+    run.objects.put(key, data, object_keys.content_type(key))
+    chosen = ImageRef(key, sha256)
+    run.catalog.choose_portrait(name, chosen, who)
+    return chosen

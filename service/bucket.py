@@ -7,6 +7,7 @@ import io
 import logging
 from functools import lru_cache
 
+from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
 from brief.types import MadeBy, Measurements, Shot, Take
@@ -77,7 +78,11 @@ class Bucket:
         if result.error is not None:
             return ItemResult(item.key, seconds=result.seconds, error=result.error)
         key = self._output(stage, item)
-        data = _png(result) if result.measured is None else _MEASURED.dump_json(result.measured, indent=1)
+        for number, candidate in enumerate(result.candidates, 1):
+            # Before the portrait, so that one that is there has all its candidates.
+            name = f"{object_keys.candidates(result.key)}{number}.png"
+            self._objects.put(name, _png(candidate), object_keys.content_type(name), keep_first=True, notes=self._notes)
+        data = _png(result.image) if result.measured is None else _MEASURED.dump_json(result.measured, indent=1)
         stored = self._objects.put(key, data, object_keys.content_type(key), keep_first=True, notes=self._notes)
         made_by = self._made_by
         return ItemResult(
@@ -114,10 +119,10 @@ def _input(stage: Stage, take: Take) -> str | None:
     return object_keys.refined(take) if stage is Stage.SCORE else None
 
 
-def _png(result: Result) -> bytes:
-    if result.image is None:
-        raise ValueError(f"the studio gave neither a picture nor a reason for {result.key}")
+def _png(image: Image.Image | None) -> bytes:
+    if image is None:
+        raise ValueError("the studio gave neither a picture nor a reason")
     data = io.BytesIO()
     # Level 3 takes a third of the time of Pillow's own 6, for files a few per cent larger.
-    result.image.save(data, "PNG", compress_level=3)
+    image.save(data, "PNG", compress_level=3)
     return data.getvalue()

@@ -29,6 +29,7 @@ from generation.bundle.hub import Sources, locate
 from generation.bundle.memory import MemoryPlan, Weights, count_bytes, settle_on
 from generation.bundle.scheduler import choose_scheduler
 from generation.counts import Counts
+from generation.painters.stable_diffusion.attention import KeyValueCache, cache_keys_and_values
 
 _PIPELINES = {"sd15": StableDiffusionPipeline, "sdxl": StableDiffusionXLPipeline}
 _RESAMPLER_LAYERS = 4
@@ -56,6 +57,7 @@ class Bundle:
     image_processor: Any
     projections: Any
     zero_negative: bool
+    keys_and_values: KeyValueCache
     plan: MemoryPlan = field(default_factory=MemoryPlan)
     counts: Counts = field(default_factory=Counts)
 
@@ -300,6 +302,7 @@ def _take_apart(pipe: Any, card: BundleCard, folder: Path, device: torch.device,
         image_encoder=pipe.image_encoder,
         image_processor=pipe.feature_extractor,
         projections=projections,
+        keys_and_values=cache_keys_and_values(pipe.unet),
         zero_negative=bool(pipe.config.get("force_zeros_for_empty_prompt")),
         counts=Counts(loads=1),
     )

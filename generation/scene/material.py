@@ -107,6 +107,7 @@ class Result:
         error: why it failed, in words for the person who must act; the other items went on.
         notes: what was done or left undone ("polish: kept the picture before, sharpness fell").
         seconds: wall-clock time, a batch's time shared equally among its items.
+        candidates: what a portrait was chosen from, itself included; a person may choose another.
     """
 
     key: str
@@ -115,6 +116,7 @@ class Result:
     error: str | None = None
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    candidates: tuple[Image.Image, ...] = ()
 
 
 def opened(source: ImageSource | None, what: str) -> Image.Image:

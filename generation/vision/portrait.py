@@ -9,21 +9,26 @@ from generation.vision.face_detector import Face, FaceDetector
 
 _AIR = 1.6
 """Edge of a face crop as a multiple of the face's: with brow, chin and some hair, as face adapters were trained."""
+_AIRS = (1.4, _AIR, 1.9)
+"""Of the crops that are a person's reference together: what they have in common is the face."""
 _LARGE = 0.2
 """Share of the picture's shorter edge from which a face is large enough."""
 _EDGE = 96
 _SHARP = 6.0
 
 
-def face_crop(detector: FaceDetector, portrait: Image.Image) -> Image.Image:
-    """A square round the largest face, as far as the picture goes; the whole portrait where no face is found."""
+def face_crops(detector: FaceDetector, portrait: Image.Image) -> list[Image.Image]:
+    """Squares round the largest face with more and more air; the whole portrait where no face is found."""
     faces = detector.detect(portrait)
-    return crop_face(portrait, max(faces, key=lambda face: face.edge)) if faces else portrait
+    if not faces:
+        return [portrait]
+    largest = max(faces, key=lambda face: face.edge)
+    return [crop_face(portrait, largest, air) for air in _AIRS]
 
 
-def crop_face(picture: Image.Image, face: Face) -> Image.Image:
-    """A square round ``face`` with some air, moved rather than cut where it would leave the picture."""
-    edge = min(_AIR * face.edge, *picture.size)
+def crop_face(picture: Image.Image, face: Face, air: float = _AIR) -> Image.Image:
+    """A square of ``air`` times the edge of ``face`` round it, moved rather than cut where it leaves the picture."""
+    edge = min(air * face.edge, *picture.size)
     left = min(max(0.0, face.middle[0] - edge / 2), picture.width - edge)
     top = min(max(0.0, face.middle[1] - edge / 2), picture.height - edge)
     return picture.crop((round(left), round(top), round(left + edge), round(top + edge)))

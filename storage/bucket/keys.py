@@ -63,6 +63,11 @@ def portrait(portrait_key: str) -> str:
     return f"portraits/{portrait_key}.png"
 
 
+def candidates(portrait_key: str) -> str:
+    """What the keys of the pictures begin with, of which that portrait was chosen."""
+    return f"portraits/{portrait_key}/candidate-"
+
+
 def takes_of(shot_key: str) -> str:
     """Prefix of all that the takes of one shot left."""
     return f"takes/{shot_key}/"

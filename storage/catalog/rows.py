@@ -52,6 +52,20 @@ class Rows(Database):
             found = {"sku": sku, "packshot": row.packshot_sha256, "doubts": list(row.doubts or ())}
             audit.note(session, who, "packshot", why="packshot approved", details=found)
 
+    def choose_portrait(self, persona: str, portrait: ImageRef, who: str) -> None:
+        """A person chooses the portrait of a persona, as if the team had brought it; its shots are made anew.
+
+        Raises:
+            RowMissing: there is no such persona.
+        """
+        with self.begin() as session:
+            row = session.get(PersonaRow, persona, with_for_update=True)
+            if row is None:
+                raise RowMissing(f"persona {persona!r} is not in the catalog; import it first")
+            found = {"persona": persona, "portrait": portrait.sha256, "before": row.portrait_sha256}
+            row.portrait_key, row.portrait_sha256 = portrait.key, portrait.sha256
+            audit.note(session, who, "portrait", why="portrait chosen", details=found)
+
     def known_products(self, skus: Collection[str]) -> set[str]:
         """Which of these SKUs the catalog has."""
         with self.begin() as session:

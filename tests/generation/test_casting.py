@@ -9,6 +9,7 @@ from typing import cast
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageFilter, ImageOps
 
 from brief.types import Persona, Words
@@ -21,7 +22,7 @@ from generation.painters.stable_diffusion.painter import StableDiffusion
 from generation.studio import Studio
 from generation.vision.face_detector import Face
 from generation.vision.models import VisionModels
-from generation.vision.portrait import face_crop, frontality, suitability
+from generation.vision.portrait import face_crops, frontality, suitability
 from tests.generation.takes import ADA, inputs
 
 PICTURES = Path(__file__).parent / "vision" / "pictures"
@@ -79,6 +80,7 @@ def test_the_best_candidate_becomes_the_portrait(bundle: Bundle, vision: VisionM
     album = Album([coffee, astronaut.filter(ImageFilter.GaussianBlur(1)), astronaut, _pair(astronaut)], [])
     (portrait,) = draw_portraits(replace(Models.of(bundle), painter=cast("Painter", album), vision=vision), [ADA])
     assert portrait.image is astronaut
+    assert portrait.candidates == tuple(album.pictures)
     assert portrait.notes[0].startswith("casting: candidate 3 of 4, suitability 0.")
     assert album.asked[0] == ADA.seed
     assert len(set(album.asked)) == CANDIDATES
@@ -112,13 +114,28 @@ def test_the_face_adapter_is_shown_the_face(
     takes = [replace(inputs(packshot, 0), portrait=portrait) for portrait in (astronaut, other)]
     apart = []
     for painter in (StableDiffusion.of(bundle), StableDiffusion.of(bundle, vision)):
-        one, two = (painter.shown(lay_out(painter, take))["face"].resize((32, 32)) for take in takes)
+        one, two = (painter.shown(lay_out(painter, take))["face"][0].resize((32, 32)) for take in takes)
         apart.append(np.abs(np.asarray(one, dtype=int) - np.asarray(two, dtype=int)).mean())
     assert 3 * apart[1] < apart[0]
-    crop = face_crop(vision.faces, astronaut)
-    assert crop.width == crop.height < astronaut.width / 2
+    crops = face_crops(vision.faces, astronaut)
+    assert all(abs(crop.width - crop.height) <= 1 and crop.width < 0.7 * astronaut.width for crop in crops)
+    assert [crop.width for crop in crops] == sorted({crop.width for crop in crops})
+
+
+def test_several_crops_are_one_reference(
+    bundle: Bundle, vision: VisionModels, astronaut: Image.Image, packshot: Image.Image
+) -> None:
+    """The face adapter is told their mean."""
+    painter = StableDiffusion.of(bundle, vision)
+    take = replace(inputs(packshot, 0), portrait=astronaut)
+    (sample,) = painter.samples([lay_out(painter, take)])
+    found = painter.images.encode(face_crops(vision.faces, astronaut))
+    assert len(found) == 3
+    mean = torch.stack([each.hidden for each in found]).mean(0)
+    assert torch.allclose(sample.images["face"][0], mean)
+    assert not torch.allclose(found[0].hidden, mean, atol=1e-3)
 
 
 def test_a_portrait_without_a_face_is_shown_whole(vision: VisionModels) -> None:
     coffee = Image.open(PICTURES / "coffee.jpg").convert("RGB")
-    assert face_crop(vision.faces, coffee) is coffee
+    assert face_crops(vision.faces, coffee) == [coffee]

@@ -162,3 +162,32 @@ def test_a_scheduler_of_two_calls_per_step_is_refused(bundle: Bundle) -> None:
     heun = replace(bundle, scheduler=HeunDiscreteScheduler.from_config(bundle.scheduler.config))
     with pytest.raises(ValueError, match="more than once per step"):
         denoise(heun, [sample(heun, 0)])
+
+
+def test_keys_and_values_are_computed_once_a_run(bundle: Bundle) -> None:
+    """For all steps with the same guided rows, and not carried into the next run, whose words are others."""
+    layers = [module for name, module in bundle.unet.named_modules() if name.endswith("attn2")]
+    cache, each = bundle.keys_and_values, len(layers) * 2 * (1 + len(bundle.roles))
+    one, other = sample(bundle, 2, guidance_until=0.5), sample(bundle, 3)
+    before = cache.computed
+    first = denoise(bundle, [one])
+    assert cache.computed - before == 2 * each
+    assert (cache.sources, cache.made) == ((), {})
+    second = denoise(bundle, [other])
+    assert cache.computed - before == 3 * each
+    assert not torch.allclose(first, second, atol=0.1)
+    assert torch.equal(denoise(bundle, [one]), first)
+
+
+def test_what_is_no_source_is_computed_each_time(bundle: Bundle) -> None:
+    """A tensor that takes the place of another in memory is not taken for it."""
+    cache = bundle.keys_and_values
+    layer = next(module for name, module in bundle.unet.named_modules() if name.endswith("attn2")).to_k
+    given = torch.ones(1, 3, layer.in_features)
+    with cache.run():
+        before = layer(given)
+        given.zero_()
+        assert float(layer(given).abs().max()) == 0
+        assert float(before.abs().max()) > 0
+        cache.tell([given])
+        assert layer(given) is layer(given)

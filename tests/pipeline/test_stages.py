@@ -12,12 +12,12 @@ import pytest
 from PIL import Image, ImageDraw
 from sqlalchemy import update
 
-from brief.recipe import take
+from brief.recipe import portrait_key, take
 from brief.types import Finding, ImageRef, Measurements, Reason, Scorecard, Threshold, Verdict
 from embedded.seaweedfs import SeaweedServer
 from generation.bundle.miniature import build
 from pipeline.calibration import judge_again
-from pipeline.casting import cast
+from pipeline.casting import candidates, cast, choose
 from pipeline.judge import best_take, judge
 from pipeline.plan import RunPlan, RunUnfinished, Shard, plan_run, summarise
 from pipeline.publish import ASKED_FOR, publish_approved, settle
@@ -29,7 +29,7 @@ from service.client import GenerationClient
 from storage.bucket import keys as object_keys
 from storage.bucket.objects import Objects
 from storage.bucket.settings import ObjectSettings
-from storage.catalog import decisions
+from storage.catalog import audit, decisions
 from storage.catalog.catalog import Catalog
 from storage.catalog.decisions import Steering
 from storage.catalog.errors import RowMissing
@@ -406,6 +406,28 @@ def test_casting_draws_portraits_without_shots(run: Run) -> None:
     assert sorted(cast(run, [])) == ["cleo", "dan"]
     with pytest.raises(RowMissing, match="'eve' is not in the catalog, which has cleo, dan"):
         cast(run, ["eve"])
+
+
+def test_a_person_chooses_another_candidate(run: Run) -> None:
+    """It becomes the persona's own portrait; what it was chosen from can still be seen."""
+    cleo = persona("cleo", seed=99)
+    run.catalog.save_personas([cleo])
+    assert candidates(run, "cleo") == []
+    prefix = object_keys.candidates(portrait_key(cleo, run.service.bundle().fingerprint))
+    keys = [f"{prefix}{number}.png" for number in (1, 2)]
+    for number, key in enumerate(keys):
+        run.objects.put(key, b"candidate %d" % number, "image/png")
+    chosen = choose(run, "cleo", keys[1], "ada")
+    assert run.objects.get(chosen.key, chosen.sha256) == b"candidate 1"
+    assert run.catalog.personas()["cleo"].portrait == chosen
+    assert candidates(run, "cleo") == keys
+    with run.catalog.begin() as session:
+        (entry,) = audit.entries(session, audit.AuditFilter(action="portrait"))
+    assert (entry.who, entry.details["persona"]) == ("ada", "cleo")
+    with pytest.raises(ValueError, match="is no candidate of 'cleo'; there are"):
+        choose(run, "cleo", "portraits/other.png", "ada")
+    with pytest.raises(RowMissing, match="'eve' is not in the catalog"):
+        candidates(run, "eve")
 
 
 def test_the_best_take_has_the_best_verdict_then_the_highest_mean(run: Run) -> None:

@@ -10,7 +10,9 @@ from PIL import Image
 from brief.recipe import take
 from embedded.seaweedfs import SeaweedServer
 from generation.bundle.card import read_card, write_card
+from generation.face import CANDIDATES
 from service.jobs import Stage
+from storage.bucket import keys as object_keys
 from storage.bucket.objects import Objects
 from storage.bucket.settings import ObjectSettings
 from tests.published.bundles import BUNDLES, BY_REPOSITORY, FAMILIES, local
@@ -41,3 +43,7 @@ def test_a_shot_goes_through_all_stages(
         made = [run(service, stage, [item], name) for stage in (Stage.COMPOSE, Stage.REFINE, Stage.SCORE)]
     assert [result.error for results in (face, *made) for result in results.values()] == [None] * 4
     assert all(results for results in made)
+    chosen = objects.get(object_keys.portrait(shot.portrait_key))
+    candidates = [objects.get(key) for key in objects.list_keys(object_keys.candidates(shot.portrait_key))]
+    assert len(candidates) == CANDIDATES
+    assert chosen in candidates

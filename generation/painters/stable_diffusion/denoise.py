@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -52,12 +52,14 @@ def denoise(bundle: Bundle, samples: Sequence[Sample]) -> Tensor:
     latents = kept.put_back(scheduler, noise * scheduler.init_noise_sigma, timesteps[0], EPSILON)
     conditions = prepare(bundle, samples)
     options = _step_options(scheduler, samples)
-    for index, timestep in enumerate(timesteps, first.start):
-        guided = [row for row, sample in enumerate(samples) if sample.guided_at(index)]
-        predicted = _predict(bundle, scheduler, conditions, latents, timestep, guided)
-        latents = scheduler.step(predicted, timestep, latents, return_dict=False, **options)[0]
-        later = timesteps[index - first.start + 1] if index + 1 < first.steps else None
-        latents = kept.put_back(scheduler, latents, later, (index + 1) / first.steps - EPSILON)
+    with bundle.keys_and_values.run():
+        asked = _Asked(bundle, conditions)
+        for index, timestep in enumerate(timesteps, first.start):
+            asked.choose([row for row, sample in enumerate(samples) if sample.guided_at(index)])
+            predicted = _predict(bundle, scheduler, asked, latents, timestep)
+            latents = scheduler.step(predicted, timestep, latents, return_dict=False, **options)[0]
+            later = timesteps[index - first.start + 1] if index + 1 < first.steps else None
+            latents = kept.put_back(scheduler, latents, later, (index + 1) / first.steps - EPSILON)
     return latents
 
 
@@ -99,11 +101,28 @@ class _Kept:
         return torch.where(self.share >= least, reference, latents)
 
 
-def _predict(
-    bundle: Bundle, scheduler: Any, conditions: Conditions, latents: Tensor, timestep: Tensor, guided: Sequence[int]
-) -> Tensor:
-    """The UNet's prediction [n, c, h, w], with guidance for the rows in ``guided``."""
-    rows, options = conditions.select(guided)
+@dataclass(slots=True)
+class _Asked:
+    """The UNet's arguments for the rows that are guided, made anew only when those change."""
+
+    bundle: Bundle
+    conditions: Conditions
+    guided: Sequence[int] | None = None
+    rows: Sequence[int] = ()
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def choose(self, guided: Sequence[int]) -> None:
+        if guided == self.guided:
+            return
+        self.guided = guided
+        self.rows, self.options = self.conditions.select(guided)
+        images = self.options["added_cond_kwargs"].get("image_embeds", ())
+        self.bundle.keys_and_values.tell([self.options["encoder_hidden_states"], *images])
+
+
+def _predict(bundle: Bundle, scheduler: Any, asked: _Asked, latents: Tensor, timestep: Tensor) -> Tensor:
+    """The UNet's prediction [n, c, h, w], with guidance for the rows that are guided."""
+    conditions, rows, options, guided = asked.conditions, asked.rows, asked.options, asked.guided or ()
     shown = scheduler.scale_model_input(latents[rows], timestep)
     if conditions.completions is not None:
         shown = torch.cat([shown, conditions.completions[rows]], dim=1)

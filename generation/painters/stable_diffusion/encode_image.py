@@ -102,6 +102,15 @@ def _content_key(image: Image.Image) -> str:
     return hashlib.sha256(repr((image.mode, image.size)).encode() + image.tobytes()).hexdigest()
 
 
+def averaged(found: Sequence[ImageFeatures]) -> ImageFeatures:
+    """The mean of several pictures of one thing: what they have in common weighs most."""
+    if len(found) == 1:
+        return found[0]
+    return ImageFeatures(
+        torch.stack([each.hidden for each in found]).mean(0), torch.stack([each.pooled for each in found]).mean(0)
+    )
+
+
 def adapter_inputs(bundle: Bundle, images: Mapping[str, ImageFeatures]) -> dict[str, Tensor]:
     """What each adapter's projection takes, for one picture: the features of one image per role of the bundle.
 

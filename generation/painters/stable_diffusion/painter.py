@@ -21,7 +21,7 @@ from generation.counts import Counts
 from generation.painter import Repaint
 from generation.painters.pixels import to_images, to_tensor
 from generation.painters.stable_diffusion.denoise import denoise
-from generation.painters.stable_diffusion.encode_image import ImageEncoder, adapter_inputs
+from generation.painters.stable_diffusion.encode_image import ImageEncoder, adapter_inputs, averaged
 from generation.painters.stable_diffusion.encode_text import TextEncoder
 from generation.painters.stable_diffusion.latents import (
     decode_latents,
@@ -32,7 +32,7 @@ from generation.painters.stable_diffusion.portrait_prior import Sketch, load_ske
 from generation.painters.stable_diffusion.sample import Completion, Sample
 from generation.scene.scene import Scene
 from generation.vision.models import VisionModels
-from generation.vision.portrait import face_crop
+from generation.vision.portrait import face_crops
 
 _FULL_GUIDANCE = 1.0
 _HALF = 0.5
@@ -166,7 +166,8 @@ class StableDiffusion:
         """Encode words and images of ``scenes``, all in one batch each."""
         texts = self.texts.encode([take_prompt(scene.material.shot, scene.material.take) for scene in scenes])
         shown = [self.shown(scene) for scene in scenes]
-        found = iter(self.images.encode([image for references in shown for image in references.values()]))
+        pictures = [image for references in shown for images in references.values() for image in images]
+        found = iter(self.images.encode(pictures))
         nothing = {role: self.images.nothing() for role in self.bundle.roles}
         blank = adapter_inputs(self.bundle, nothing)
         samples = []
@@ -174,7 +175,7 @@ class StableDiffusion:
             recipe, shot = scene.recipe, scene.material.shot
             latent = (scene.size[0] // self.bundle.scale_factor, scene.size[1] // self.bundle.scale_factor)
             masks = scene.regions.masks(recipe, latent)
-            features = {role: next(found) for role in references}
+            features = {role: averaged([next(found) for _ in images]) for role, images in references.items()}
             samples.append(
                 Sample(
                     size=scene.size,
@@ -212,12 +213,13 @@ class StableDiffusion:
             functional.interpolate(mask, size=(height, width))[0, 0], encode_pixels(self.bundle, pixels)[0]
         )
 
-    def shown(self, scene: Scene) -> dict[str, Image.Image]:
-        """The reference of each role that both the bundle and the scene have."""
-        shown = {role: scene.references[role][0] for role in self.bundle.roles if role in scene.references}
+    def shown(self, scene: Scene) -> dict[str, Sequence[Image.Image]]:
+        """The references of each role that both the bundle and the scene have."""
+        shown = {role: scene.references[role] for role in self.bundle.roles if role in scene.references}
         if self.vision is not None and "face" in shown:
             # Published face adapters were trained on crops of faces; of a portrait they would also take the wall.
-            shown["face"] = face_crop(self.vision.faces, shown["face"])
+            faces = self.vision.faces
+            shown["face"] = [crop for portrait in shown["face"] for crop in face_crops(faces, portrait)]
         return shown
 
     def draw(self, samples: Sequence[Sample]) -> list[Image.Image]:
