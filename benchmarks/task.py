@@ -16,10 +16,10 @@ from typing import Any
 from pipeline import stages
 from pipeline.plan import plan_run
 from pipeline.publish import settle
+from pipeline.request import RunRequest
 from pipeline.run import Run, open_catalog, open_objects, open_service
 from pipeline.taking_up import take_up
 from storage.catalog.runs import RunKey
-from storage.catalog.shots import Reprocess
 
 DAG = "faults"
 STAGES: dict[str, Callable[[Run, Sequence[str]], Any]] = {
@@ -39,9 +39,9 @@ def main(arguments: list[str]) -> int:
     if what == "plan":
         campaign, name, size = rest
         run = opened(name)
-        planned = plan_run(run, [campaign], Reprocess.MISSING, int(size))
-        take_up(run, planned, {"campaign": campaign})
-        print(json.dumps([asdict(shard) for shard in planned.shards]), flush=True)
+        planned = plan_run(run, RunRequest([campaign]))
+        shards = take_up(run, planned, {"campaign": campaign}, lambda _: True, shard_size=int(size))
+        print(json.dumps([asdict(shard) for shard in shards]), flush=True)
         return 0
     name, last, *keys = rest
     run = opened(name)

@@ -1,14 +1,46 @@
-"""On demand: one campaign, with a form."""
+"""On demand, or over past days: one campaign, with a form."""
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
-from airflow.sdk import Param, dag
-from shoot import DEFAULT_ARGS, SHARD_SIZE, shoot
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import Param, dag, get_current_context, task
+from form_lists import form_lists
+from lookbook_run import open_run
+from lookbook_runs import WEIGHTS, DaysOnRequest
+from shoot import DEFAULT_ARGS, SHARD_SIZE_PARAM, shoot
+
+_KNOWN = form_lists()
+
+
+def _several(title: str, what: str, names: list[str]) -> Param:
+    """A list to choose from; free lines where no names are known."""
+    offered = {"examples": names} if names else {}
+    return Param(
+        [], type="array", items={"type": "string"}, title=title, description=what, section="Part of it", **offered
+    )
+
+
+def _day(title: str, what: str) -> Param:
+    return Param(None, type=["null", "string"], format="date", title=title, description=what, section="Past days")
+
+
+def _most(kind: str, title: str, what: str) -> Param:
+    least = {"minimum": 1} if kind == "integer" else {"exclusiveMinimum": 0}
+    return Param(None, type=["null", kind], title=title, description=what, section="Budget", **least)
+
 
 PARAMS: dict[str, Any] = {
-    "campaign": Param(type="string", title="Campaign", minLength=1, description="Its name in the catalog"),
+    "campaign": Param(
+        None,  # a DAG that can be backfilled must have a value for each field
+        type=["null", "string"],
+        title="Campaign",
+        minLength=1,
+        description="Its name in the catalog (needed); what you type is completed",
+        **({"examples": _KNOWN["campaigns"]} if _KNOWN["campaigns"] else {}),
+    ),
     "reprocess": Param(
         "missing",
         type="string",
@@ -21,42 +53,117 @@ PARAMS: dict[str, Any] = {
             "all": "everything; pictures that exist are kept",
         },
     ),
-    "dry_run": Param(False, type="boolean", title="Dry run", description="Only say in the log what would be made"),
-    "shard_size": Param(
-        SHARD_SIZE,
-        type="integer",
-        minimum=1,
-        maximum=500,
-        title="Shots per shard",
-        section="Advanced",
-        description="Raised by itself where there would be more than 1024 shards",
+    "priority": Param(
+        "normal",
+        type="string",
+        enum=["urgent", "normal", "night"],
+        title="Priority",
+        values_display={
+            "urgent": "urgent: before all others",
+            "normal": "normal: before nightly runs",
+            "night": "when nothing else wants the GPU",
+        },
     ),
+    "dry_run": Param(
+        False,
+        type="boolean",
+        title="Dry run",
+        description="Make nothing; the log of `plan` says what would be made, how long it takes and what it costs",
+    ),
+    "sign_off": Param(
+        False,
+        type="boolean",
+        title="Sign-off",
+        description="Hold what is good by its scores until a person agrees (*Required Actions*); after 24 hours "
+        "without an answer it is left to single reviews, and the run goes on",
+    ),
+    "products": _several("Products", "SKUs, one a line; `MUG-*` means all that begin so. None means all", []),
+    "environments": _several("Places", "None means all of the campaign", _KNOWN["environments"]),
+    "personas": _several("Personas", "None means all of the campaign", _KNOWN["personas"]),
+    "framings": _several("Framings", "None means all of the campaign", ["held", "plinth", "close-up", "still"]),
+    "variants": Param(
+        None,
+        type=["null", "integer"],
+        minimum=1,
+        title="Variants",
+        description="At most so many of each combination; empty means all of the campaign",
+        section="Part of it",
+    ),
+    "changed_from": _day(
+        "Changed from", "Only what was new or changed on this day or later (UTC): a backfill in one run"
+    ),
+    "changed_to": _day("Changed to", "Only up to the end of this day"),
+    "most_shots": _most("integer", "Shots", "Make at most so many"),
+    "most_seconds": _most("number", "GPU seconds", "Make what takes at most so long, by what shots took so far"),
+    "most_money": _most("number", "Money", "Make what costs at most so much, at the price of an hour that is set"),
+    "shard_size": SHARD_SIZE_PARAM,
 }
 
 
+PUBLISH, LEAVE = "Publish them", "Leave them to single reviews"
+
+
+def sign_off() -> list[Any]:
+    """Ask a person whether what the run holds may be published; without an answer the run goes on by itself."""
+
+    @task.short_circuit(ignore_downstream_trigger_rules=False)
+    def is_held() -> bool:
+        from pipeline.sign_off import question
+
+        asked = question(open_run()) if get_current_context()["params"]["sign_off"] else None
+        if asked is None:
+            return False
+        get_current_context()["ti"].xcom_push("subject", asked.subject)
+        get_current_context()["ti"].xcom_push("body", asked.body)
+        return True
+
+    ask = HITLOperator(
+        task_id="sign_off",
+        subject="{{ ti.xcom_pull(task_ids='is_held', key='subject') }}",
+        body="{{ ti.xcom_pull(task_ids='is_held', key='body') }}",
+        options=[PUBLISH, LEAVE],
+        defaults=[LEAVE],
+        response_timeout=timedelta(hours=24),
+        execution_timeout=None,
+    )
+
+    @task
+    def publish_held(answer: dict[str, Any]) -> dict[str, int]:
+        from pipeline.sign_off import agree
+
+        if PUBLISH not in answer["chosen_options"]:
+            return {}
+        return agree(open_run(), (answer.get("responded_by_user") or {}).get("name") or "sign-off")
+
+    return [is_held(), ask, publish_held(ask.output)]
+
+
 @dag(
-    schedule=None,
+    schedule=DaysOnRequest(),
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
     max_active_runs=4,
-    default_args=DEFAULT_ARGS,
+    default_args={**DEFAULT_ARGS, "priority_weight": WEIGHTS["normal"]},
     params=PARAMS,
-    render_template_as_native_obj=True,
     tags=["lookbook", "shoot"],
-    description="On demand: make the pictures of one campaign",
+    description="On demand: make the pictures of one campaign, or of a part of it",
 )
 def campaign() -> None:
     """### Campaign
     Makes the pictures of **one campaign** that are missing, or on request also those that failed or were rejected.
 
+    **A backfill makes what was new or changed for the campaign on each of the past days**, one run a day, or over the
+    whole range in one run by *Changed from* and *Changed to*. What is made already is not made again.
+
+    - in the browser: *Trigger*, *Changed from* and *to*; or *Backfill*, with `{"campaign": "NAME"}` as its conf
+    - in a shell: `airflow backfill create --dag-id campaign --from-date 2026-11-01 --to-date 2026-11-20 --dag-run-conf
+      '{"campaign": "NAME"}'`
+
     **If it stops**: mend what the red task's log names, then *clear* that task: only what is missing is made. Shots
     that failed by themselves do not fail the run: `summary` lists them with their reasons. Pictures: tab **Images**
     of the run; doubtful ones wait under *Reviews*.
     """
-    shoot(
-        campaigns="{{ [params.campaign] }}",
-        reprocess="{{ params.reprocess }}",
-        shard_size="{{ params.shard_size }}",
-        dry_run="{{ params.dry_run }}",
-    )
+    shoot(priority="normal", between=sign_off())
 
 
 campaign()

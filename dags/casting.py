@@ -6,6 +6,7 @@ from typing import Any
 
 from airflow.sdk import Param, dag, task
 from lookbook_run import open_run
+from lookbook_runs import POOL
 from shoot import DEFAULT_ARGS
 
 PARAMS: dict[str, Any] = {
@@ -30,7 +31,7 @@ def casting() -> None:
     under *Personas*. To change a face, change the persona's features or seed in the catalog and run this again.
     """
 
-    @task(pool="gpu")
+    @task(pool=POOL)
     def portraits(personas: list[str]) -> dict[str, str]:
         from pipeline.casting import cast
 

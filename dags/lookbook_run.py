@@ -1,14 +1,17 @@
-"""Opens what tasks work with, from Airflow's connections (see ``pipeline/run.py``)."""
+"""What tasks know of their run: opened connections (see ``pipeline/run.py``), its span of time, and other runs."""
 
 from __future__ import annotations
 
+import logging
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Connection, get_current_context
-from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
 
 if TYPE_CHECKING:
     from pipeline.run import Run
+    from storage.catalog.runs import RunKey
 
 
 def open_run() -> Run:
@@ -18,15 +21,59 @@ def open_run() -> Run:
     from storage.catalog.runs import RunKey
 
     dag_run = get_current_context()["dag_run"]
+    service = connection(connections.SERVICE)
     return Run(
-        connections.open_catalog(_connection(connections.CATALOG)),
-        connections.open_objects(_connection(connections.S3)),
-        connections.open_service(_connection(connections.SERVICE)),
+        connections.open_catalog(connection(connections.CATALOG)),
+        connections.open_objects(connection(connections.S3)),
+        connections.open_service(service),
         RunKey(dag_run.dag_id, dag_run.run_id),
+        connections.hour_price(service),
     )
 
 
-def _connection(name: str) -> Any | None:
+def span() -> tuple[datetime, datetime] | None:
+    """From when to when rows changed that the run is for: the data interval of a run by schedule or backfill, the time
+    of the import that started it; ``None`` for a run by hand."""
+    context: Any = get_current_context()
+    kind = str(getattr(context["dag_run"].run_type, "value", context["dag_run"].run_type))
+    if kind in ("scheduled", "backfill"):
+        return context["data_interval_start"], context["data_interval_end"]
+    if kind != "asset_triggered":
+        return None
+    events = [event for some in context["triggering_asset_events"].values() for event in some]
+    since = [_import_began(event) for event in events]
+    return min(since), datetime.now(UTC)
+
+
+def _import_began(event: Any) -> datetime:
+    said = (event.extra or {}).get("since")
+    return datetime.fromisoformat(said) if said else event.timestamp - timedelta(days=1)
+
+
+def is_live(key: RunKey) -> bool:
+    """Whether Airflow still works on a run, or will."""
+    try:
+        return str(get_current_context()["ti"].get_dagrun_state(*key)) in ("queued", "running")
+    except AirflowRuntimeError:  # it was deleted
+        return False
+
+
+def late(context: dict[str, Any], **_: Any) -> None:
+    """A run missed its deadline: say so in the log of the callback, and to the webhook."""
+    from pipeline.run import CATALOG, open_catalog
+    from storage.catalog import events
+
+    run = context["dag_run"]
+    name = f"{run['dag_id']}/{run['dag_run_id']}" if isinstance(run, dict) else f"{run.dag_id}/{run.run_id}"
+    logging.getLogger(__name__).error(
+        "run %s missed its deadline; it goes on. See its grid for what it waits for", name
+    )
+    with open_catalog(connection(CATALOG)) as catalog, catalog.begin() as session:
+        events.note(session, "run.late", {"run": name})
+
+
+def connection(name: str) -> Any | None:
+    """An Airflow connection, or ``None`` where there is none of that name."""
     try:
         return Connection.get(name)
     except AirflowNotFoundException:

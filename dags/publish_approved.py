@@ -6,7 +6,7 @@ from datetime import datetime
 
 from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable, dag, task
 from lookbook_run import open_run
-from shoot import DEFAULT_ARGS
+from shoot import DEFAULT_ARGS, announce
 
 from pipeline.airflow_assets import APPROVALS
 
@@ -34,7 +34,7 @@ def publish_approved() -> None:
 
         return publish_approved(open_run())
 
-    publish()
+    publish() >> announce()  # type: ignore[call-arg]
 
 
 publish_approved()

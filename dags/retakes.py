@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable, dag, task
 from lookbook_run import open_run
-from shoot import DEFAULT_ARGS, SHARD_SIZE, Shard, shard, summary, taken_up
+from lookbook_runs import WEIGHTS
+from shoot import DEFAULT_ARGS, SHARD_SIZE, Shard, finish, taken_up
 
 from pipeline.airflow_assets import RETAKES
 
@@ -19,7 +19,7 @@ from pipeline.airflow_assets import RETAKES
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,
-    default_args=DEFAULT_ARGS,
+    default_args={**DEFAULT_ARGS, "priority_weight": WEIGHTS["urgent"]},
     tags=["lookbook", "review"],
     description="At once when a person asks for another take: make it",
 )
@@ -32,13 +32,13 @@ def retakes() -> None:
 
     @task(task_id="plan", execution_timeout=timedelta(minutes=30))
     def plan() -> list[Shard]:
+        from pipeline.request import PRIORITIES
         from pipeline.taking_up import plan_requested
 
         run = open_run()
-        return taken_up(run, plan_requested(run, SHARD_SIZE))
+        return taken_up(run, plan_requested(run), SHARD_SIZE, PRIORITIES["urgent"])
 
-    shards: Any = plan()
-    shard.expand(shard=shards) >> summary(shards)
+    finish(plan())
 
 
 retakes()

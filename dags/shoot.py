@@ -7,12 +7,18 @@ bucket or the service is unreachable, and its next attempt makes only what is mi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import TriggerRule, WeightRule, get_current_context, task, task_group
+from airflow.sdk import Asset, AssetAlias, Param, TriggerRule, chain, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException
-from lookbook_run import open_run
+from airflow.sdk.observability import stats
+from form_lists import keep_form_lists
+from lookbook_run import is_live, open_run, span
+from lookbook_runs import POOL, PriorityOfRun
+
+from pipeline.airflow_assets import EVENTS, PUBLISHED, SHOTS_METRIC
 
 if TYPE_CHECKING:
     from pipeline.plan import RunPlan
@@ -28,13 +34,20 @@ DEFAULT_ARGS: dict[str, Any] = {
     "retry_exponential_backoff": 3,
     "max_retry_delay": timedelta(minutes=10),
     "execution_timeout": timedelta(hours=2),
-    # What is furthest goes first, so that the first pictures are published while others still wait.
-    "weight_rule": WeightRule.UPSTREAM,
+    "weight_rule": PriorityOfRun(),
 }
 """Arguments of every task: repeated after 20 s, 1 min and 3 min, over which most outages pass."""
 
-GPU = "gpu"
-"""The pool whose slots bound how many jobs wait at the generation services: two for each keep it busy."""
+
+SHARD_SIZE_PARAM = Param(
+    SHARD_SIZE,
+    type="integer",
+    minimum=1,
+    maximum=500,
+    title="Shots per shard",
+    section="Technical",
+    description="Raised by itself where there would be more than 1024 shards",
+)
 
 NAME = "{{ task.op_kwargs['shard']['name'] }}"
 """Shows the SKUs of a shard in the grid, instead of a number."""
@@ -43,32 +56,36 @@ Shard = dict[str, Any]
 
 
 @task(execution_timeout=timedelta(minutes=30))
-def plan(campaigns: list[str] | None, reprocess: str, shard_size: int, dry_run: bool) -> list[Shard]:
-    """Plan the campaigns and cut what is outstanding into shards."""
+def plan(priority: str) -> list[Shard]:
+    """Plan campaigns, and cut what this run takes up of them into shards."""
     from brief.plan import PlanError
     from pipeline.plan import plan_run
-    from storage.catalog.errors import RowMissing
-    from storage.catalog.shots import Reprocess
+    from pipeline.request import read_request
+    from storage.bucket.settings import ObjectSettingsError
+    from storage.catalog.errors import CatalogUrlError, RowMissing, SchemaMissing
 
     try:
+        request = read_request(get_current_context()["params"], span(), priority)
         run = open_run()
-        planned = plan_run(run, campaigns, Reprocess(reprocess), shard_size, dry_run=dry_run)
-    except (PlanError, RowMissing) as error:
+        keep_form_lists(run)
+        planned = plan_run(run, request)
+    except (PlanError, RowMissing, CatalogUrlError, SchemaMissing, ObjectSettingsError) as error:
         raise AirflowFailException(str(error)) from error
-    return taken_up(run, planned)
+    return taken_up(run, planned, request.shard_size, request.priority)
 
 
-def taken_up(run: Run, planned: RunPlan) -> list[Shard]:
+def taken_up(run: Run, planned: RunPlan, shard_size: int, priority: int) -> list[Shard]:
     """Record what the run takes up, for its page in the gallery; returns the shards as Airflow carries them."""
     from pipeline.taking_up import take_up
 
-    context = get_current_context()
-    context["ti"].xcom_push("problems", planned.problems)
-    take_up(run, planned, dict(context["params"]))
-    return [{"name": shard.name, "keys": list(shard.keys)} for shard in planned.shards]
+    asked: dict[str, Any] = dict(get_current_context()["params"])
+    if (changed := span()) is not None:
+        asked["changed"] = [moment.isoformat() for moment in changed]
+    shards = take_up(run, planned, asked, is_live, shard_size=shard_size, priority=priority)
+    return [{"name": shard.name, "keys": list(shard.keys)} for shard in shards]
 
 
-@task(pool=GPU, map_index_template=NAME)
+@task(pool=POOL, map_index_template=NAME)
 def face(shard: Shard) -> list[str]:
     """Draw the portraits of the personas, the identity references of all their shots."""
     from pipeline import stages
@@ -76,7 +93,7 @@ def face(shard: Shard) -> list[str]:
     return stages.face(open_run(), shard["keys"])
 
 
-@task(pool=GPU, map_index_template=NAME)
+@task(pool=POOL, map_index_template=NAME)
 def compose(shard: Shard, keys: list[str]) -> list[str]:
     """Put person, product and place into one picture."""
     from pipeline import stages
@@ -84,7 +101,7 @@ def compose(shard: Shard, keys: list[str]) -> list[str]:
     return stages.compose(open_run(), keys)
 
 
-@task(pool=GPU, map_index_template=NAME)
+@task(pool=POOL, map_index_template=NAME)
 def refine(shard: Shard, keys: list[str]) -> list[str]:
     """Polish light, texture and faces, where that makes the picture better."""
     from pipeline import stages
@@ -92,7 +109,7 @@ def refine(shard: Shard, keys: list[str]) -> list[str]:
     return stages.refine(open_run(), keys)
 
 
-@task(pool=GPU, map_index_template=NAME)
+@task(pool=POOL, map_index_template=NAME)
 def score(shard: Shard, keys: list[str]) -> list[str]:
     """Judge each take."""
     from pipeline import stages
@@ -100,7 +117,7 @@ def score(shard: Shard, keys: list[str]) -> list[str]:
     return stages.score(open_run(), keys)
 
 
-@task(pool=GPU, map_index_template=NAME)
+@task(pool=POOL, map_index_template=NAME)
 def retake(shard: Shard, keys: list[str]) -> list[str]:
     """Try again, with another seed, what was not good enough."""
     from pipeline import stages
@@ -113,24 +130,45 @@ def publish(shard: Shard, keys: list[str]) -> dict[str, int]:
     """Publish what was accepted, open reviews for what is doubtful."""
     from pipeline.publish import settle
 
-    return settle(open_run(), keys)
+    return settle(open_run(), keys, hold=bool(get_current_context()["params"].get("sign_off")))
 
 
 @task(trigger_rule=TriggerRule.ALL_DONE, execution_timeout=timedelta(minutes=30))
 def summary(shards: list[Shard]) -> dict[str, int]:
     """Count what came of the run, and say why shots failed. Fails if shots are left unfinished."""
-    from pipeline.plan import RunUnfinished, summarise
-    from pipeline.taking_up import finish
+    from pipeline.taking_up import RunUnfinished
+    from pipeline.taking_up import finish as count
 
     if shards is None:
         raise AirflowFailException("nothing was planned, since the task 'plan' failed: see its log")
-    problems = get_current_context()["ti"].xcom_pull(task_ids="plan", key="problems") or {}
-    run = open_run()
-    finish(run)
     try:
-        return summarise(run, [key for shard in shards for key in shard["keys"]], problems)
+        counts = count(open_run(), [key for shard in shards for key in shard["keys"]])
     except RunUnfinished as error:
         raise AirflowFailException(str(error)) from error
+    dag_id = get_current_context()["dag_run"].dag_id
+    for state, number in counts.items():
+        stats.incr(SHOTS_METRIC, number, tags={"state": state, "dag_id": dag_id})
+    return counts
+
+
+@task(
+    retries=2,
+    execution_timeout=timedelta(minutes=5),
+    outlets=[AssetAlias(PUBLISHED), Asset(name=EVENTS, uri=EVENTS)],
+)
+def announce(*, outlet_events: Any) -> dict[str, int]:
+    """Tell those who follow a campaign's pictures that there are more of them, and the webhook what happened."""
+    from pipeline.airflow_assets import published
+    from pipeline.taking_up import published_by
+
+    run = open_run()
+    numbers = published_by(run)
+    for campaign, number in numbers.items():
+        uri = published(campaign)
+        outlet_events[AssetAlias(PUBLISHED)].add(
+            Asset(name=uri, uri=uri), extra={"campaign": campaign, "shots": number}
+        )
+    return numbers
 
 
 @task_group
@@ -142,9 +180,18 @@ def shard(shard: Shard) -> None:
     publish(shard=shard, keys=keys)
 
 
-def shoot(
-    campaigns: Any = None, reprocess: Any = "missing", shard_size: Any = SHARD_SIZE, dry_run: Any = False
-) -> None:
-    """Wire the tasks into the DAG that is being defined; arguments may be templates that render to native values."""
-    shards: Any = plan(campaigns, reprocess, shard_size, dry_run)
-    shard.expand(shard=shards) >> summary(shards)
+def shoot(priority: str, between: Sequence[Any] = ()) -> None:
+    """Wire the tasks into the DAG that is being defined; ``priority`` is that of runs whose form does not say it,
+    ``between`` are tasks between the shards and the summary."""
+    finish(plan(priority), between)
+
+
+def finish(shards: Any, between: Sequence[Any] = ()) -> None:
+    """The shards, tasks in ``between``, and what follows them. Telling of it is a teardown: it comes after a run that
+    failed or was cancelled too, and does not decide what becomes of the run."""
+    chain(
+        shard.expand(shard=shards),
+        *between,
+        summary(shards),
+        announce().as_teardown(),  # type: ignore[call-arg]
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import UTC, datetime
 from importlib import import_module
 
 import click
@@ -19,6 +20,8 @@ OTHERS = {
 }
 """Commands that other packages make: name, then module and click command. Loaded when they are asked for."""
 
+NOTHING_DONE = 2
+"""Exit status of an import that could not begin."""
 _ANYTHING = {"ignore_unknown_options": True, "help_option_names": []}
 _ARGUMENTS = click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 
@@ -82,7 +85,24 @@ def show_addresses() -> None:
 @_ARGUMENTS
 def import_rows(arguments: tuple[str, ...]) -> None:
     """Load a folder of products, environments, personas and campaigns; --help tells the options."""
-    sys.exit(_storage("import", *arguments))
+    began = datetime.now(UTC)
+    code = _storage("import", *arguments)
+    if code != NOTHING_DONE and (home := _existing_home()) is not None:
+        _announce_import(home, began)
+    sys.exit(code)
+
+
+def _announce_import(home: Home, began: datetime) -> None:
+    """Have Airflow make what an import changed."""
+    from embedded.airflow_api import AirflowApi, AirflowError
+    from pipeline.airflow_assets import IMPORTS
+
+    try:
+        with AirflowApi(home) as airflow:
+            if airflow.announce(IMPORTS, {"since": began.isoformat()}):
+                print("DAG catalog makes the pictures of what changed, if it is unpaused.")
+    except AirflowError as error:
+        print(f"{error}; what changed is made tonight, or when you trigger DAG catalog", file=sys.stderr)
 
 
 @main.command(context_settings=_ANYTHING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -66,6 +67,16 @@ class AirflowApi:
         run = str(self._ask("POST", f"/api/v2/dags/{dag}/dagRuns", json=body)["dag_run_id"])
         self.unpause(dag)
         return run
+
+    def announce(self, uri: str, extra: Mapping[str, Any]) -> bool:
+        """Tell Airflow that the asset ``uri`` was updated, which starts the DAGs that wait for it; returns whether it
+        knows the asset."""
+        known = self._ask("GET", "/api/v2/assets", params={"uri_pattern": uri})["assets"]
+        for asset in known:
+            if asset["uri"] == uri:
+                self._ask("POST", "/api/v2/assets/events", json={"asset_id": asset["id"], "extra": dict(extra)})
+                return True
+        return False
 
     def unpause(self, dag: str) -> None:
         """Let ``dag`` run; one with a schedule is run for its latest interval at once."""

@@ -103,7 +103,6 @@ def _connections(home: Home) -> dict[str, str]:
                     "endpoint_url": home.s3.endpoint,
                     "region_name": REGION,
                     "bucket": BUCKET,
-                    "addressing_style": "path",
                 },
             }
         ),

@@ -14,7 +14,10 @@ from embedded.airflow_settings import airflow_environment
 from embedded.home import BUCKET, PROJECT, Home
 from embedded.seaweedfs import REGION
 
-INHERITED = ("LANG", "LC_ALL", "TZ", "CUDA_VISIBLE_DEVICES", "LOOKBOOK_BUNDLE")
+INHERITED = (
+    *("LANG", "LC_ALL", "TZ", "CUDA_VISIBLE_DEVICES", "LOOKBOOK_BUNDLE", "LOOKBOOK_GPU_HOUR_PRICE"),
+    *("LOOKBOOK_DEADLINE_HOURS", "LOOKBOOK_WEBHOOK_URL", "LOOKBOOK_WEBHOOK_SECRET"),
+)
 """Variables of the person who starts it all that reach the parts."""
 
 

@@ -1,4 +1,5 @@
-"""URIs of the Airflow assets by which one thing that happens starts another. Only names: nothing is imported here."""
+"""URIs of the Airflow assets by which one thing that happens starts another, and the name of our own metric. Only
+names: nothing is imported here."""
 
 from __future__ import annotations
 
@@ -9,7 +10,13 @@ APPROVALS = "lookbook://catalog/approvals"
 RETAKES = "lookbook://catalog/retakes"
 """Updated when a person asks for another take; starts DAG ``retakes``."""
 IMPORTS = "lookbook://catalog/rows"
-"""Updated by each import of rows; starts DAG ``catalog``."""
+"""Updated by an import of rows, with ``since`` (when it began) in its extra; starts DAG ``catalog``."""
+EVENTS = "lookbook://catalog/events"
+"""Updated when something happened that a webhook wants to hear of; starts DAG ``webhooks``."""
+SHOTS_METRIC = "lookbook.shots"
+"""Counts the shots that runs ended with, by ``state`` and ``dag_id``, among Airflow's metrics."""
+PUBLISHED = "lookbook-published"
+"""Name of the alias under which tasks say of which campaigns they published pictures."""
 
 
 def published(campaign: str) -> str:

@@ -43,7 +43,8 @@ def cast(run: Run, names: Sequence[str]) -> dict[str, str]:
             made[name] = result.object
             record_portrait(run, known[name], result)
 
-    run_stage(run.service, str(run.id), Stage.FACE, items, record)
+    shown = {key: f"portrait of {name}" for key, name in wanted.items()}
+    run_stage(run.service, str(run.id), Stage.FACE, items, record, shown)
     _LOG.info("%d of %d portraits are there", len(made), len(wanted))
     return made
 

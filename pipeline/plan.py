@@ -1,18 +1,21 @@
-"""What a run sets out to do, and what came of it: campaigns into shards of shots, and the closing count."""
+"""What a run sets out to do: campaigns into the shots that it takes up, with what they will take, cut into shards."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
-from brief.plan import PlanError, plan
-from brief.types import Campaign, Shot
+from brief.plan import Plan, PlanError, plan
+from brief.types import BundleInfo, Campaign, Environment, Persona, Product, Shot
+from pipeline.request import Budget, RunRequest
 from pipeline.run import Run
-from storage.catalog.shots import UNFINISHED, Reprocess
-from storage.catalog.tables import ShotState
+from storage.catalog.records import Measured, PlanRecord
+from storage.catalog.retiring import KINDS, OVER
+from storage.catalog.shots import UNFINISHED, Choice
+from storage.catalog.tables import CampaignState, ShotState
 
 _LOG = logging.getLogger(__name__)
 MOST_SHARDS = 1024
@@ -21,11 +24,7 @@ LONGEST_SKU = 60
 """Characters of a SKU in a shard's name: Airflow's ``rendered_map_index`` holds 250, and a longer name fails every
 task of its shard."""
 SHOWN = 50
-"""Reasons that a summary spells out."""
-
-
-class RunUnfinished(RuntimeError):
-    """A run ended with shots that are neither made nor failed; says how many and what to do."""
+"""Shots or reasons that a log spells out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,48 +36,260 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """What shots will take, by what others were measured to take.
+
+    Attributes:
+        seconds: of the generation services together; ``None`` where nothing was measured under the loaded bundle.
+        minutes: on the clock, with all services at work.
+        money: ``None`` where no price of an hour is set.
+        measured: how many shots that is taken from.
+    """
+
+    seconds: float | None = None
+    minutes: float | None = None
+    money: float | None = None
+    measured: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RunPlan:
-    """Shards of shot keys, and what was said of each campaign that could not be planned."""
+    """Shots that a run takes up, and what planning found.
 
-    shards: list[Shard]
+    Attributes:
+        problems: what was said of each campaign that could not be planned.
+        campaigns: by name, what planning said in numbers: wanted, new, superseded, to_make, elsewhere (outstanding,
+            and not for this run), over_budget, refused (by SKU, why), and the shots per state.
+        over_budget: how many shots the run's budget leaves out.
+    """
+
+    shots: list[Shot]
     problems: dict[str, str] = field(default_factory=dict)
+    campaigns: dict[str, dict[str, Any]] = field(default_factory=dict)
+    estimate: Estimate = field(default_factory=Estimate)
+    over_budget: int = 0
+    dry_run: bool = False
+
+    @property
+    def found(self) -> dict[str, Any]:
+        """As the catalog keeps it with the run."""
+        return {
+            "problems": self.problems,
+            "campaigns": self.campaigns,
+            "estimate": asdict(self.estimate),
+            "over_budget": self.over_budget,
+            "dry_run": self.dry_run,
+        }
 
 
-def plan_run(
-    run: Run, campaigns: Sequence[str] | None, reprocess: Reprocess, shard_size: int, *, dry_run: bool = False
-) -> RunPlan:
-    """Plan these campaigns (``None``: all), record the plans, and cut what is outstanding into shards.
+def plan_run(run: Run, request: RunRequest) -> RunPlan:
+    """Plan campaigns, record the plans, and choose what the run takes up.
 
-    A campaign that cannot be planned is reported, and the others go on. ``dry_run`` only says in the log what would
-    be made.
+    A campaign that cannot be planned is reported, and the others go on. A dry run takes the same way, and everything
+    that it recorded back.
 
     Raises:
-        PlanError: not one of the campaigns could be planned.
+        PlanError: not one of the campaigns could be planned, or what the run was asked fits none of them.
         RowMissing: a campaign that the catalog does not have.
     """
-    products, environments = run.catalog.products(), run.catalog.environments()
-    personas, bundle = run.catalog.personas(), run.service.bundle()
+    bundle, rows = run.service.bundle(), _rows(run)
     if bundle.stand_in:
         _LOG.warning("the bundle %r has random weights: its pictures show nothing", bundle.name)
+    chosen = _campaigns(run, request.campaigns)
+    _check(request.choice, chosen, rows)
     shots: list[Shot] = []
     problems: dict[str, str] = {}
-    chosen = run.catalog.campaigns(campaigns)
+    found: dict[str, dict[str, Any]] = {}
     for campaign in chosen:
         try:
-            planned = plan(campaign, products, environments, personas, bundle)
+            planned = _planned(campaign, rows, bundle)
         except PlanError as error:
             problems[campaign.name] = str(error)
             _LOG.error("not planned: %s", error)  # the reason is the message, a trace adds nothing
             continue
-        if dry_run:
-            _say_what_would_be_made(run, campaign, planned.shots)
-            continue
-        record = run.catalog.record_plan(campaign, planned, run.id)
-        _LOG.info("campaign %r: %s", campaign.name, record)
-        shots += run.catalog.outstanding(campaign.name, reprocess)
+        record, some = run.catalog.plan_and_choose(campaign, planned, run.id, request.choice, dry=request.dry_run)
+        found[campaign.name] = _in_numbers(planned, record, some)
+        _tell(campaign.name, found[campaign.name])
+        shots += some
     if chosen and len(problems) == len(chosen):
         raise PlanError("; ".join(problems.values()))
-    return RunPlan(list(cut(shots, shard_size)), problems)
+    return _within_budget(run, request, RunPlan(shots, problems, found, dry_run=request.dry_run), bundle)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The catalog's rows by SKU or name; and the SKUs or names of those that are retired."""
+
+    products: Mapping[str, Product]
+    environments: Mapping[str, Environment]
+    personas: Mapping[str, Persona]
+    retired: Mapping[type, Collection[str]]
+
+
+def _rows(run: Run) -> _Rows:
+    catalog = run.catalog
+    retired: dict[type, Collection[str]] = {}
+    for kind in KINDS:
+        retired[kind] = catalog.retired(kind)
+    return _Rows(catalog.products(), catalog.environments(), catalog.personas(), retired)
+
+
+def _campaigns(run: Run, names: Sequence[str] | None) -> list[Campaign]:
+    """Those that are active; one that is asked for by name may be paused.
+
+    Raises:
+        PlanError: one that is asked for is over.
+    """
+    known, states = run.catalog.campaigns(names), run.catalog.campaign_states()
+    if names is None:
+        for state in CampaignState:
+            some = [name for name in sorted(states) if states[name] == state]
+            if some and state is not CampaignState.ACTIVE:
+                _LOG.info("%s, so left out: %s", state.value, ", ".join(some))
+        return [campaign for campaign in known if states.get(campaign.name) == CampaignState.ACTIVE]
+    for campaign in known:
+        if states.get(campaign.name) in OVER:
+            raise PlanError(
+                f"campaign {campaign.name!r} is {states[campaign.name].value}, nothing of it is made any more; to go "
+                f"on with it: python -m storage campaign active {campaign.name!r}"
+            )
+    return known
+
+
+def _planned(campaign: Campaign, rows: _Rows, bundle: BundleInfo) -> Plan:
+    """The plan of what is not retired; what is made of the rest is superseded."""
+    gone = rows.retired
+    products = {sku: product for sku, product in rows.products.items() if sku not in gone[Product]}
+    wanted = replace(
+        campaign,
+        products=tuple(sku for sku in campaign.products if sku not in gone[Product]),
+        environments=tuple(name for name in campaign.environments if name not in gone[Environment]),
+        personas=tuple(name for name in campaign.personas if name not in gone[Persona]),
+    )
+    for what in ("products", "environments", "personas"):
+        if getattr(campaign, what) and not getattr(wanted, what):
+            raise PlanError(f"campaign {campaign.name!r}: all its {what} are retired; name others, or end it")
+    return plan(wanted, products, rows.environments, rows.personas, bundle)
+
+
+def _check(choice: Choice, campaigns: Sequence[Campaign], rows: _Rows) -> None:
+    """Raise what the form asks for and no campaign of the run has."""
+    for what, asked in (
+        ("environments", choice.environments),
+        ("personas", choice.personas),
+        ("framings", choice.framings),
+    ):
+        there = sorted({str(name) for campaign in campaigns for name in getattr(campaign, what)})
+        for name in asked:
+            if name not in there:
+                raise PlanError(f"'{what}' has {name!r}, which the campaign does not have; it has {', '.join(there)}")
+    for pattern in choice.products:
+        if "*" not in pattern and pattern.casefold() not in {sku.casefold() for sku in rows.products}:
+            raise PlanError(f"'products' has {pattern!r}, which is not in the catalog; for a part of a SKU write MUG-*")
+
+
+def _in_numbers(planned: Plan, record: PlanRecord, chosen: Sequence[Shot]) -> dict[str, Any]:
+    unfinished = sum(record.states.get(state, 0) for state in UNFINISHED)
+    return {
+        "wanted": len(planned.shots),
+        "new": record.new + record.revived,
+        "superseded": record.superseded,
+        "to_make": len(chosen),
+        "elsewhere": max(0, unfinished - len(chosen)),
+        "over_budget": planned.left_out,
+        "refused": dict(planned.refused),
+        "states": {state.value: number for state, number in sorted(record.states.items())},
+    }
+
+
+def _tell(name: str, found: Mapping[str, Any]) -> None:
+    done = [
+        f"{found['states'][state.value]} {word}"
+        for state, word in (
+            (ShotState.PUBLISHED, "published"),
+            (ShotState.REVIEW, "waiting for a person"),
+            (ShotState.REJECTED, "rejected"),
+            (ShotState.FAILED, "failed"),
+        )
+        if found["states"].get(state.value)
+    ]
+    _LOG.info(
+        "campaign %r wants %d shots; so far %s. New or wanted again: %d. This run makes %d.",
+        *(name, found["wanted"], ", ".join(done) or "none is made", found["new"], found["to_make"]),
+    )
+    for key, words in (
+        ("superseded", "are not wanted any more"),
+        ("elsewhere", "more are outstanding, and not for this run: trigger one with 'Also what is outstanding'"),
+        ("over_budget", "do not fit into the campaign's max_shots"),
+    ):
+        if found[key]:
+            _LOG.info("campaign %r: %d %s", name, found[key], words)
+    for sku, why in list(found["refused"].items())[:SHOWN]:
+        _LOG.warning("campaign %r: left out: %s %s", name, sku, why)
+
+
+def _within_budget(run: Run, request: RunRequest, planned: RunPlan, bundle: BundleInfo) -> RunPlan:
+    measured = run.catalog.measured(bundle.fingerprint)
+    most = _affordable(request.budget, measured, run.hour_price)
+    shots = planned.shots[:most]
+    planned = replace(
+        planned, shots=shots, over_budget=len(planned.shots) - len(shots), estimate=_estimate(run, len(shots), measured)
+    )
+    if planned.over_budget:
+        _LOG.info("%d shots are left out: the run's budget takes %d", planned.over_budget, len(shots))
+    if request.dry_run:
+        _LOG.info("DRY RUN: nothing is made. %d shots would be: %s", len(shots), in_words(planned.estimate))
+        for shot in shots[:SHOWN]:
+            who = shot.persona.name if shot.persona else "nobody"
+            _LOG.info("would make %s in %s with %s, %s", shot.product.sku, shot.environment.name, who, shot.framing)
+    elif shots:
+        _LOG.info("%d shots to make: %s", len(shots), in_words(planned.estimate))
+    return planned
+
+
+def _affordable(budget: Budget, measured: Measured, hour_price: float | None) -> int | None:
+    """How many shots a budget takes; ``None`` means all.
+
+    Raises:
+        PlanError: a budget in seconds or money, and nothing to tell what a shot takes.
+    """
+    most = [] if budget.shots is None else [budget.shots]
+    each = measured.seconds_per_shot
+    if each is None and (budget.seconds is not None or budget.money is not None):
+        raise PlanError(
+            "a budget in seconds or money needs measured shots, and none was made with the loaded bundle yet; run a "
+            "few first, with a budget in shots"
+        )
+    if each is not None and budget.seconds is not None:
+        most.append(int(budget.seconds / each))
+    if each is not None and budget.money is not None:
+        if not hour_price:
+            raise PlanError(
+                "a budget in money needs the price of a GPU's hour: set LOOKBOOK_GPU_HOUR_PRICE, or hour_price in the "
+                "extra of connection lookbook_service"
+            )
+        most.append(int(budget.money / (each * hour_price / 3600)))
+    return min(most) if most else None
+
+
+def _estimate(run: Run, shots: int, measured: Measured) -> Estimate:
+    each = measured.seconds_per_shot
+    if each is None:
+        return Estimate()
+    seconds = shots * each
+    money = seconds * run.hour_price / 3600 if run.hour_price else None
+    return Estimate(seconds, seconds / 60 / run.service.count, money, measured.shots)
+
+
+def in_words(estimate: Estimate) -> str:
+    """For a log."""
+    if estimate.seconds is None or estimate.minutes is None:
+        return "how long they take is not known yet, none was measured with this bundle"
+    cost = f", cost {estimate.money:.2f}" if estimate.money is not None else ", no price of a GPU's hour is set"
+    return (
+        f"about {estimate.minutes:.0f} min, {estimate.seconds:.0f} GPU seconds{cost} (by {estimate.measured} shots "
+        "that were measured)"
+    )
 
 
 def cut(shots: Sequence[Shot], size: int, most: int = MOST_SHARDS) -> Iterator[Shard]:
@@ -104,37 +315,3 @@ def _name(shots: Sequence[Shot]) -> str:
 
 def _shortened(sku: str) -> str:
     return sku if len(sku) <= LONGEST_SKU else sku[: LONGEST_SKU - 1] + "…"
-
-
-def summarise(run: Run, keys: Sequence[str], problems: Mapping[str, str]) -> dict[str, int]:
-    """Number of shots in each state, with the reasons of those that failed in the log.
-
-    Raises:
-        RunUnfinished: some shots are still to be made, since a stage of their shard failed.
-    """
-    counts = Counter(state.value for state in run.catalog.states(keys).values())
-    if not keys:
-        _LOG.info("nothing new: every shot that the campaigns want has its picture or its answer")
-    for name, count in sorted(counts.items()):
-        _LOG.info("%s: %d", name, count)
-    for problem in problems.values():
-        _LOG.error("not planned: %s", problem)
-    failed = [key for key, state in run.catalog.states(keys).items() if state is ShotState.FAILED]
-    for key in failed[:SHOWN]:
-        record = run.catalog.history(key).record
-        _LOG.error("failed: %s in %s: %s", record.shot.product.sku, record.shot.environment.name, record.reason)
-    if unfinished := sum(counts[state.value] for state in UNFINISHED):
-        raise RunUnfinished(
-            f"{unfinished} of {len(keys)} shots are unfinished, since a stage of their shard failed: see its log, "
-            "then clear that task or run the campaign again; what is made is kept"
-        )
-    return dict(counts)
-
-
-def _say_what_would_be_made(run: Run, campaign: Campaign, wanted: Sequence[Shot]) -> None:
-    known = run.catalog.states([shot.key for shot in wanted])
-    new = [shot for shot in wanted if known.get(shot.key, ShotState.PLANNED) in UNFINISHED]
-    _LOG.info("dry run: campaign %r wants %d shots, %d are to be made", campaign.name, len(wanted), len(new))
-    for shot in new[:SHOWN]:
-        who = shot.persona.name if shot.persona else "nobody"
-        _LOG.info("would make %s in %s with %s, %s", shot.product.sku, shot.environment.name, who, shot.framing.value)

@@ -39,6 +39,10 @@ ASKED_FOR = "a person turned down a take of it before"
 """Reason of a review of what was made on a person's wish."""
 
 
+SIGN_OFF = "good by its scores; waits for the sign-off of its run"
+"""Reason of a review of what a run holds back."""
+
+
 class NothingToPublish(ValueError):
     """A take that was never refined or scored."""
 
@@ -145,11 +149,12 @@ _OWN_FAULT = (ImageRefused, ManifestDamaged, NothingToPublish, ObjectDiffers, Ob
 """What fails one shot; everything else about the bucket or the catalog is for the next attempt of the task."""
 
 
-def settle(run: Run, keys: Sequence[str]) -> dict[str, int]:
+def settle(run: Run, keys: Sequence[str], *, hold: bool = False) -> dict[str, int]:
     """Publish each shot whose best take is accepted, open a review where it is doubtful, turn down the rest.
 
-    A shot for which a person turned down a take before goes before a person again, whatever its new take scored. A
-    shot that cannot be published is recorded as failed, and the others go on. Returns the number per outcome.
+    With ``hold`` what is accepted waits for the run's sign-off (:mod:`pipeline.sign_off`). A shot for which a person
+    turned down a take before goes before a person again, whatever its new take scored. A shot that cannot be published
+    is recorded as failed, and the others go on. Returns the number per outcome.
 
     Raises:
         ObjectError, CatalogError: the bucket or the database refuses or is gone.
@@ -158,13 +163,15 @@ def settle(run: Run, keys: Sequence[str]) -> dict[str, int]:
     sizes = _renditions(run, shots)
     outcomes: Counter[str] = Counter()
     for shot in shots:
-        outcome = _settle(run, shot, takes[shot.key], sizes[shot.campaign])
+        outcome = _settle(run, shot, takes[shot.key], sizes[shot.campaign], hold=hold)
         outcomes[outcome.value] += 1
         _LOG.info("%s in %s: %s", shot.product.sku, shot.environment.name, outcome.value)
     return dict(outcomes)
 
 
-def _settle(run: Run, shot: Shot, takes: Sequence[TakeRecord], renditions: Sequence[Rendition]) -> ShotState:
+def _settle(
+    run: Run, shot: Shot, takes: Sequence[TakeRecord], renditions: Sequence[Rendition], *, hold: bool
+) -> ShotState:
     turned_down = [each for each in takes if each.rejected]
     best = best_take(takes)
     if best is None and turned_down:
@@ -176,6 +183,8 @@ def _settle(run: Run, shot: Shot, takes: Sequence[TakeRecord], renditions: Seque
     verdict, reasons = best.scorecard.verdict, sentences(best.scorecard)
     if turned_down and best.decision is None:
         verdict, reasons = Verdict.REVIEW, (ASKED_FOR, *reasons)
+    if hold and verdict is Verdict.ACCEPT and best.decision is None:
+        verdict, reasons = Verdict.REVIEW, (SIGN_OFF,)
     if verdict is Verdict.ACCEPT or best.decision is Decision.APPROVE:
         return _publish(run, shot, best, renditions, approved=best.decision is Decision.APPROVE)
     if verdict is Verdict.REJECT:

@@ -16,13 +16,22 @@ import os
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from service.client import GenerationClient
+from service.client import URL_VARIABLE, GenerationClient, ServiceError
 from storage.bucket.objects import Objects
-from storage.bucket.settings import ObjectSettings
+from storage.bucket.settings import ObjectSettings, ObjectSettingsError
 from storage.catalog.catalog import Catalog
+from storage.catalog.errors import CatalogUrlError
 from storage.catalog.runs import RunKey
 
 CATALOG, S3, SERVICE = "lookbook_catalog", "lookbook_s3", "lookbook_service"
+ADD = {
+    CATALOG: f"airflow connections add {CATALOG} --conn-uri postgresql://USER:PASSWORD@HOST/lookbook",
+    S3: f"airflow connections add {S3} --conn-type aws --conn-login KEY --conn-password SECRET --conn-extra "
+    '\'{"bucket": "BUCKET", "endpoint_url": "http://HOST:PORT"}\'',
+    SERVICE: f"airflow connections add {SERVICE} --conn-type http --conn-host HOST --conn-port 8500 "
+    "--conn-password TOKEN",
+}
+"""Commands that mend a missing connection."""
 DATABASE_VARIABLE = "LOOKBOOK_DATABASE_URL"
 HOUR_PRICE_VARIABLE = "LOOKBOOK_GPU_HOUR_PRICE"
 
@@ -50,9 +59,15 @@ def open_catalog(connection: AirflowConnection | None) -> Catalog:
         CatalogUrlError: neither names a database.
     """
     if connection is None:
-        return Catalog.at(os.environ.get(DATABASE_VARIABLE, ""))
+        if not (url := os.environ.get(DATABASE_VARIABLE)):
+            raise CatalogUrlError(_missing(CATALOG, DATABASE_VARIABLE))
+        return Catalog.at(url)
     # Airflow writes the scheme as libpq's older name, which SQLAlchemy does not know.
     return Catalog.at(connection.get_uri().replace("postgres://", "postgresql://", 1))
+
+
+def _missing(connection: str, variable: str) -> str:
+    return f"neither connection {connection!r} nor {variable} says where to go; run: {ADD[connection]}"
 
 
 def open_objects(connection: AirflowConnection | None) -> Objects:
@@ -62,7 +77,10 @@ def open_objects(connection: AirflowConnection | None) -> Objects:
         ObjectSettingsError: neither names a bucket.
     """
     if connection is None:
-        return Objects.from_env()
+        try:
+            return Objects.from_env()
+        except ObjectSettingsError as error:
+            raise ObjectSettingsError(f"{_missing(S3, 'LOOKBOOK_S3_*')} ({error})") from error
     extra = connection.extra_dejson
     return Objects(
         ObjectSettings(
@@ -83,6 +101,8 @@ def open_service(connection: AirflowConnection | None) -> GenerationClient:
         ServiceError: neither says where it is.
     """
     if connection is None:
+        if not os.environ.get(URL_VARIABLE):
+            raise ServiceError(_missing(SERVICE, URL_VARIABLE))
         return GenerationClient.from_environment()
     scheme = connection.schema or connection.conn_type or "http"
     port = f":{connection.port}" if connection.port else ""

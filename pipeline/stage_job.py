@@ -33,8 +33,11 @@ def run_stage(
     stage: Stage,
     items: Mapping[str, Mapping[str, Any]],
     record: Callable[[ItemResult], None],
+    names: Mapping[str, str] | None = None,
 ) -> None:
     """Have ``items`` (by key) made, calling ``record`` for each as soon as it is made or has failed for good.
+
+    ``names`` say in a person's words what the items are, for the log; the others go by their keys.
 
     When this process is told to end (SIGTERM, a task's time limit), the job is cancelled.
 
@@ -47,7 +50,7 @@ def run_stage(
     job = job_id(run_id, stage, list(items))
     with _ending_on_sigterm():
         try:
-            _follow(service, job, stage, items, record)
+            _follow(service, job, stage, items, record, names or {})
         except Exception:
             raise  # the job may go on: the next attempt joins it
         except BaseException:
@@ -63,11 +66,12 @@ def _follow(
     stage: Stage,
     items: Mapping[str, Mapping[str, Any]],
     record: Callable[[ItemResult], None],
+    names: Mapping[str, str],
 ) -> None:
     waiting = dict(items)
     transient: dict[str, str] = {}
     now = service.submit(job, stage, list(items.values()))
-    _LOG.info("%s: job %s of %d items at %s", stage.value, job, len(items), service.url)
+    _LOG.info("%s: %d items at %s (job %s)", stage.value, len(items), service.url, job)
     pause = FIRST_PAUSE
     while True:
         for result in now.results:
@@ -75,7 +79,7 @@ def _follow(
                 transient[result.key] = str(result.error)
             elif waiting.pop(result.key, None) is not None:
                 record(result)
-                _say(stage, result, len(items) - len(waiting), len(items))
+                _say(stage, result, names.get(result.key, result.key), f"{len(items) - len(waiting)} of {len(items)}")
         if now.state.over:
             break
         time.sleep(pause)
@@ -102,13 +106,13 @@ def _look(service: GenerationClient, job: str, stage: Stage, items: Mapping[str,
             time.sleep(LONGEST_PAUSE)
 
 
-def _say(stage: Stage, result: ItemResult, done: int, total: int) -> None:
+def _say(stage: Stage, result: ItemResult, name: str, how_far: str) -> None:
     if result.error:
-        _LOG.error("%s %d/%d: %s failed: %s", stage.value, done, total, result.key, result.error)
+        _LOG.error("%s %s: %s failed: %s", stage.value, how_far, name, result.error)
     elif result.kept:
-        _LOG.info("%s %d/%d: %s was there already", stage.value, done, total, result.object)
+        _LOG.info("%s %s: %s was there already", stage.value, how_far, name)
     else:
-        _LOG.info("%s %d/%d: %s in %.1f s", stage.value, done, total, result.object, result.seconds)
+        _LOG.info("%s %s: %s in %.1f s", stage.value, how_far, name, result.seconds)
 
 
 @contextmanager

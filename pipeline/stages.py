@@ -59,7 +59,8 @@ def face(run: Run, keys: Sequence[str]) -> list[str]:
                 run.catalog.record_failure(shot.key, Stage.FACE.value, result.error)
 
     items = {key: {"portrait_key": key, "persona": persona} for key, persona in todo.items()}
-    run_stage(run.service, _asking(run, lost=not known.keys().isdisjoint(todo)), Stage.FACE, items, record)
+    names = {key: f"portrait of {persona.name}" for key, persona in todo.items()}
+    run_stage(run.service, _asking(run, lost=not known.keys().isdisjoint(todo)), Stage.FACE, items, record, names)
     return [shot.key for shot in shots if shot.portrait_key not in failed]
 
 
@@ -200,8 +201,16 @@ def _make(run: Run, stage: Stage, current: Sequence[Current]) -> list[str]:
 
     items = {key: {"shot": each.shot, "take": each.take} for key, each in todo.items() if each.shot.key in ready}
     lost = any(each.output(stage) for each in todo.values())
-    run_stage(run.service, _asking(run, lost=lost), stage, items, record)
+    names = {key: _in_words(each) for key, each in todo.items()}
+    run_stage(run.service, _asking(run, lost=lost), stage, items, record, names)
     return [each.shot.key for each in current if each.shot.key not in failed]
+
+
+def _in_words(each: Current) -> str:
+    """A take for a log: "take 2 of 'MUG-1' in 'beach' with 'ana', held"."""
+    shot = each.shot
+    who = f" with {shot.persona.name!r}" if shot.persona else ""
+    return f"take {each.take.number} of {shot.product.sku!r} in {shot.environment.name!r}{who}, {shot.framing.value}"
 
 
 def _is_done(run: Run, stage: Stage, each: Current, bundle: BundleInfo | None) -> bool:

@@ -132,6 +132,11 @@ class GenerationClient:
         return cls(os.environ[URL_VARIABLE], os.environ[TOKEN_VARIABLE])
 
     @property
+    def count(self) -> int:
+        """How many services there are."""
+        return len(self._services)
+
+    @property
     def url(self) -> str:
         """The services' addresses, for messages."""
         return ", ".join(each.url for each in self._services)

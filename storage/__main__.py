@@ -1,4 +1,4 @@
-"""``python -m storage``: migrate the catalog, import into it, see where it stands.
+"""``python -m storage``: migrate the catalog, import into it, see where it stands, end what is over.
 
 Reads ``LOOKBOOK_DATABASE_URL`` and the ``LOOKBOOK_S3_*`` variables. Exit code 0: done; 1: done, but rows were refused;
 2: could not be done.
@@ -25,6 +25,8 @@ from storage.bucket.settings import ObjectSettingsError
 from storage.catalog.catalog import Catalog
 from storage.catalog.errors import CatalogError, CatalogUrlError
 from storage.catalog.migrate import latest_revision, migrate, schema_revision
+from storage.catalog.retiring import KINDS, restore, retire, set_campaign_state, take_downs
+from storage.catalog.tables import CampaignState
 from storage.importing.feeds import Columns, FeedUnusable
 from storage.importing.import_catalog import FEEDS, ImportReport, Listener, NothingToImport, Options, import_catalog
 from storage.importing.lines import BadRow, Notice
@@ -57,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     approving = commands.add_parser("approve-packshot", help="take a doubtful packshot as it is")
     approving.add_argument("sku")
     approving.add_argument("--who", default=getpass.getuser(), help="who approves it (you)")
+    _add_ending(commands)
     chosen = parser.parse_args(arguments)
     out, errors = Console(), Console(stderr=True)
     try:
@@ -67,6 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return 0
             if chosen.command == "status":
                 _print_status(catalog, out)
+                return 0
+            if chosen.command in ("campaign", "retire", "restore", "take-downs"):
+                _end(chosen, catalog, out)
                 return 0
             if chosen.command == "packshots":
                 for product in catalog.doubtful_packshots():
@@ -80,6 +86,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EXPECTED as error:
         errors.print(f"{error}", style="red", markup=False, soft_wrap=True)
         return 2
+
+
+def _add_ending(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    campaign = commands.add_parser("campaign", help="pause, end, archive or resume a campaign")
+    campaign.add_argument("state", choices=[state.value for state in CampaignState])
+    campaign.add_argument("name")
+    for command, what in (("retire", "make nothing more of it"), ("restore", "use what was retired again")):
+        parser = commands.add_parser(command, help=f"a product, environment or persona: {what}")
+        parser.add_argument("kind", choices=[kind.__name__.lower() for kind in KINDS])
+        parser.add_argument("name", help="its SKU or name")
+    for parser in (commands.choices["campaign"], commands.choices["retire"], commands.choices["restore"]):
+        parser.add_argument("--why", default="", help="for the audit log")
+    commands.add_parser("take-downs", help="what is published and not wanted any more")
+
+
+def _end(chosen: argparse.Namespace, catalog: Catalog, out: Console) -> None:
+    who = getpass.getuser()
+    with catalog.begin() as session:
+        if chosen.command == "take-downs":
+            for each in take_downs(session):
+                line = f"{each.campaign}: {each.sku}: {each.why}: {each.manifest_key}"
+                out.print(line, markup=False, highlight=False, soft_wrap=True)
+            return
+        if chosen.command == "campaign":
+            number = set_campaign_state(session, chosen.name, CampaignState(chosen.state), who, chosen.why)
+            said = f"campaign {chosen.name!r} is {chosen.state}; {number} outstanding shots superseded"
+            out.print(said, markup=False, soft_wrap=True)
+            return
+        kind = {kind.__name__.lower(): kind for kind in KINDS}[chosen.kind]
+        if chosen.command == "restore":
+            restore(session, kind, chosen.name, who, chosen.why)
+            out.print(f"{chosen.kind} {chosen.name!r} is used again.", markup=False)
+            return
+        number = retire(session, kind, chosen.name, who, chosen.why)
+        out.print(
+            f"{chosen.kind} {chosen.name!r} is retired; {number} outstanding shots superseded. What is published: "
+            "python -m storage take-downs",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _catalog() -> Catalog:

@@ -14,7 +14,8 @@ PACKAGES = ("brief", "generation", "storage", "service", "pipeline", "embedded",
 def test_the_wheel_holds_every_module_and_migration(tmp_path: Path) -> None:
     found = [path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.suffix in {".py", ".json"}]
     made_here = {"data", "runs"}  # of a training run, ignored by git
-    files = {path.relative_to(ROOT).as_posix() for path in found if made_here.isdisjoint(path.parts)}
+    relative = [path.relative_to(ROOT) for path in found]
+    files = {path.as_posix() for path in relative if made_here.isdisjoint(path.parts)}
     assert "storage/migrations/versions/0001_first_tables.py" in files
     copy = tmp_path / "source"
     for name in (*files, "pyproject.toml", "README.md"):

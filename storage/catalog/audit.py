@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from storage.catalog import events
 from storage.catalog.tables import AuditRow, ShotRow
 
 
@@ -51,10 +52,15 @@ def note(
     why: str = "",
     details: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write an entry; of a shot, its SKU and campaign are filled in."""
+    """Write an entry; of a shot, its SKU and campaign are filled in, and a webhook hears of it."""
+    now = datetime.now(UTC)
+    if shot is not None:
+        told = {"shot": shot.key, "campaign": shot.campaign, "sku": shot.sku, "environment": shot.environment}
+        told |= {"action": action, "who": who, "why": why, "at": now.isoformat()}
+        events.note(session, "review.decided", told)
     session.add(
         AuditRow(
-            at=datetime.now(UTC),
+            at=now,
             who=who,
             action=action,
             shot_key=shot.key if shot else None,

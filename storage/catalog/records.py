@@ -21,6 +21,7 @@ class PlanRecord:
         revived: had been superseded and are wanted again.
         superseded: had been wanted and are not any more.
         left_out: did not fit into the campaign's budget.
+        states: how many of the campaign's shots are in each state now.
     """
 
     new: int
@@ -28,6 +29,21 @@ class PlanRecord:
     revived: int
     superseded: int
     left_out: int
+    states: Mapping[ShotState, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What ``shots`` cost together: their ``takes``, and the seconds of all stages on the service."""
+
+    shots: int
+    takes: int
+    seconds: float
+
+    @property
+    def seconds_per_shot(self) -> float | None:
+        """``None`` where nothing was measured."""
+        return self.seconds / self.shots if self.shots and self.seconds else None
 
 
 @dataclass(frozen=True, slots=True)

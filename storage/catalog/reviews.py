@@ -15,6 +15,7 @@ from storage.catalog.records import ReviewRecord, TakeRecord
 from storage.catalog.shots import set_state
 from storage.catalog.tables import Decision, ReviewRow, ShotRow, ShotState, TakeOutputRow, TakeRow
 from storage.catalog.takes import take_of
+from storage.catalog.upsert import in_parts
 
 
 class Reviews(Database):
@@ -116,6 +117,15 @@ def labelled_takes(session: Session, latest: int = 2000) -> list[TakeRecord]:
 def records_by_id(session: Session, ids: Sequence[int]) -> list[ReviewRecord]:
     """In no order; unknown ids are left out."""
     return review_records(session, _with_shot_and_take().where(ReviewRow.id.in_(ids)))
+
+
+def waiting_of(session: Session, shot_keys: Sequence[str]) -> list[ReviewRecord]:
+    """Reviews of these shots that wait, by the order in which they were opened."""
+    found: list[ReviewRecord] = []
+    query = _with_shot_and_take().where(ReviewRow.decision.is_(None), ShotRow.state != ShotState.SUPERSEDED)
+    for part in in_parts(shot_keys):
+        found += review_records(session, query.where(ReviewRow.shot_key.in_(part)).order_by(ReviewRow.id))
+    return found
 
 
 def reviews_of(session: Session, shot_key: str) -> list[ReviewRecord]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -14,7 +14,7 @@ from storage.catalog import audit
 from storage.catalog.engine import Database
 from storage.catalog.errors import RowMissing
 from storage.catalog.records import StageOutput
-from storage.catalog.tables import CampaignRow, EnvironmentRow, PersonaRow, PortraitRow, ProductRow
+from storage.catalog.tables import CampaignRow, CampaignState, EnvironmentRow, PersonaRow, PortraitRow, ProductRow
 from storage.catalog.upsert import Upserted, in_parts, upsert
 
 _PRODUCT, _ENVIRONMENT, _PERSONA = TypeAdapter(Product), TypeAdapter(Environment), TypeAdapter(Persona)
@@ -22,6 +22,13 @@ _IMAGE_COLUMNS: dict[type, tuple[Any, Any]] = {
     Product: (ProductRow.sku, ProductRow.packshot_sha256),
     Environment: (EnvironmentRow.name, EnvironmentRow.photo_sha256),
     Persona: (PersonaRow.name, PersonaRow.portrait_sha256),
+}
+
+
+_RETIRED_COLUMNS: Mapping[type, tuple[Any, Any]] = {
+    Product: (ProductRow.sku, ProductRow.retired_at),
+    Environment: (EnvironmentRow.name, EnvironmentRow.retired_at),
+    Persona: (PersonaRow.name, PersonaRow.retired_at),
 }
 
 
@@ -116,6 +123,17 @@ class Rows(Database):
                 raise RowMissing(f"campaign {name!r} is not in the catalog, which has {some}; import it first")
         return [known[name] for name in sorted(known if names is None else set(names))]
 
+    def campaign_states(self) -> dict[str, CampaignState]:
+        """Whether runs take each campaign up, by its name."""
+        with self.begin() as session:
+            return dict(session.execute(select(CampaignRow.name, CampaignRow.state)).all())
+
+    def retired(self, kind: type[Product] | type[Environment] | type[Persona]) -> frozenset[str]:
+        """SKUs or names of what is not used any more; see :mod:`storage.catalog.retiring`."""
+        key, retired_at = _RETIRED_COLUMNS[kind]
+        with self.begin() as session:
+            return frozenset(session.scalars(select(key).where(retired_at.is_not(None))))
+
     def save_products(self, products: Iterable[Product]) -> Upserted:
         """Insert or update; ``updated_at`` moves only where something changed. One that had left the feed is back."""
         with self.begin() as session:
@@ -134,7 +152,7 @@ class Rows(Database):
     def save_campaigns(self, campaigns: Iterable[Campaign]) -> Upserted:
         """Insert or update, as :meth:`save_products`."""
         with self.begin() as session:
-            return upsert(session, CampaignRow, map(campaign_values, campaigns))
+            return upsert(session, CampaignRow, map(_campaign_values, campaigns))
 
     def record_portrait(self, key: str, persona: Persona, output: StageOutput) -> None:
         """A portrait was synthesised; ``key`` is :func:`brief.recipe.portrait_key`. A persona that the catalog does
@@ -234,6 +252,6 @@ def _persona(row: PersonaRow) -> Persona:
     return _PERSONA.validate_python(values, context=STORED)
 
 
-def campaign_values(campaign: Campaign) -> dict[str, Any]:
+def _campaign_values(campaign: Campaign) -> dict[str, Any]:
     """Columns of a campaign's row."""
     return {"name": campaign.name, "title": campaign.title, "brief": campaign}

@@ -14,7 +14,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from storage.catalog.tables import RunRow, RunShotRow, ShotRow, ShotState
+from storage.catalog.tables import PublicationRow, RunRow, RunShotRow, ShotRow, ShotState
 from storage.catalog.upsert import in_parts
 
 
@@ -37,27 +37,88 @@ class RunRecord:
     found: Mapping[str, Any]
     started_at: datetime
     ended_at: datetime | None
+    priority: int = 0
+    cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The run that makes a shot, and how urgent that run is."""
+
+    run: RunKey
+    priority: int
+
+
+def lock_claims(session: Session) -> None:
+    """Let runs take up shots one after the other, until the transaction ends."""
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("lookbook: shots of runs", 0))))
+
+
+def open_runs(session: Session, besides: RunKey) -> list[RunKey]:
+    """Runs that planned and have not come to their end, the latest first."""
+    query = select(RunRow.dag_id, RunRow.run_id).where(RunRow.ended_at.is_(None)).order_by(RunRow.started_at.desc())
+    return [key for row in session.execute(query) if (key := RunKey(*row)) != besides]
+
+
+def claims(session: Session, shots: Sequence[str], besides: RunKey) -> dict[str, Claim]:
+    """Which of these shots open runs make; where several do, the most urgent."""
+    found: dict[str, Claim] = {}
+    query = (
+        select(RunShotRow.shot_key, RunRow.dag_id, RunRow.run_id, RunRow.priority)
+        .join(RunRow, (RunRow.dag_id == RunShotRow.dag_id) & (RunRow.run_id == RunShotRow.run_id))
+        .where(RunRow.ended_at.is_(None), ~RunShotRow.shared)
+        .order_by(RunRow.priority, RunRow.started_at.desc())
+    )
+    for part in in_parts(shots):
+        for shot, dag_id, run_id, priority in session.execute(query.where(RunShotRow.shot_key.in_(part))):
+            if (key := RunKey(dag_id, run_id)) != besides:
+                found[shot] = Claim(key, priority)
+    return found
 
 
 def record_run(
-    session: Session, key: RunKey, asked: Mapping[str, Any], found: Mapping[str, Any], shots: Sequence[str]
+    session: Session,
+    key: RunKey,
+    asked: Mapping[str, Any],
+    found: Mapping[str, Any],
+    shots: Sequence[str],
+    *,
+    shared: Sequence[str] = (),
+    priority: int = 0,
 ) -> None:
-    """A run planned and takes up these shots. Recorded again (a task that is tried again), shots are added."""
+    """A run planned and takes up these shots. Recorded again (a task that is tried again), shots are added.
+
+    Args:
+        shared: further shots of the run, which another run makes.
+    """
     values = {"dag_id": key.dag_id, "run_id": key.run_id, "asked": dict(asked), "found": dict(found)}
-    statement = insert(RunRow).values(**values, started_at=datetime.now(UTC))
-    again = {"asked": statement.excluded.asked, "found": statement.excluded.found, "ended_at": None}
+    statement = insert(RunRow).values(**values, priority=priority, started_at=datetime.now(UTC))
+    again: dict[str, Any] = {name: statement.excluded[name] for name in ("asked", "found", "priority")}
+    again |= {"ended_at": None, "cancelled": False}
     session.execute(statement.on_conflict_do_update(index_elements=["dag_id", "run_id"], set_=again))
-    for part in in_parts(sorted(shots)):
-        rows = [{"dag_id": key.dag_id, "run_id": key.run_id, "shot_key": shot} for shot in part]
-        session.execute(insert(RunShotRow).values(rows).on_conflict_do_nothing())
+    for keys, is_shared in ((shots, False), (shared, True)):
+        for part in in_parts(sorted(keys)):
+            rows = [
+                {"dag_id": key.dag_id, "run_id": key.run_id, "shot_key": shot, "shared": is_shared} for shot in part
+            ]
+            taking = insert(RunShotRow).values(rows)
+            session.execute(
+                taking.on_conflict_do_update(
+                    index_elements=["dag_id", "run_id", "shot_key"], set_={"shared": taking.excluded.shared}
+                )
+            )
 
 
-def end_run(session: Session, key: RunKey) -> None:
-    """A run has come to its end, well or not; one that never planned is not recorded."""
+def end_run(session: Session, key: RunKey, *, cancelled: bool = False) -> None:
+    """A run has come to its end, well or not; one that never planned is not recorded.
+
+    Args:
+        cancelled: somebody ended it before its summary.
+    """
     session.execute(
         update(RunRow)
         .where(RunRow.dag_id == key.dag_id, RunRow.run_id == key.run_id)
-        .values(ended_at=datetime.now(UTC))
+        .values(ended_at=datetime.now(UTC), cancelled=cancelled)
     )
 
 
@@ -91,6 +152,23 @@ def run_shots(session: Session, key: RunKey) -> list[str]:
     return list(session.scalars(query.order_by(RunShotRow.shot_key)))
 
 
+def shared_shots(session: Session, key: RunKey) -> dict[str, ShotState]:
+    """Where the shots stand that a run left to others."""
+    query = select(ShotRow.key, ShotRow.state).join(RunShotRow, RunShotRow.shot_key == ShotRow.key)
+    query = query.where(RunShotRow.dag_id == key.dag_id, RunShotRow.run_id == key.run_id, RunShotRow.shared)
+    return dict(session.execute(query).all())
+
+
+def published_by(session: Session, key: RunKey) -> dict[str, list[str]]:
+    """Keys of the shots that a run published, by campaign."""
+    query = select(ShotRow.campaign, ShotRow.key).join(PublicationRow, PublicationRow.shot_key == ShotRow.key)
+    query = query.where(PublicationRow.dag_id == key.dag_id, PublicationRow.run_id == key.run_id)
+    found: dict[str, list[str]] = {}
+    for campaign, shot in session.execute(query.order_by(ShotRow.campaign, ShotRow.key)):
+        found.setdefault(campaign, []).append(shot)
+    return found
+
+
 def runs_of(session: Session, shot_key: str) -> list[RunKey]:
     """The runs that took up a shot, the latest first."""
     query = (
@@ -103,4 +181,6 @@ def runs_of(session: Session, shot_key: str) -> list[RunKey]:
 
 
 def _record(row: RunRow) -> RunRecord:
-    return RunRecord(RunKey(row.dag_id, row.run_id), row.asked, row.found, row.started_at, row.ended_at)
+    return RunRecord(
+        RunKey(row.dag_id, row.run_id), row.asked, row.found, row.started_at, row.ended_at, row.priority, row.cancelled
+    )

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, false, func, or_, select, type_coerce, update
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session, aliased
 
 from brief.plan import Plan
 from brief.types import Campaign, Shot
 from storage.catalog.engine import Database
+from storage.catalog.errors import RowMissing
 from storage.catalog.records import PlanRecord, Progress
-from storage.catalog.rows import campaign_values
 from storage.catalog.runs import RunKey
 from storage.catalog.tables import (
     CampaignRow,
     Decision,
+    EnvironmentRow,
+    PersonaRow,
     ProductRow,
     PublicationRow,
     ReviewRow,
+    RunRow,
+    RunShotRow,
     ShotRow,
     ShotState,
     TakeOutputRow,
@@ -32,6 +38,9 @@ from storage.catalog.upsert import in_parts, upsert
 UNFINISHED = (ShotState.PLANNED, ShotState.COMPOSED, ShotState.REFINED, ShotState.SCORED)
 SETTLED = (ShotState.PUBLISHED, ShotState.SUPERSEDED)
 """States that a stage that finishes late must not undo."""
+COMMITTED_LATE = timedelta(minutes=10)
+"""A row may be seen so long after the time that it bears: a transaction took long, or the importer's clock is slow.
+Intervals therefore begin so much earlier; what two of them see, the second finds made."""
 
 
 class Reprocess(StrEnum):
@@ -54,33 +63,55 @@ class Reprocess(StrEnum):
         return UNFINISHED + more[self]
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which of the shots that a campaign wants a run takes up; nothing given means all that are to be made.
+
+    Attributes:
+        changed: only shots whose product, environment, persona or campaign changed from the one moment up to the
+            other; and those that no row explains: of another recipe or bundle than the shot before, or lost.
+        products: SKUs; ``*`` stands for any characters, and case does not count.
+        variants: only so many per combination, counted from the first.
+        cancelled: also what a cancelled run left.
+    """
+
+    reprocess: Reprocess = Reprocess.MISSING
+    changed: tuple[datetime, datetime] | None = None
+    products: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    personas: tuple[str, ...] = ()
+    framings: tuple[str, ...] = ()
+    variants: int | None = None
+    cancelled: bool = True
+
+
 class Shots(Database):
     """What is wanted and where it stands."""
 
     def record_plan(self, campaign: Campaign, plan: Plan, run: RunKey) -> PlanRecord:
-        """Save the campaign and its plan: new shots become ``planned``; shots that it no longer wants become
+        """Save the plan of a campaign: new shots become ``planned``; shots that it no longer wants become
         ``superseded``; superseded ones that it wants again get the state that they had reached. Shots of products
-        that could not be planned stay as they are, unless the product has left the feed."""
+        that could not be planned stay as they are, unless the product is retired.
+
+        Raises:
+            RowMissing: the catalog does not have the campaign.
+        """
+        return self.plan_and_choose(campaign, plan, run, Choice())[0]
+
+    def plan_and_choose(
+        self, campaign: Campaign, plan: Plan, run: RunKey, choice: Choice, *, dry: bool = False
+    ) -> tuple[PlanRecord, list[Shot]]:
+        """As :meth:`record_plan`, and what a run then takes up, those of one persona and product next to each other.
+
+        Args:
+            dry: take all of it back at the end, so that it only says what would be.
+        """
         with self.begin() as session:
-            upsert(session, CampaignRow, [campaign_values(campaign)])
-            # Two plans of one campaign at once would each supersede what only the other wants: one after the other.
-            session.execute(select(CampaignRow.name).where(CampaignRow.name == campaign.name).with_for_update())
-            query = select(ShotRow.key, ShotRow.state, ShotRow.sku).where(ShotRow.campaign == campaign.name)
-            rows = session.execute(query).all()
-            before: dict[str, ShotState] = {key: state for key, state, _ in rows}
-            left = set(session.scalars(select(ProductRow.sku).where(ProductRow.retired_at.is_not(None))))
-            unplannable = {key for key, _, sku in rows if sku in plan.refused and sku not in left}
-            started = {"state": ShotState.PLANNED, "reason": None, "dag_id": run.dag_id, "run_id": run.run_id}
-            values = [{**_shot_values(shot), **started} for shot in plan.shots]
-            upsert(session, ShotRow, values, keep=(*started, "campaign"))
-            wanted = {shot.key for shot in plan.shots}
-            stay = wanted | unplannable
-            dropped = [key for key, state in before.items() if key not in stay and state is not ShotState.SUPERSEDED]
-            set_state(session, dropped, ShotState.SUPERSEDED, "the campaign's plan no longer wants it", unless=())
-            back = [key for key in wanted if before.get(key) is ShotState.SUPERSEDED]
-            _revive(session, back)
-        new = len(wanted - before.keys())
-        return PlanRecord(new, len(wanted) - new - len(back), len(back), len(dropped), plan.left_out)
+            record = _record_plan(session, campaign.name, plan, run)
+            chosen = in_shooting_order(session.scalars(_chosen(campaign.name, choice)))
+            if dry:
+                session.rollback()
+        return record, chosen
 
     def outstanding(self, campaign: str, reprocess: Reprocess | str = Reprocess.MISSING) -> list[Shot]:
         """Shots to be made, those of one persona and product next to each other.
@@ -88,10 +119,8 @@ class Shots(Database):
         Args:
             reprocess: "missing" (planned and not finished), or also "failed", "rejected" or "all" that ended so.
         """
-        states = Reprocess(reprocess).states
-        query = select(ShotRow.spec).where(ShotRow.campaign == campaign, ShotRow.state.in_(states))
         with self.begin() as session:
-            return in_shooting_order(session.scalars(query))
+            return in_shooting_order(session.scalars(_chosen(campaign, Choice(Reprocess(reprocess)))))
 
     def shots(self, keys: Sequence[str]) -> list[Shot]:
         """The shots with these keys, in their order; unknown keys are left out."""
@@ -108,6 +137,16 @@ class Shots(Database):
             for part in in_parts(keys):
                 known |= dict(session.execute(select(ShotRow.key, ShotRow.state).where(ShotRow.key.in_(part))).all())
         return known
+
+    def failures(self, keys: Sequence[str]) -> list[tuple[Shot, str]]:
+        """Those of these shots that failed, and why."""
+        query = select(ShotRow.spec, ShotRow.reason).where(ShotRow.state == ShotState.FAILED)
+        found: list[tuple[Shot, str]] = []
+        with self.begin() as session:
+            for part in in_parts(keys):
+                rows = session.execute(query.where(ShotRow.key.in_(part)).order_by(ShotRow.sku, ShotRow.key))
+                found += [(shot, reason or "no reason was noted") for shot, reason in rows]
+        return found
 
     def record_failure(self, shot_key: str, stage: str, reason: str) -> None:
         """A shot could not be made; ``reason`` is for the person who must act."""
@@ -147,6 +186,88 @@ class Shots(Database):
         with self.begin() as session:
             planned, *rest = session.execute(query).one()
         return Progress(planned, *rest)
+
+
+def _record_plan(session: Session, campaign: str, plan: Plan, run: RunKey) -> PlanRecord:
+    # Two plans of one campaign at once would each supersede what only the other wants: one after the other.
+    if session.scalar(select(CampaignRow.name).where(CampaignRow.name == campaign).with_for_update()) is None:
+        raise RowMissing(f"campaign {campaign!r} is not in the catalog, so its plan cannot be kept; import it first")
+    query = select(ShotRow.key, ShotRow.state, ShotRow.sku).where(ShotRow.campaign == campaign)
+    rows = session.execute(query).all()
+    before: dict[str, ShotState] = {key: state for key, state, _ in rows}
+    left = set(session.scalars(select(ProductRow.sku).where(ProductRow.retired_at.is_not(None))))
+    unplannable = {key for key, _, sku in rows if sku in plan.refused and sku not in left}
+    started = {"state": ShotState.PLANNED, "reason": None, "dag_id": run.dag_id, "run_id": run.run_id}
+    values = [{**_shot_values(shot), **started} for shot in plan.shots]
+    upsert(session, ShotRow, values, keep=(*started, "campaign"))
+    wanted = {shot.key for shot in plan.shots}
+    stay = wanted | unplannable
+    dropped = [key for key, state in before.items() if key not in stay and state is not ShotState.SUPERSEDED]
+    set_state(session, dropped, ShotState.SUPERSEDED, "the campaign's plan no longer wants it", unless=())
+    back = [key for key in wanted if before.get(key) is ShotState.SUPERSEDED]
+    _revive(session, back)
+    new = len(wanted - before.keys())
+    counting = select(ShotRow.state, func.count()).where(ShotRow.campaign == campaign).group_by(ShotRow.state)
+    states: dict[ShotState, int] = dict(session.execute(counting).all())
+    return PlanRecord(new, len(wanted) - new - len(back), len(back), len(dropped), plan.left_out, states)
+
+
+def _chosen(campaign: str, choice: Choice) -> Select[Shot]:
+    query = select(ShotRow.spec).where(ShotRow.campaign == campaign, ShotRow.state.in_(choice.reprocess.states))
+    if choice.products:
+        patterns = [each.replace("/", "//").replace("%", "/%").replace("_", "/_") for each in choice.products]
+        query = query.where(or_(*(ShotRow.sku.ilike(each.replace("*", "%"), escape="/") for each in patterns)))
+    for column, names in (
+        (ShotRow.environment, choice.environments),
+        (ShotRow.persona, choice.personas),
+        (ShotRow.framing, choice.framings),
+    ):
+        if names:
+            query = query.where(column.in_(names))
+    if choice.variants is not None:
+        variant = type_coerce(ShotRow.spec, JSONB)["value"]["variant"].as_integer()
+        query = query.where(variant < choice.variants)
+    if not choice.cancelled:
+        query = query.where(~_left_by_a_cancelled_run())
+    return query if choice.changed is None else _changed(query, *choice.changed)
+
+
+def _changed(query: Select[Shot], since: datetime, until: datetime) -> Select[Shot]:
+    """Shots of which a row bears a time of the interval, or of which none explains that they are to be made."""
+    since -= COMMITTED_LATE
+    moments = (CampaignRow.updated_at, ProductRow.updated_at, EnvironmentRow.updated_at, PersonaRow.updated_at)
+    before = aliased(ShotRow)
+    # The same rows gave another shot before, so that it was the recipe or the bundle that changed.
+    redrawn = exists().where(
+        before.campaign == ShotRow.campaign,
+        before.sku == ShotRow.sku,
+        before.environment == ShotRow.environment,
+        before.persona.is_not_distinct_from(ShotRow.persona),
+        before.framing == ShotRow.framing,
+        before.created_at < ShotRow.created_at,
+        before.created_at >= func.greatest(*moments),
+    )
+    lost = and_(ShotRow.state == ShotState.PLANNED, ShotRow.reason.is_not(None))
+    return (
+        query.join(CampaignRow, CampaignRow.name == ShotRow.campaign)
+        .join(ProductRow, ProductRow.sku == ShotRow.sku)
+        .join(EnvironmentRow, EnvironmentRow.name == ShotRow.environment)
+        .outerjoin(PersonaRow, PersonaRow.name == ShotRow.persona)
+        .where(or_(*(and_(moment >= since, moment < until) for moment in moments), redrawn, lost))
+    )
+
+
+def _left_by_a_cancelled_run() -> ColumnElement[bool]:
+    """Whether the last run that took a shot up was cancelled."""
+    last = (
+        select(RunRow.cancelled)
+        .join(RunShotRow, and_(RunShotRow.dag_id == RunRow.dag_id, RunShotRow.run_id == RunRow.run_id))
+        .where(RunShotRow.shot_key == ShotRow.key, ~RunShotRow.shared)
+        .order_by(RunRow.started_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return func.coalesce(last, false())
 
 
 def _has_output(stage: str) -> ColumnElement[bool]:

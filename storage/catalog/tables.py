@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Enum, ForeignKey, Index, MetaData, String, Text, text
+from sqlalchemy import BigInteger, DateTime, Enum, ForeignKey, Index, MetaData, String, Text, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from brief.types import Campaign, ImageRef, MadeBy, Persona, Scorecard, Shot, Threshold, Verdict
@@ -101,7 +101,7 @@ class ProductRow(Base):
     retired_at: Mapped[datetime | None]
     """Since when nothing is made of it any more."""
     created_at: Mapped[datetime]
-    updated_at: Mapped[datetime]
+    updated_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class EnvironmentRow(Base):
@@ -307,6 +307,10 @@ class RunRow(Base):
     """The run's params and its data interval."""
     found: Mapped[dict[str, Any]] = mapped_column(Versioned(dict[str, Any]))
     """What planning said: counts by campaign, problems by campaign."""
+    priority: Mapped[int] = mapped_column(server_default="0")
+    """A run leaves a shot to another that has it and is as urgent or more."""
+    cancelled: Mapped[bool] = mapped_column(server_default=false())
+    """It was ended in Airflow before its summary: what it left is made on request only."""
     started_at: Mapped[datetime] = mapped_column(index=True)
     ended_at: Mapped[datetime | None]
 
@@ -319,6 +323,22 @@ class RunShotRow(Base):
     dag_id: Mapped[str] = mapped_column(primary_key=True)
     run_id: Mapped[str] = mapped_column(primary_key=True)
     shot_key: Mapped[str] = mapped_column(ForeignKey("shot.key"), primary_key=True, index=True)
+    shared: Mapped[bool] = mapped_column(server_default=false())
+    """Another run, which had it before, makes it."""
+
+
+class EventRow(Base):
+    """What happened, to be told to a webhook once."""
+
+    __tablename__ = "event"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    delivery: Mapped[str] = mapped_column(String(32), unique=True)
+    """Digest of kind and body: the same event noted again is the same."""
+    kind: Mapped[str] = mapped_column(String(32))
+    at: Mapped[datetime]
+    body: Mapped[dict[str, Any]] = mapped_column(Versioned(dict[str, Any]))
+    delivered_at: Mapped[datetime | None] = mapped_column(index=True)
 
 
 class AuditRow(Base):

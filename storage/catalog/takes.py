@@ -7,14 +7,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, delete, desc, exists, func, select, type_coerce, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
 from brief.types import BundleInfo, ImageRef, Publication, Scorecard, Shot, Take, Threshold
 from storage.catalog.engine import Database
 from storage.catalog.errors import AnswerTakenBack, RowMissing
-from storage.catalog.records import StageOutput, TakeRecord
+from storage.catalog.records import Measured, StageOutput, TakeRecord
 from storage.catalog.runs import RunKey
 from storage.catalog.shots import set_state, withdraw_questions
 from storage.catalog.tables import (
@@ -145,6 +145,33 @@ class Takes(Database):
         takes = select(TakeRow.key).where(TakeRow.shot_key == shot_key)
         with self.begin() as session:
             session.execute(delete(TakeOutputRow).where(TakeOutputRow.take_key.in_(takes)))
+
+    def measured(self, fingerprint: str, shots: int = 500) -> Measured:
+        """What shots cost under a bundle of this fingerprint, from the latest that were scored."""
+        latest = (
+            select(TakeRow.shot_key, func.max(TakeRow.updated_at).label("at"))
+            .join(TakeOutputRow, TakeOutputRow.take_key == TakeRow.key)
+            .where(
+                TakeRow.verdict.is_not(None),
+                type_coerce(TakeOutputRow.made_by, JSONB)["value"]["bundle"]["fingerprint"].as_string() == fingerprint,
+            )
+            .group_by(TakeRow.shot_key)
+            .order_by(desc("at"))
+            .limit(shots)
+            .subquery()
+        )
+        query = (
+            select(
+                func.count(TakeRow.shot_key.distinct()),
+                func.count(TakeRow.key.distinct()),
+                func.sum(TakeOutputRow.seconds),
+            )
+            .join(TakeOutputRow, TakeOutputRow.take_key == TakeRow.key)
+            .join(latest, latest.c.shot_key == TakeRow.shot_key)
+        )
+        with self.begin() as session:
+            number, takes, seconds = session.execute(query).one()
+        return Measured(number, takes, seconds or 0.0)
 
     def publications(self, after: str = "", limit: int = 200) -> list[tuple[Shot, TakeRecord, Publication]]:
         """A page of what is published and wanted, by the shots' keys; ``after`` is the last key of the page before."""

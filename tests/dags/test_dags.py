@@ -6,29 +6,48 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.airflow_assets import APPROVALS, RETAKES
+from brief.types import Framing
+from pipeline.airflow_assets import APPROVALS, IMPORTS, RETAKES
 
 PROJECT = Path(__file__).parents[2]
 HEAVY = ("torch", "diffusers", "transformers", "boto3", "fastapi", "storage", "generation", "gallery_web")
 
 READ = """
 import json, pathlib, sys, time
+from airflow.serialization.serialized_objects import DagSerialization
 from airflow.dag_processing.dagbag import BundleDagBag
 before = set(sys.modules)
 started = time.perf_counter()
 folder = pathlib.Path(sys.argv[1])
-bag = BundleDagBag(str(folder), bundle_path=folder, bundle_name="dags-folder")
+class Bag(BundleDagBag):
+    def serialized(self, dag):
+        return DagSerialization.from_dict(DagSerialization.to_dict(dag))
+bag = Bag(str(folder), bundle_path=folder, bundle_name="dags-folder")
 seconds = time.perf_counter() - started
+def days(dag):
+    # The data intervals of a backfill over three days in November, and what the scheduler would run by itself.
+    from datetime import datetime, timezone
+    from airflow.timetables.base import TimeRestriction
+    from pendulum import instance
+    if not dag.timetable.periodic:
+        return None
+    first, last = (instance(datetime(2026, 11, day, tzinfo=timezone.utc)) for day in (5, 7))
+    infos = dag.iter_dagrun_infos_between(first, last)
+    start = instance(datetime(2026, 1, 1, tzinfo=timezone.utc))
+    alone = dag.timetable.next_dagrun_info_v2(last_dagrun_info=None, restriction=TimeRestriction(start, None, False))
+    return {"backfill": [[str(each) for each in info.data_interval] for info in infos], "alone": alone is not None}
 def uris(timetable):
     return [asset.uri for asset in getattr(getattr(timetable, "asset_condition", None), "objects", [])]
 def shown(dag):
     return {"tags": list(dag.tags), "doc": dag.doc_md or "", "catchup": dag.catchup,
             "when": getattr(dag.timetable, "expression", ""), "assets": uris(dag.timetable),
+            "days": days(bag.serialized(dag)),
             "runs": dag.max_active_runs,
             "params": {name: dag.params.get_param(name).schema for name in dag.params},
             "tasks": {task.task_id: {"pool": task.pool, "retries": task.retries, "owner": task.owner,
@@ -45,7 +64,7 @@ print(json.dumps({"errors": errors, "plugins": [plugin.name for plugin in plugin
 """
 
 
-def run_apart(code: str, home: Path, *arguments: str) -> Any:
+def run_apart(code: str, home: Path, *arguments: str, **variables: str) -> Any:
     """What ``code`` prints as JSON, run in a fresh interpreter with an Airflow that is not set up."""
     environment = {
         **os.environ,
@@ -55,6 +74,7 @@ def run_apart(code: str, home: Path, *arguments: str) -> Any:
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+        **variables,
     }
     command = [sys.executable, "-c", code, *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=home)
@@ -70,7 +90,15 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def test_every_file_is_read_and_says_what_it_is(read: Any) -> None:
     assert read["errors"] == {}
-    assert sorted(read["dags"]) == ["campaign", "casting", "catalog", "publish_approved", "retakes", "upkeep"]
+    assert sorted(read["dags"]) == [
+        "campaign",
+        "casting",
+        "catalog",
+        "publish_approved",
+        "retakes",
+        "upkeep",
+        "webhooks",
+    ]
     for dag in read["dags"].values():
         assert "lookbook" in dag["tags"]
         assert dag["doc"].strip()
@@ -80,7 +108,7 @@ def test_every_file_is_read_and_says_what_it_is(read: Any) -> None:
 def test_clearing_and_healing_are_nightly_and_apart_from_publishing(read: Any) -> None:
     assert list(read["dags"]["upkeep"]["tasks"]) == ["clear_takes", "heal_published"]
     assert read["dags"]["upkeep"]["when"] == "30 4 * * *"
-    assert list(read["dags"]["publish_approved"]["tasks"]) == ["publish"]
+    assert list(read["dags"]["publish_approved"]["tasks"]) == ["publish", "announce"]
 
 
 def test_an_approval_starts_its_publication(read: Any) -> None:
@@ -112,13 +140,21 @@ def test_no_file_hides_a_package() -> None:
 def test_the_stages_follow_each_other_and_survive_a_bad_hour(read: Any, dag: str) -> None:
     tasks = read["dags"][dag]["tasks"]
     stages = ["face", "compose", "refine", "score", "retake", "publish"]
-    for stage, after in zip(stages, [*(f"shard.{name}" for name in stages[1:]), "summary"], strict=True):
+    last = "is_held" if dag == "campaign" else "summary"
+    for stage, after in zip(stages, [*(f"shard.{name}" for name in stages[1:]), last], strict=True):
         assert after in tasks[f"shard.{stage}"]["after"]
         assert "shard" in tasks[f"shard.{stage}"]["label"]
         assert (tasks[f"shard.{stage}"]["pool"] == "gpu") is (stage != "publish")
-    for task in tasks.values():
-        assert (task["retries"], task["timeout"], task["owner"]) == (3, True, "content")
-    assert tasks["summary"]["rule"] == "all_done"
+    for name, task in tasks.items():
+        assert (task["retries"], task["owner"]) == (2 if name == "announce" else 3, "content")
+        assert task["timeout"] is (name != "sign_off")
+    assert (tasks["summary"]["rule"], tasks["summary"]["after"]) == ("all_done", ["announce"])
+
+
+def test_a_sign_off_is_asked_between_the_pictures_and_the_end(read: Any) -> None:
+    tasks = read["dags"]["campaign"]["tasks"]
+    for before, after in (("is_held", "sign_off"), ("sign_off", "publish_held"), ("publish_held", "summary")):
+        assert after in tasks[before]["after"]
 
 
 def test_the_form_of_a_campaign_offers_what_can_be_chosen(read: Any) -> None:
@@ -126,10 +162,33 @@ def test_the_form_of_a_campaign_offers_what_can_be_chosen(read: Any) -> None:
     assert params["reprocess"]["enum"] == ["missing", "failed", "rejected", "all"]
     assert params["campaign"]["minLength"] == 1
     assert params["shard_size"]["minimum"] == 1
+    assert params["framings"]["examples"] == [framing.value for framing in Framing]
+    assert params["priority"]["enum"] == ["urgent", "normal", "night"]
+    assert all(param.get("title") for param in params.values())
+
+
+def test_the_form_of_a_campaign_lists_what_the_catalog_has(tmp_path: Path) -> None:
+    """As a ``plan`` before kept it in Airflow's Variable, which here comes from the environment."""
+    lists = {"campaigns": ["spring"], "environments": ["beach", "city"], "personas": ["ana"]}
+    found = run_apart(READ, tmp_path, str(PROJECT / "dags"), AIRFLOW_VAR_LOOKBOOK_FORM_LISTS=json.dumps(lists))
+    params = found["dags"]["campaign"]["params"]
+    for name, offered in zip(("campaign", "environments", "personas"), lists.values(), strict=True):
+        assert params[name]["examples"] == offered
+
+
+def test_a_backfill_has_a_run_for_each_day_and_a_day_for_each_run(read: Any) -> None:
+    for dag, hour, alone in (("catalog", 2, True), ("campaign", 0, False)):
+        days = read["dags"][dag]["days"]
+        spans = [[datetime.fromisoformat(moment) for moment in span] for span in days["backfill"]]
+        assert days["alone"] is alone
+        assert {(first.hour, last - first) for first, last in spans} == {(hour, timedelta(days=1))}
+        assert [first for first, _ in spans[1:]] == [last for _, last in spans[:-1]]
+        assert len(spans) >= 2
+    assert IMPORTS in read["dags"]["catalog"]["assets"]
 
 
 def test_the_plugin_costs_a_task_nothing(tmp_path: Path) -> None:
     loaded = run_apart(LOAD_PLUGIN, tmp_path)
     assert loaded["errors"] == {}
-    assert "lookbook_gallery" in loaded["plugins"]
+    assert {"lookbook_gallery", "lookbook_runs"} <= set(loaded["plugins"])
     assert not {"fastapi", "gallery_web", "storage", "torch"} & set(loaded["modules"])

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,8 +20,9 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from rich.console import Console
+from sqlalchemy import update
 
-from embedded.airflow_api import AirflowApi
+from embedded.airflow_api import ENDED, AirflowApi
 from embedded.bad_row import SKU as DAMAGED
 from embedded.bad_row import plant_bad_row
 from embedded.contact_sheet import make_contact_sheet
@@ -35,7 +37,7 @@ from storage.catalog import runs
 from storage.catalog.catalog import Catalog
 from storage.catalog.gallery import ShotFilter
 from storage.catalog.runs import RunKey
-from storage.catalog.tables import ShotState
+from storage.catalog.tables import ProductRow, ShotState
 from storage.importing.import_catalog import import_catalog
 from tests.embedded.browser import LAPTOP, PHONE, chromium, pages_of, signed_in, within_reach
 from tests.embedded.tiny_catalog import CAMPAIGN, DOUBTFUL, add_doubtful_campaign, write_tiny_catalog
@@ -317,6 +319,31 @@ def test_pages_follow_airflow_s_light_and_dark(rig: Rig, browser: Browser) -> No
 
 def waiting(rig: Rig) -> int:
     return sum(review.shot.campaign == DOUBTFUL for review in rig.catalog.reviews())
+
+
+def test_a_backfill_makes_what_changed_on_each_day_once(rig: Rig) -> None:
+    """Three rows of three days; a fourth day without any. All runs at once."""
+    new = ("MUG-4", "MUG-5", "MUG-6")
+    import_catalog(write_tiny_catalog(rig.folder, ("MUG-1", "MUG-2", "MUG-3", *new)), rig.catalog, rig.objects)
+    with rig.catalog.begin() as session:
+        for number, sku in enumerate(new):
+            noon = datetime(2026, 3, 2 + number, 12, tzinfo=UTC)
+            session.execute(update(ProductRow).where(ProductRow.sku == sku).values(updated_at=noon))
+    asked = {"dag_id": DAG, "from_date": "2026-03-01T00:00:00Z", "to_date": "2026-03-05T00:00:00Z"}
+    with AirflowApi(rig.home) as airflow:
+        airflow._ask("POST", "/api/v2/backfills", json={**asked, "max_active_runs": 4, "dag_run_conf": {}})
+        keys = [f"backfill__2026-03-0{day}T02:00:00+00:00" for day in (2, 3, 4, 5)]
+        until(lambda: all(airflow.run_state(DAG, key) in ENDED for key in keys), "the backfill ends", 400)
+        assert {airflow.run_state(DAG, key) for key in keys} == {"success"}
+    with rig.catalog.begin() as session:
+        taken = [runs.run_shots(session, RunKey(DAG, key)) for key in keys]
+    assert [{shot.product.sku for shot in rig.catalog.shots(some)} for some in taken] == [
+        set(),
+        *({sku} for sku in new),
+    ]
+    for some in taken:
+        assert {len(takes) for takes in rig.catalog.takes(some).values()} <= {1}
+        assert set(rig.catalog.states(some).values()) <= {ShotState.REVIEW}
 
 
 def test_starting_again_leaves_running_parts_alone(rig: Rig) -> None:

@@ -19,11 +19,13 @@ from generation.bundle.miniature import build
 from pipeline.calibration import judge_again
 from pipeline.casting import candidates, cast, choose
 from pipeline.judge import best_take, judge
-from pipeline.plan import RunPlan, RunUnfinished, Shard, plan_run, summarise
+from pipeline.plan import RunPlan, plan_run
 from pipeline.publish import ASKED_FOR, publish_approved, settle
+from pipeline.request import RunRequest
 from pipeline.run import Run
+from pipeline.sign_off import agree, question
 from pipeline.stages import compose, face, is_whole, refine, retake, score
-from pipeline.taking_up import plan_requested, take_up
+from pipeline.taking_up import RunUnfinished, finish, plan_requested, take_up
 from pipeline.upkeep import clear_takes
 from service.client import GenerationClient
 from storage.bucket import keys as object_keys
@@ -35,7 +37,7 @@ from storage.catalog.decisions import Steering
 from storage.catalog.errors import RowMissing
 from storage.catalog.records import StageOutput, TakeRecord
 from storage.catalog.runs import RunKey
-from storage.catalog.shots import Reprocess
+from storage.catalog.shots import Choice, Reprocess
 from storage.catalog.tables import Decision, ShotRow, ShotState
 from tests.running_service import running_service
 from tests.storage.samples import campaign, environment, persona, product
@@ -72,6 +74,11 @@ def run(catalog: Catalog, settings: ObjectSettings, service: GenerationClient, r
     return Run(catalog, Objects(settings), service, RunKey("campaign", f"run of {request.node.name}"))
 
 
+def nobody(key: RunKey) -> bool:
+    """Airflow works on no other run."""
+    return False
+
+
 def image(run: Run, name: str, colour: tuple[int, int, int]) -> ImageRef:
     picture = Image.new("RGBA", (60, 80), (255, 255, 255, 0))
     ImageDraw.Draw(picture).rectangle((15, 10, 45, 70), fill=(*colour, 255))
@@ -97,7 +104,7 @@ def planned(run: Run, *bad: str, **brief: Any) -> list[str]:
 
 
 def keys_of(run: Run, reprocess: Reprocess = Reprocess.MISSING) -> list[str]:
-    return [key for shard in plan_run(run, None, reprocess, 8).shards for key in shard.keys]
+    return [shot.key for shot in plan_run(run, RunRequest(choice=Choice(reprocess))).shots]
 
 
 def shoot(run: Run, keys: list[str]) -> dict[str, int]:
@@ -116,7 +123,7 @@ def items_made(run: Run) -> float:
 def test_a_bad_row_fails_with_its_reason_and_the_others_are_put_before_a_person_and_published(run: Run) -> None:
     keys = planned(run, "MUG-2", prompt="one")
     assert shoot(run, keys) == {"review": 1}
-    assert summarise(run, keys, {}) == {"review": 1, "failed": 1}
+    assert finish(run, keys) == {"review": 1, "failed": 1}
     (failed,) = (run.catalog.history(key).record for key in keys if run.catalog.states([key])[key] == "failed")
     assert failed.shot.product.sku == "MUG-2"
     assert "catalog/lost.png" in (failed.reason or "")
@@ -166,7 +173,7 @@ def test_a_second_run_over_an_unchanged_catalog_makes_nothing(run: Run) -> None:
     shoot(run, planned(run, prompt="two"))
     made = items_made(run)
     assert keys_of(run) == []
-    assert summarise(run, [], {}) == {}
+    assert finish(run, []) == {}
     assert items_made(run) == made
 
 
@@ -225,7 +232,7 @@ def test_a_rejected_shot_gets_a_new_take_on_request(run: Run) -> None:
     again = keys_of(run, Reprocess.REJECTED)
     assert sorted(again) == sorted(keys)
     other = replace(run, id=RunKey("campaign", "another run"))
-    take_up(other, RunPlan([Shard("all", tuple(again))]), {"reprocess": "rejected"})
+    take_up(other, RunPlan(run.catalog.shots(again)), {"reprocess": "rejected"}, nobody)
     shoot(other, again)
     assert {each.take.take.number for each in run.catalog.reviews()} == {2}
 
@@ -247,13 +254,12 @@ def test_a_take_that_a_person_asks_for_is_made_with_its_words_and_shown_to_a_per
     with run.catalog.begin() as session:
         decisions.decide(session, first.id, Decision.RETAKE, "ann", "too cold", Steering("warm light"))
     other = replace(run, id=RunKey("retakes", "one"))
-    wanted = plan_requested(other, 8)
-    assert [shard.keys for shard in wanted.shards] == [(first.shot.key,)]
-    take_up(other, wanted, {})
+    wanted = plan_requested(other)
+    assert [shard.keys for shard in take_up(other, wanted, {}, nobody)] == [(first.shot.key,)]
     shoot(other, [first.shot.key])
     waiting = {each.shot.key: each.take.take for each in run.catalog.reviews()}
     assert (waiting[first.shot.key].number, waiting[first.shot.key].words) == (2, "warm light")
-    assert plan_requested(other, 8).shards == []
+    assert plan_requested(other).shots == []
 
 
 def delete(objects: Objects, key: str) -> None:
@@ -320,9 +326,9 @@ def test_a_take_made_on_a_persons_wish_is_shown_to_a_person_however_good_or_bad_
         run.catalog.decide(review.id, "reject", "ann", "face is wrong")
     assert settle(run, keys) == {"rejected": 2}
     assert "rejected by ann: face is wrong" in str(run.catalog.history(keys[0]).record.reason)
-    again = plan_run(run, None, Reprocess.REJECTED, 8)
-    take_up(run, again, {"reprocess": "rejected"})
-    scored = score(run, refine(run, compose(run, face(run, [key for each in again.shards for key in each.keys]))))
+    again = plan_run(run, RunRequest(choice=Choice(Reprocess.REJECTED)))
+    take_up(run, again, {"reprocess": "rejected"}, nobody)
+    scored = score(run, refine(run, compose(run, face(run, [shot.key for shot in again.shots]))))
     for key, verdict in zip(scored, (Verdict.ACCEPT, Verdict.REJECT), strict=True):
         run.catalog.record_scorecard(
             run.catalog.takes([key])[key][1].take.key, Scorecard(Measurements({"product": 0.1}), verdict)
@@ -353,30 +359,41 @@ def test_every_verdict_has_its_outcome(run: Run, verdict: Verdict | None, state:
     assert set(run.catalog.states(keys).values()) == {state}
 
 
+def test_what_a_run_holds_is_published_once_a_person_signs_it_off(run: Run) -> None:
+    keys = planned(run, prompt="sign-off")
+    for shot in run.catalog.shots(keys):
+        made = take(shot.key, shot.seed, 1)
+        picture = run.objects.put(object_keys.refined(made), PNG, "image/png", keep_first=True)
+        run.catalog.record_output(made, "refine", StageOutput(picture.ref))
+        run.catalog.record_scorecard(made.key, Scorecard(Measurements({"product": 0.9}), Verdict.ACCEPT))
+    take_up(run, RunPlan(run.catalog.shots(keys)), {"sign_off": True}, nobody)
+    assert settle(run, keys, hold=True) == {"review": 2}
+    asked = question(run)
+    assert asked is not None
+    assert asked.subject == "Publish 2 pictures of autumn?"
+    assert asked.body.count("](/gallery/image/takes/") == 2
+    run.catalog.decide(run.catalog.reviews()[0].id, "reject", "ben", "face is wrong")
+    assert agree(run, "ann") == {"published": 1}
+    assert question(run) is None
+    assert sorted(run.catalog.states(keys).values()) == [ShotState.PUBLISHED, ShotState.REJECTED]
+
+
 def test_a_summary_fails_while_shots_are_unfinished(run: Run) -> None:
     keys = planned(run, prompt="eight")
     compose(run, face(run, keys))
     with pytest.raises(RunUnfinished, match="2 of 2 shots are unfinished"):
-        summarise(run, keys, {})
-
-
-def test_a_dry_run_changes_nothing(run: Run) -> None:
-    planned(run, prompt="nine")
-    run.catalog.save_campaigns([campaign("spring", prompt="nine")])
-    before = run.catalog.totals()
-    assert plan_run(run, ["spring"], Reprocess.MISSING, 8, dry_run=True).shards == []
-    assert run.catalog.totals() == before
+        finish(run, keys)
 
 
 def test_a_campaign_that_cannot_be_planned_leaves_the_others(run: Run) -> None:
     planned(run, prompt="ten")
     run.catalog.save_campaigns([campaign("broken", environments=("moon",))])
-    outcome = plan_run(run, None, Reprocess.MISSING, 8)
+    outcome = plan_run(run, RunRequest())
     assert list(outcome.problems) == ["broken"]
     assert "'moon' is not in the catalog" in outcome.problems["broken"]
-    assert [len(shard.keys) for shard in outcome.shards] == [2]
+    assert len(outcome.shots) == 2
     with pytest.raises(RowMissing, match="summer"):
-        plan_run(run, ["summer"], Reprocess.MISSING, 8)
+        plan_run(run, RunRequest(["summer"]))
 
 
 def test_superseded_takes_are_cleared_and_published_pictures_stay(run: Run) -> None:

@@ -20,6 +20,7 @@ from brief.types import (
     Measurements,
     Persona,
     Product,
+    Publication,
     Reason,
     Scorecard,
     Shot,
@@ -84,6 +85,7 @@ def planned(catalog: Catalog, skus: tuple[str, ...] = ("MUG-1",), **changes: Any
     catalog.save_products(product(sku) for sku in skus)
     catalog.save_environments(environment(name) for name in wanted.environments)
     catalog.save_personas(persona(name) for name in wanted.personas)
+    catalog.save_campaigns([wanted])
     catalog.record_plan(wanted, plan_of(catalog, wanted), RUN)
     return catalog.outstanding(wanted.name)
 
@@ -98,3 +100,11 @@ def scored(
     card = Scorecard(Measurements({"product": value}), verdict, (Finding(Reason.EARLIER, why="the product is small"),))
     catalog.record_scorecard(made.key, card, StageOutput(ref(f"{made.key}-scorecard"), 0.5, MADE_BY))
     return made, card
+
+
+def published(catalog: Catalog, shot: Shot) -> Publication:
+    """A shot that is published with its first take."""
+    made, _ = scored(catalog, shot)
+    publication = Publication(shot.key, made.key, ref(f"{shot.key}-master"), {}, ref(f"{shot.key}-manifest"))
+    catalog.record_publication(publication, RUN)
+    return publication

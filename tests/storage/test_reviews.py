@@ -117,6 +117,7 @@ def test_two_dags_with_the_same_run_id_keep_their_pictures_apart(catalog: Catalo
     for name, dag in (("autumn", "catalog"), ("spring", "upkeep")):
         wanted = campaign(name)
         planned(catalog)
+        catalog.save_campaigns([wanted])
         catalog.record_plan(wanted, plan_of(catalog, wanted), RunKey(dag, night))
     (of_upkeep,) = catalog.find_shots(ShotFilter(run=RunKey("upkeep", night))).shots
     assert (of_upkeep.shot.campaign, of_upkeep.run) == ("spring", RunKey("upkeep", night))
