@@ -9,6 +9,7 @@ MEASUREMENTS = {
     "drawing": "pictures a second against stock diffusers, and against the machine's limit",
     "faults": "kill rounds and S3 faults, with what must hold after each",
     "gallery": "server time of the gallery's pages with 100,000 pictures, and how PostgreSQL finds them",
+    "importing": "rows a second and memory of a feed of a million rows",
 }
 """Name, which is also the module's, and what it measures. Each module has ``main(arguments) -> exit status``."""
 

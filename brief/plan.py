@@ -14,9 +14,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from brief import dimensions
+from brief import channels, dimensions
 from brief.combinations import combinations_of, shots_of_each
-from brief.formats import RENDITION_FORMATS
 from brief.limits import explained
 from brief.prompts import shot_negative, shot_prompt
 from brief.recipe import RECIPES, portrait_key, seed_of, shot_key
@@ -153,9 +152,8 @@ def _contradiction(campaign: Campaign) -> str | None:
         if names.count(name) > 1:
             return f"rendition {name!r} is there twice; give each its own name"
     for rendition in campaign.renditions:
-        if rendition.format not in RENDITION_FORMATS:
-            known = ", ".join(RENDITION_FORMATS)
-            return f"rendition {rendition.name!r}: format is {rendition.format!r}, it must be one of {known}"
+        if problem := channels.contradiction(rendition):
+            return f"rendition {rendition.name!r}: {problem}"
     return None
 
 

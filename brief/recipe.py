@@ -162,7 +162,9 @@ def shot_key(
 
     Covered: the packshot's and the photo's SHA-256, the portrait's key, framing, prompt and negative prompt, seed,
     size, the recipe's numbers, :data:`RECIPE_VERSION` and the bundle's fingerprint. Not covered: SKU, names, object
-    keys, thresholds and renditions, which may change without a new picture.
+    keys, thresholds and renditions, which may change without a new picture. Names decide the seed, though
+    (:func:`brief.plan.plan`), so that two products with one packshot, or two campaigns, get pictures of their own: a
+    product, place, persona or campaign that is renamed gets new pictures, and a dry run says so.
     """
     return digest(
         {

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -118,12 +118,47 @@ class Persona:
     portrait: ImageRef | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A rectangle of a picture in fractions of its width and height, 0 to 1 from its left and top edge."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """What is where in a composed picture, recorded with the take.
+
+    Attributes:
+        areas: of the ``product`` and, where somebody is shown, the ``face``.
+        kept: which parts hold pixels of what the team delivered: ``product``, ``place``, ``face``.
+    """
+
+    areas: Mapping[str, Area]
+    kept: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, config=CONFIG)
 class Rendition:
-    """A size in which an accepted picture is published. ``format`` is a name of
-    :data:`brief.formats.RENDITION_FORMATS`; edges in pixels, ``quality`` as Pillow takes it.
+    """A size in which an accepted picture is published, and the rules of its channel.
 
     ``name`` becomes a file name: small letters, digits, ``-`` and ``_``.
+
+    Attributes:
+        width, height: in pixels; less of the same shape where the picture has less, unless it may be enlarged.
+        format: a name of :data:`brief.formats.RENDITION_FORMATS`.
+        quality: as Pillow takes it.
+        min_edge: fewest pixels of the shorter edge.
+        max_bytes: largest file; the quality is lowered until it fits. 0 means any.
+        full_colour: colour in full resolution (4:4:4), for labels.
+        enlarge: more pixels than the picture has may be made up.
+        fill: the product alone on exact white, its longer side filling this share of the frame; 0 is the whole scene.
+        layer: one layer of the picture, of the picture's own size whatever is asked: the empty ``place``, the
+            ``product`` cut out, or what was ``drawn`` between them (person, hand and shadow together, since the models
+            draw them so). Laid on each other they give the picture.
     """
 
     name: Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9][a-z0-9_-]*$"), LIMITED]
@@ -131,6 +166,12 @@ class Rendition:
     height: Annotated[int, Field(ge=1, le=MAX_RENDITION), NUMBER, LIMITED]
     format: Name = "webp"
     quality: Annotated[int, Field(ge=1, le=100), NUMBER, LIMITED] = 85
+    min_edge: Annotated[int, Field(ge=0, le=MAX_RENDITION), NUMBER, LIMITED] = 0
+    max_bytes: Annotated[int, Field(ge=0), NUMBER, LIMITED] = 0
+    full_colour: bool = False
+    enlarge: bool = False
+    fill: Share = 0.0
+    layer: Literal["", "place", "drawn", "product"] = ""
 
 
 @dataclass(frozen=True, slots=True, config=CONFIG)
@@ -149,6 +190,7 @@ class Campaign:
         thresholds: overrides of the bundle's calibrated cuts, per dimension of the scorecard.
         max_takes: attempts per shot, 1 or more.
         max_shots: budget; what does not fit is left out and reported. 0 means no limit.
+        language: of the alt texts, as in BCP 47.
     """
 
     name: Name
@@ -169,6 +211,7 @@ class Campaign:
     max_takes: Annotated[int, Field(ge=1, le=20), NUMBER, LIMITED] = 2
     max_shots: Annotated[int, Field(ge=0, le=100_000_000), NUMBER, LIMITED] = 0
     seed: Annotated[int, Field(ge=0, lt=2**63), NUMBER, LIMITED] = 0
+    language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35), LIMITED] = "en"
 
 
 @dataclass(frozen=True, slots=True, config=CONFIG)
@@ -287,13 +330,15 @@ class Scorecard:
 
 @dataclass(frozen=True, slots=True, config=CONFIG)
 class Publication:
-    """What was published for a shot: object keys and SHA-256 of the master, each rendition and the manifest."""
+    """What was published for a shot: object keys and SHA-256 of the master, each rendition and the manifest, and the
+    alt text (empty before there was one)."""
 
     shot_key: str
     take_key: str
     master: ImageRef
     renditions: Mapping[str, ImageRef]
     manifest: ImageRef
+    alt_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

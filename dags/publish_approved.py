@@ -30,9 +30,14 @@ def publish_approved() -> None:
 
     @task
     def publish() -> dict[str, int]:
+        from pipeline.current import write_current
         from pipeline.publish import publish_approved
 
-        return publish_approved(open_run())
+        run = open_run()
+        outcomes = publish_approved(run)
+        if outcomes:
+            write_current(run)
+        return outcomes
 
     publish() >> announce()  # type: ignore[call-arg]
 

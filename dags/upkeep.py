@@ -24,13 +24,14 @@ PARAMS: dict[str, Any] = {
     default_args=DEFAULT_ARGS,
     params=PARAMS,
     tags=["lookbook", "upkeep"],
-    description="Nightly: clear takes that no plan wants any more, heal published files",
+    description="Nightly: clear takes that no plan wants any more, heal published files, refresh renditions",
 )
 def upkeep() -> None:
     """### Upkeep
     `clear_takes` deletes the takes of shots that were superseded more than *Days* ago; what was published is never
     deleted. `heal_published` compares every published file with its recorded SHA-256 and publishes anew what is gone
-    or damaged.
+    or damaged. `refresh_renditions` makes from the masters what campaigns added to or changed of their renditions, and
+    writes each campaign's list of what is live.
     """
 
     @task
@@ -45,8 +46,18 @@ def upkeep() -> None:
 
         return heal_published(open_run())
 
+    @task
+    def refresh_renditions() -> dict[str, int]:
+        from pipeline.current import write_current
+        from pipeline.publish import refresh_renditions
+
+        run = open_run()
+        outcomes = refresh_renditions(run)
+        write_current(run)
+        return outcomes
+
     clear_takes()
-    heal_published()
+    heal_published() >> refresh_renditions()
 
 
 upkeep()

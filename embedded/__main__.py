@@ -17,6 +17,10 @@ from embedded.home import Home, default_root, open_home
 
 OTHERS = {
     "bundle": "generation.bundle.commands:bundle",
+    "describe": "pipeline.commands:describe",
+    "renditions": "pipeline.commands:renditions",
+    "reproduce": "pipeline.commands:reproduce",
+    "verify": "pipeline.commands:verify",
 }
 """Commands that other packages make: name, then module and click command. Loaded when they are asked for."""
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 from embedded.ports import GRPC_OFFSET, free_port
 from embedded.postgres import PostgresServer
 from embedded.seaweedfs import SeaweedServer
+from pipeline.credentials import development_signer
 
 PROJECT = Path(__file__).resolve().parent.parent
 BUCKET = "lookbook"
@@ -83,6 +84,15 @@ class Home:
     ports: Ports
 
     @property
+    def certificate(self) -> Path:
+        """Of the signer of published files, for trials."""
+        return self.root / "signing-certificate.pem"
+
+    @property
+    def signing_key(self) -> Path:
+        return self.root / "signing-key.pem"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 
@@ -143,7 +153,12 @@ def open_home(root: Path) -> Home:
     root.chmod(0o700)
     for name in ("logs", "s3", "tmp"):
         (root / name).mkdir(mode=0o700, exist_ok=True)
-    return Home(root, _kept(root / "credentials.json", Credentials), _kept(root / "ports.json", Ports))
+    home = Home(root, _kept(root / "credentials.json", Credentials), _kept(root / "ports.json", Ports))
+    if not home.certificate.exists():
+        signer = development_signer()
+        _write_text(home.signing_key, signer.key.decode())
+        _write_text(home.certificate, signer.certificate.decode())
+    return home
 
 
 def with_free_ports(home: Home) -> tuple[Home, list[str]]:
@@ -175,8 +190,12 @@ def _kept(path: Path, kind: type[Kept]) -> Kept:
 
 
 def _write(path: Path, values: Mapping[str, str | int]) -> None:
+    _write_text(path, json.dumps(values, indent=2))
+
+
+def _write_text(path: Path, text: str) -> None:
     """Whole or not at all, and never readable by others."""
     draft = path.with_suffix(".new")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
-        json.dump(values, handle, indent=2)
+        handle.write(text)
     draft.replace(path)

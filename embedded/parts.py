@@ -13,12 +13,18 @@ import httpx
 from embedded.airflow_settings import airflow_environment
 from embedded.home import BUCKET, PROJECT, Home
 from embedded.seaweedfs import REGION
+from pipeline.credentials import ALGORITHM_VARIABLE, CERTIFICATE_VARIABLE, KEY_VARIABLE, TIMESTAMP_VARIABLE
+from pipeline.current import PUBLIC_URL_VARIABLE
 
 INHERITED = (
     *("LANG", "LC_ALL", "TZ", "CUDA_VISIBLE_DEVICES", "LOOKBOOK_BUNDLE", "LOOKBOOK_GPU_HOUR_PRICE"),
     *("LOOKBOOK_DEADLINE_HOURS", "LOOKBOOK_WEBHOOK_URL", "LOOKBOOK_WEBHOOK_SECRET"),
 )
 """Variables of the person who starts it all that reach the parts."""
+PUBLISHING = (
+    CERTIFICATE_VARIABLE, KEY_VARIABLE, ALGORITHM_VARIABLE, TIMESTAMP_VARIABLE, PUBLIC_URL_VARIABLE,
+)  # fmt: skip
+"""Variables of the person who starts it all that say how pictures are published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,17 @@ def lookbook_environment(home: Home) -> dict[str, str]:
         "LOOKBOOK_S3_ADDRESSING": "path",
         "LOOKBOOK_SERVICE_URL": home.service_url,
         "LOOKBOOK_SERVICE_TOKEN": home.credentials.service_token,
+        **publishing_environment(home),
     }
+
+
+def publishing_environment(home: Home) -> dict[str, str]:
+    """With what published files are signed, and under which addresses they are listed: the user's own, else the
+    set-up's certificate for trials."""
+    own = {name: os.environ[name] for name in PUBLISHING if name in os.environ}
+    if CERTIFICATE_VARIABLE not in own:
+        own[CERTIFICATE_VARIABLE], own[KEY_VARIABLE] = str(home.certificate), str(home.signing_key)
+    return own
 
 
 def base_environment(home: Home) -> dict[str, str]:
@@ -102,6 +118,7 @@ def base_environment(home: Home) -> dict[str, str]:
     root = home.root
     return {
         **inherited,
+        **publishing_environment(home),
         "PATH": os.pathsep.join((os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath))),
         "PYTHONPATH": str(PROJECT),
         "PYTHONUNBUFFERED": "1",

@@ -114,7 +114,10 @@ class Studio:
 
     def _compose(self, scenes: Sequence[Scene]) -> list[Result]:
         pictures = compose_pictures(self._models.painter, scenes)
-        return [Result(scene.material.key, image) for scene, image in zip(scenes, pictures, strict=True)]
+        return [
+            Result(scene.material.key, image, composition=scene.composition)
+            for scene, image in zip(scenes, pictures, strict=True)
+        ]
 
     def _refine(self, drafts: Sequence[Draft]) -> list[Result]:
         return refine_pictures(self._models, drafts)

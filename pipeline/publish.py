@@ -1,30 +1,48 @@
 """Publish a shot: master, renditions and manifest into the bucket, then its row into the catalog.
 
 The manifest is the last object and the row comes after it. So where a manifest is, its pictures are; where a row is,
-all is; and a crash anywhere leaves only objects that nobody refers to, which the next attempt takes over.
+all is; and a crash anywhere leaves only objects that nobody refers to, which the next attempt takes over. What decides
+a file is in its key, so files are written once and what another attempt wrote first is kept.
+
+Renditions that a campaign adds, changes or removes later are made from the master, without the models.
 """
 
 from __future__ import annotations
 
-import io
+import json
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
-from PIL import Image, ImageOps
-from PIL.PngImagePlugin import PngInfo
+from PIL import Image
+from pydantic import TypeAdapter, ValidationError
 
 from brief.dimensions import sentences
-from brief.formats import RENDITION_FORMATS, RenditionFormat
+from brief.formats import RENDITION_FORMATS
 from brief.images import ImageRefused, read_image
-from brief.types import ImageRef, Publication, Rendition, Shot, Take, Verdict
+from brief.recipe import digest
+from brief.types import Campaign, Composition, ImageRef, Publication, Rendition, Shot, Take, Verdict
+from pipeline.credentials import Origin, Signer, SigningError, signed
 from pipeline.judge import best_take
-from pipeline.provenance import ManifestDamaged, PublishedFile, manifest, read_manifest, xmp_packet
+from pipeline.provenance import (
+    ManifestDamaged,
+    PublishedFile,
+    Refused,
+    Told,
+    manifest,
+    read_manifest,
+    with_renditions,
+    xmp_packet,
+)
+from pipeline.renditions import Rendered, Sources, encode, render
 from pipeline.run import Run
 from pipeline.stages import is_whole
 from pipeline.withdraw import remove_published
+from pipeline.words import alt_text
 from storage.bucket import keys as object_keys
 from storage.bucket.errors import ObjectDiffers, ObjectMissing
 from storage.bucket.objects import Objects
@@ -34,9 +52,11 @@ from storage.catalog.records import TakeRecord
 from storage.catalog.runs import RunKey
 from storage.catalog.tables import Decision, ShotState
 
-XMP_IN_PNG = "XML:com.adobe.xmp"
 ASKED_FOR = "a person turned down a take of it before"
 """Reason of a review of what was made on a person's wish."""
+_COMPOSITION = TypeAdapter(Composition)
+_RENDITION = TypeAdapter(Rendition)
+_LOG = logging.getLogger(__name__)
 
 
 SIGN_OFF = "good by its scores; waits for the sign-off of its run"
@@ -47,105 +67,230 @@ class NothingToPublish(ValueError):
     """A take that was never refined or scored."""
 
 
-def publish(
-    shot: Shot,
-    record: TakeRecord,
-    renditions: Sequence[Rendition],
-    *,
-    objects: Objects,
-    catalog: Catalog,
-    run: RunKey,
-    approved: bool = False,
-) -> Publication:
-    """Publish one take of a shot. What was published for the shot before stays and is returned, whichever the take.
+class RenditionDoubtful(ValueError):
+    """Renditions that their channels would not take; ``reasons`` say which, why and what to do."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__("; ".join(reasons))
+        self.reasons = tuple(reasons)
+
+
+@dataclass(frozen=True)
+class Publishing:
+    """Publishing one take of a shot for a campaign.
+
+    Attributes:
+        record: the take with its refined picture and its scorecard, as the catalog has it.
+        signer: signs every file; ``None`` leaves them unsigned.
+        own_words: alt text that a person wrote.
+    """
+
+    shot: Shot
+    record: TakeRecord
+    campaign: Campaign
+    objects: Objects
+    signer: Signer | None = None
+    own_words: str = ""
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @cached_property
+    def told(self) -> Told:
+        """What is told of the picture."""
+        words = self.own_words or alt_text(self.shot, self.campaign.language)
+        return Told(self.shot, self.record, self._composition, words, self.campaign.language, self.at)
+
+    @cached_property
+    def _composition(self) -> Composition:
+        """As noted with the composed picture; from the layout where nobody noted it, as before this was done."""
+        composed = self.record.composed
+        facts = self.objects.head(composed.key) if composed else None
+        try:
+            return _COMPOSITION.validate_json(facts.notes.get(object_keys.COMPOSITION, "") if facts else "")
+        except ValidationError:
+            from generation.scene.layout import composition_of
+
+            return composition_of(self.shot)
+
+    @cached_property
+    def _mark(self) -> bytes:
+        return xmp_packet(self.told)
+
+    def _place(self) -> Image.Image:
+        """The place's photo."""
+        ref = self.shot.environment.photo
+        return read_image(self.objects.get(ref.key, ref.sha256), f"photo of {self.shot.environment.name!r}")
+
+    def _product(self) -> Image.Image:
+        """The product cut out of its packshot."""
+        from generation.scene.cutout import cut_out
+
+        ref, what = self.shot.product.packshot, f"packshot of {self.shot.product.sku!r}"
+        return cut_out(read_image(self.objects.get(ref.key, ref.sha256), what), what)
+
+    def version(self, picture: str, wanted: Rendition | None) -> str:
+        """What decides a file, as a part of its key: the picture's digest, what is wanted and what is told."""
+        told = [self.told.alt_text, self.told.language, self.told.source_type]
+        return digest([picture, _RENDITION.dump_python(wanted) if wanted else None, told, bool(self.signer)])[:8]
+
+    def write(self, key: str, data: bytes, file: PublishedFile) -> PublishedFile:
+        """Sign and write a file; one that an earlier attempt left under this key is as good and stays."""
+        if self.signer is not None:
+            origin = Origin(
+                self.shot, self.record.take.key, self.record.made_by, self.told.source_type, self.told.portrait,
+                placed="product" in self.told.composition.kept,
+            )  # fmt: skip
+            data = signed(data, file.content_type, key.rpartition("/")[2], origin, self.signer)
+        stored = self.objects.put(key, data, file.content_type, keep_first=True)
+        size = len(data) if not stored.kept else len(self.objects.get(key, stored.sha256))
+        return replace(file, ref=stored.ref, size=size)
+
+    def rendered(self, picture: Image.Image, wanted: Rendition) -> Rendered:
+        """A rendition's file, not yet written."""
+        return render(picture, wanted, self.told.composition.areas, Sources(self._product, self._place), self._mark)
+
+    def write_master(self, picture: Image.Image, sha256: str) -> PublishedFile:
+        """The picture in full size."""
+        key = object_keys.master(self.shot, self.version(sha256, None))
+        data = encode(picture, RENDITION_FORMATS["png"], 100, self._mark, full_colour=True)
+        return self.write(key, data, PublishedFile(ImageRef(key, ""), "image/png", *picture.size, size=0))
+
+    def write_rendition(self, made: Rendered, wanted: Rendition, sha256: str) -> PublishedFile:
+        """A rendition of the picture with digest ``sha256``."""
+        key = object_keys.rendition(self.shot, wanted.name, wanted.format, self.version(sha256, wanted))
+        file = PublishedFile(
+            ImageRef(key, ""), object_keys.content_type(key), *made.size, size=0, enlarged=made.enlarged,
+            added=made.added, quality=made.quality, wanted=wanted, problems=made.problems,
+        )  # fmt: skip
+        return self.write(key, made.data, file)
+
+
+def publish(work: Publishing, catalog: Catalog, run: RunKey, *, approved: bool = False) -> Publication:
+    """Publish a take of a shot. What was published for the shot before stays, whichever the take; only its renditions
+    are brought to what the campaign wants now.
 
     Args:
-        record: the take with its refined picture and its scorecard, as the catalog has it.
-        renditions: sizes of the shot's campaign.
         approved: because a person approved the take.
 
     Raises:
         NothingToPublish: the take lacks its refined picture or its scorecard.
+        RenditionDoubtful: a channel's rules cannot be kept, and no person has approved the take. Nothing is published.
+        SigningError: the files cannot be signed.
         ManifestDamaged: what was published before has a manifest that cannot be read.
         ObjectError: something about the bucket; nothing was recorded in the catalog.
         AnswerTakenBack: the person took that back meanwhile; what was written has left the bucket again.
         CatalogError: something about the catalog; the objects are there and another attempt finds them.
     """
-    before = _published_before(shot, objects)
-    publication, take = before or _write(shot, record, renditions, objects)
-    try:
-        catalog.record_publication(publication, run, take, approved=approved)
-    except AnswerTakenBack:
-        remove_published(objects, shot)
-        raise
-    return publication
+    before = _published_before(work.shot, work.objects)
+    if before is None:
+        publication, take = _write(work)
+        try:
+            catalog.record_publication(publication, run, take, approved=approved)
+        except AnswerTakenBack:
+            remove_published(work.objects, work.shot)
+            raise
+        return publication
+    publication, take, content = before
+    fresh, gone = _with_wanted_renditions(work, publication, content)
+    catalog.record_publication(fresh, run, take)
+    for key in gone:
+        work.objects.delete(key)
+    return fresh
 
 
-def _published_before(shot: Shot, objects: Objects) -> tuple[Publication, Take] | None:
-    key = object_keys.manifest(shot)
-    there = objects.head(key)
-    if there is None:
+def _published_before(shot: Shot, objects: Objects) -> tuple[Publication, Take, Mapping[str, Any]] | None:
+    number, key = 0, ""
+    while (there := objects.head(object_keys.manifest(shot, number + 1))) is not None:
+        number, key, sha256 = number + 1, there.key, there.sha256
+    if not number:
         return None
-    ref = ImageRef(key, there.sha256 or objects.sha256(key))
-    return read_manifest(ref, objects.get(key, ref.sha256))
+    ref = ImageRef(key, sha256 or objects.sha256(key))
+    data = objects.get(key, ref.sha256)
+    return *read_manifest(ref, data), json.loads(data)
 
 
-def _write(
-    shot: Shot, record: TakeRecord, renditions: Sequence[Rendition], objects: Objects
-) -> tuple[Publication, Take]:
+def _write(work: Publishing) -> tuple[Publication, Take]:
+    shot, record, objects = work.shot, work.record, work.objects
     if record.refined is None or record.scorecard is None:
         lacks = "refined" if record.refined is None else "scored"
         raise NothingToPublish(f"take {record.take.number} of shot {shot.key} was not {lacks}; run that stage first")
     data = objects.get(record.refined.key, record.refined.sha256)
     picture = read_image(data, f"refined take {record.take.number} of shot {shot.key}").convert("RGB")
-    mark = xmp_packet(shot, record.made_by)
-    master = _put(objects, object_keys.master(shot), encode_master(picture, mark), picture.size)
-    files = {}
-    for each in renditions:
-        key = object_keys.rendition(shot, each.name, each.format)
-        file = _put(objects, key, encode_rendition(picture, each, mark), (each.width, each.height))
-        files[each.name] = replace(file, enlarged=round(_enlarged(picture.size, each), 3))
+    made = {each.name: work.rendered(picture, each) for each in work.campaign.renditions}
+    problems = [problem for each in made.values() for problem in each.problems]
+    if problems and record.decision is not Decision.APPROVE:
+        raise RenditionDoubtful(problems)
+    source = record.refined.sha256
+    master = work.write_master(picture, source)
+    files = {each.name: work.write_rendition(made[each.name], each, source) for each in work.campaign.renditions}
     key = object_keys.manifest(shot)
-    content = manifest(shot, record, master, files)
+    content = manifest(work.told, master, files, {}, _name_of(work.signer))
     stored = objects.put(key, content, object_keys.content_type(key), keep_first=True)
     # Another run may have been first; then its manifest counts, whose timings differ from ours.
     return read_manifest(stored.ref, objects.get(key, stored.sha256) if stored.kept else content)
 
 
-def encode_master(picture: Image.Image, mark: bytes) -> bytes:
-    """Lossless PNG with the XMP packet ``mark``."""
-    return _encode(picture, RENDITION_FORMATS["png"], 100, mark)
+def _with_wanted_renditions(
+    work: Publishing, publication: Publication, content: Mapping[str, Any]
+) -> tuple[Publication, list[str]]:
+    """What was published, with the renditions that the campaign wants now, and the keys of the files that go."""
+    there, refused_then = content["renditions"], content.get("refused_renditions", {})
+    other_words = bool(work.own_words) and work.own_words != content.get("alt_text", {}).get("text")
+    kept, todo, refused = {}, [], {}
+    for wanted in work.campaign.renditions:
+        if not other_words and is_as_wanted(there.get(wanted.name), wanted):
+            kept[wanted.name] = there[wanted.name]
+        elif (entry := refused_then.get(wanted.name)) and _wanted_of(entry) == wanted:
+            refused[wanted.name] = Refused(wanted, tuple(entry["problems"]))
+        else:
+            todo.append(wanted)
+    names = {wanted.name for wanted in work.campaign.renditions}
+    gone = [entry["ref"]["key"] for name, entry in there.items() if name not in names]
+    if not todo and not gone and set(refused) == set(refused_then):
+        return publication, []
+    files: dict[str, PublishedFile] = {}
+    if todo:
+        data = work.objects.get(publication.master.key, publication.master.sha256)
+        picture = read_image(data, f"master of shot {work.shot.key}").convert("RGB")
+        for wanted in todo:
+            made = work.rendered(picture, wanted)
+            if made.problems:
+                refused[wanted.name] = Refused(wanted, made.problems)
+                _LOG.warning("%s: not made: %s", work.shot.product.sku, "; ".join(made.problems))
+            else:
+                files[wanted.name] = work.write_rendition(made, wanted, publication.master.sha256)
+    number = 2
+    while work.objects.exists(object_keys.manifest(work.shot, number)):
+        number += 1
+    key = object_keys.manifest(work.shot, number)
+    stored = work.objects.put(
+        key, with_renditions(content, work.told, files, refused, kept, _name_of(work.signer)),
+        object_keys.content_type(key), keep_first=True,
+    )  # fmt: skip
+    fresh, _ = read_manifest(stored.ref, work.objects.get(key, stored.sha256))
+    return fresh, gone
 
 
-def encode_rendition(picture: Image.Image, wanted: Rendition, mark: bytes) -> bytes:
-    """A file of exactly the asked size: scaled to cover it, the longer side cropped about the middle."""
-    fitted = ImageOps.fit(picture, (wanted.width, wanted.height), Image.Resampling.LANCZOS)
-    return _encode(fitted, RENDITION_FORMATS[wanted.format], wanted.quality, mark)
+def is_as_wanted(entry: Mapping[str, Any] | None, wanted: Rendition) -> bool:
+    """Whether a manifest's entry of a rendition is what the campaign wants now."""
+    if entry is None:
+        return False
+    then = _wanted_of(entry)
+    if then is not None:
+        return then == wanted
+    # Version 2 of the manifest did not say what was wanted; its files were of exactly the asked size.
+    same_size = (entry["width"], entry["height"]) == (wanted.width, wanted.height)
+    return same_size and entry["content_type"] == RENDITION_FORMATS[wanted.format].mime and not wanted.fill
 
 
-def _encode(picture: Image.Image, kind: RenditionFormat, quality: int, mark: bytes) -> bytes:
-    buffer = io.BytesIO()
-    carrier: dict[str, Any] = {"xmp": mark}
-    if kind.pillow == "PNG":  # for which Pillow has no ``xmp=``, so it goes in as text
-        info = PngInfo()
-        info.add_itxt(XMP_IN_PNG, mark.decode())
-        carrier = {"pnginfo": info}
-    picture.save(buffer, kind.pillow, **kind.options(quality), **carrier)
-    return buffer.getvalue()
+def _wanted_of(entry: Mapping[str, Any]) -> Rendition | None:
+    return _RENDITION.validate_python(entry["wanted"]) if entry.get("wanted") else None
 
 
-def _put(objects: Objects, key: str, data: bytes, size: tuple[int, int]) -> PublishedFile:
-    content_type = object_keys.content_type(key)
-    stored = objects.put(key, data, content_type)
-    return PublishedFile(stored.ref, content_type, *size, size=len(data))
+def _name_of(signer: Signer | None) -> str:
+    return signer.organisation if signer else ""
 
 
-def _enlarged(master: tuple[int, int], wanted: Rendition) -> float:
-    return max(1.0, wanted.width / master[0], wanted.height / master[1])
-
-
-_LOG = logging.getLogger(__name__)
-_OWN_FAULT = (ImageRefused, ManifestDamaged, NothingToPublish, ObjectDiffers, ObjectMissing)
+_OWN_FAULT = (ImageRefused, ManifestDamaged, NothingToPublish, ObjectDiffers, ObjectMissing, SigningError)
 """What fails one shot; everything else about the bucket or the catalog is for the next attempt of the task."""
 
 
@@ -158,20 +303,34 @@ def settle(run: Run, keys: Sequence[str], *, hold: bool = False) -> dict[str, in
 
     Raises:
         ObjectError, CatalogError: the bucket or the database refuses or is gone.
+        SigningError: the signer's certificate or key cannot be read.
     """
     takes, shots = run.catalog.takes(keys), run.catalog.shots(keys)
-    sizes = _renditions(run, shots)
+    publishing = _publisher(run, shots)
     outcomes: Counter[str] = Counter()
     for shot in shots:
-        outcome = _settle(run, shot, takes[shot.key], sizes[shot.campaign], hold=hold)
+        outcome = _settle(run, shot, takes[shot.key], publishing, hold=hold)
         outcomes[outcome.value] += 1
         _LOG.info("%s in %s: %s", shot.product.sku, shot.environment.name, outcome.value)
     return dict(outcomes)
 
 
-def _settle(
-    run: Run, shot: Shot, takes: Sequence[TakeRecord], renditions: Sequence[Rendition], *, hold: bool
-) -> ShotState:
+_Publisher = Callable[[Shot, TakeRecord], Publishing]
+
+
+def _publisher(run: Run, shots: Sequence[Shot]) -> _Publisher:
+    names = sorted({shot.campaign for shot in shots})
+    campaigns = {campaign.name: campaign for campaign in run.catalog.campaigns(names)}
+    words = run.catalog.own_words([shot.key for shot in shots])
+    signer = Signer.from_environment()
+
+    def make(shot: Shot, record: TakeRecord) -> Publishing:
+        return Publishing(shot, record, campaigns[shot.campaign], run.objects, signer, words.get(shot.key, ""))
+
+    return make
+
+
+def _settle(run: Run, shot: Shot, takes: Sequence[TakeRecord], publishing: _Publisher, *, hold: bool) -> ShotState:
     turned_down = [each for each in takes if each.rejected]
     best = best_take(takes)
     if best is None and turned_down:
@@ -186,7 +345,7 @@ def _settle(
     if hold and verdict is Verdict.ACCEPT and best.decision is None:
         verdict, reasons = Verdict.REVIEW, (SIGN_OFF,)
     if verdict is Verdict.ACCEPT or best.decision is Decision.APPROVE:
-        return _publish(run, shot, best, renditions, approved=best.decision is Decision.APPROVE)
+        return _publish(run, publishing(shot, best), approved=best.decision is Decision.APPROVE)
     if verdict is Verdict.REJECT:
         run.catalog.record_rejection(shot.key, reasons)
         return ShotState.REJECTED
@@ -197,25 +356,27 @@ def _settle(
 def publish_approved(run: Run) -> dict[str, int]:
     """Publish what people approved since; errors as :func:`settle`."""
     waiting = run.catalog.approved_unpublished()
-    sizes = _renditions(run, [review.shot for review in waiting])
+    publishing = _publisher(run, [review.shot for review in waiting])
     outcomes: Counter[str] = Counter()
     for review in waiting:
-        outcome = _publish(run, review.shot, review.take, sizes[review.shot.campaign], approved=True)
+        outcome = _publish(run, publishing(review.shot, review.take), approved=True)
         outcomes[outcome.value] += 1
         _LOG.info("%s, approved by %s: %s", review.shot.product.sku, review.decided_by, outcome.value)
     return dict(outcomes)
 
 
-def _publish(
-    run: Run, shot: Shot, take: TakeRecord, renditions: Sequence[Rendition], *, approved: bool = False
-) -> ShotState:
-    if not is_whole(run, take.outputs.get("refine")):
+def _publish(run: Run, work: Publishing, *, approved: bool) -> ShotState:
+    shot = work.shot
+    if not is_whole(run, work.record.outputs.get("refine")):
         run.catalog.record_loss(shot.key, "its picture is gone from the bucket or damaged; the next run makes it again")
         return ShotState.PLANNED
     try:
-        publish(shot, take, renditions, objects=run.objects, catalog=run.catalog, run=run.id, approved=approved)
+        publish(work, run.catalog, run.id, approved=approved)
     except AnswerTakenBack as error:
         _LOG.info("%s: %s; it waits for an answer again", shot.product.sku, error)
+        return ShotState.REVIEW
+    except RenditionDoubtful as error:
+        run.catalog.open_review(shot.key, work.record.take.key, error.reasons)
         return ShotState.REVIEW
     except _OWN_FAULT as error:
         run.catalog.record_failure(shot.key, "publish", str(error))
@@ -224,6 +385,27 @@ def _publish(
     return ShotState.PUBLISHED
 
 
-def _renditions(run: Run, shots: Sequence[Shot]) -> Mapping[str, Sequence[Rendition]]:
-    names = sorted({shot.campaign for shot in shots})
-    return {campaign.name: campaign.renditions for campaign in run.catalog.campaigns(names)}
+def refresh_renditions(run: Run, campaigns: Sequence[str] | None = None) -> dict[str, int]:
+    """Bring what is published to the renditions and alt texts that its campaigns want now, from the masters: no models
+    are needed. Returns the number of publications that ``stayed`` and were ``refreshed``, and that ``failed``.
+
+    Raises:
+        ObjectError, CatalogError: the bucket or the database is gone or refuses.
+    """
+    wanted = {each.name for each in run.catalog.campaigns(campaigns)}
+    outcomes: Counter[str] = Counter()
+    after = ""
+    while page := run.catalog.publications(after):
+        after = page[-1][0].key
+        mine = [(shot, take, there) for shot, take, there in page if shot.campaign in wanted]
+        publishing = _publisher(run, [shot for shot, _, _ in mine]) if mine else None
+        for shot, take, there in mine:
+            if publishing is None:
+                continue
+            try:
+                fresh = publish(publishing(shot, take), run.catalog, run.id)
+                outcomes["stayed" if fresh.manifest == there.manifest else "refreshed"] += 1
+            except _OWN_FAULT as error:
+                outcomes["failed"] += 1
+                _LOG.error("%s: renditions stay as they are: %s", shot.product.sku, error)
+    return dict(outcomes)

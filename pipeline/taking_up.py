@@ -9,6 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from pipeline.current import write_current_of_run
 from pipeline.plan import SHOWN, RunPlan, Shard, cut
 from pipeline.report import write_report
 from pipeline.run import Run
@@ -96,6 +97,7 @@ def finish(run: Run, keys: Sequence[str]) -> dict[str, int]:
         found = record.found if record else {}
         told = {"run": str(run.id), "shots": dict(counts), "problems": dict(found.get("problems", {}))}
         events.note(session, "run.finished", {**told, "ended_at": datetime.now(UTC).isoformat()})
+    write_current_of_run(run)
     write_report(run)
     if found.get("dry_run"):
         _LOG.info("this was a DRY RUN: nothing was made, see the log of 'plan' for what would have been")

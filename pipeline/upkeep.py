@@ -8,12 +8,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from brief.types import ImageRef, Publication, Shot
-from pipeline.publish import publish
+from pipeline.credentials import Signer
+from pipeline.publish import Publishing, publish
 from pipeline.run import Run
 from pipeline.stages import is_whole
 from storage.bucket import keys as object_keys
 from storage.bucket.errors import ObjectDiffers, ObjectMissing
 from storage.catalog.records import StageOutput, TakeRecord
+from storage.catalog.tables import Decision
 
 _LOG = logging.getLogger(__name__)
 
@@ -72,8 +74,12 @@ def _heal(run: Run, shot: Shot, take: TakeRecord, publication: Publication) -> s
         copy = run.objects.put(rescued, run.objects.get(publication.master.key), "image/png", keep_first=True)
         take = replace(take, outputs={**take.outputs, "refine": StageOutput(copy.ref, made_by=take.made_by)})
     (campaign,) = run.catalog.campaigns([shot.campaign])
+    words = run.catalog.own_words([shot.key]).get(shot.key, "")
+    # It was accepted or approved once, so what its channels say of its renditions does not hold it back.
+    approved = replace(take, decision=Decision.APPROVE)
     run.objects.delete_prefix(object_keys.published(shot))
-    publish(shot, take, campaign.renditions, objects=run.objects, catalog=run.catalog, run=run.id)
+    work = Publishing(shot, approved, campaign, run.objects, Signer.from_environment(), words)
+    publish(work, run.catalog, run.id)
     run.objects.delete(rescued)
     _LOG.warning("%s: published files were gone or damaged and are published anew", shot.product.sku)
     return "healed"

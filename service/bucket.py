@@ -10,16 +10,18 @@ from functools import lru_cache
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
-from brief.types import MadeBy, Measurements, Shot, Take
+from brief.types import Composition, MadeBy, Measurements, Shot, Take
 from generation.scene.material import Material, Result
 from service.items import FaceItem, Item, TakeItem
 from service.jobs import ItemResult, Stage
 from storage.bucket import keys as object_keys
 from storage.bucket.errors import ObjectDiffers
+from storage.bucket.keys import COMPOSITION
 from storage.bucket.objects import ObjectFacts, Objects
 
 _LOG = logging.getLogger(__name__)
 _MADE_BY = "made-by"
+_COMPOSITION = TypeAdapter(Composition)
 _MAKER, _MEASURED = TypeAdapter(MadeBy), TypeAdapter(Measurements)
 _REMEMBERED = 16
 """Packshots, photos and portraits that are kept in memory: the items of a shard share many of them."""
@@ -82,8 +84,11 @@ class Bucket:
             # Before the portrait, so that one that is there has all its candidates.
             name = f"{object_keys.candidates(result.key)}{number}.png"
             self._objects.put(name, _png(candidate), object_keys.content_type(name), keep_first=True, notes=self._notes)
+        notes = self._notes
+        if result.composition is not None:
+            notes = {**notes, COMPOSITION: _COMPOSITION.dump_json(result.composition).decode()}
         data = _png(result.image) if result.measured is None else _MEASURED.dump_json(result.measured, indent=1)
-        stored = self._objects.put(key, data, object_keys.content_type(key), keep_first=True, notes=self._notes)
+        stored = self._objects.put(key, data, object_keys.content_type(key), keep_first=True, notes=notes)
         made_by = self._made_by
         return ItemResult(
             item.key, key, stored.sha256, result.seconds, stored.kept, measured=result.measured, made_by=made_by

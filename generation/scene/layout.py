@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from brief.recipe import seed_of
-from brief.types import Framing
+from brief.types import Area, Composition, Framing, Shot
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,3 +118,15 @@ def working_size(asked: tuple[int, int], native: tuple[int, int], step: int) -> 
     scale = ((native[0] * native[1]) / (asked[0] * asked[1])) ** 0.5
     width, height = (max(step, round(edge * scale / step) * step) for edge in asked)
     return width, height
+
+
+def composition_of(shot: Shot) -> Composition:
+    """What a picture's framing alone says of what is where in it, for pictures of which nobody noted it."""
+    layout = layout_of(shot.framing, shot.seed)
+    areas = {"product": area_of(layout.product), **({"face": area_of(layout.face)} if layout.face else {})}
+    return Composition(areas, ("product",))
+
+
+def area_of(box: Box) -> Area:
+    """The part of a box that lies within the picture."""
+    return Area(max(0.0, box.left), max(0.0, box.top), min(1.0, box.right), min(1.0, box.bottom))

@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 from PIL import Image
 
 from brief.images import read_image
-from brief.types import Measurements, Shot, Take
+from brief.types import Composition, Measurements, Shot, Take
 from generation.scene.cutout import cut_out
 from generation.scene.layout import Layout, layout_of
 
@@ -108,6 +108,7 @@ class Result:
         notes: what was done or left undone ("polish: kept the picture before, sharpness fell").
         seconds: wall-clock time, a batch's time shared equally among its items.
         candidates: what a portrait was chosen from, itself included; a person may choose another.
+        composition: of a composed picture: what is where in it.
     """
 
     key: str
@@ -117,6 +118,7 @@ class Result:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     candidates: tuple[Image.Image, ...] = ()
+    composition: Composition | None = None
 
 
 def opened(source: ImageSource | None, what: str) -> Image.Image:

@@ -10,10 +10,11 @@ from PIL import Image, ImageChops, ImageFilter
 from torch import Tensor
 
 from brief.recipe import Recipe
+from brief.types import Area, Composition
 from generation.bundle.card import BundleCard
 from generation.scene.collage import collage, fit, paste_product
 from generation.scene.cutout import on_white, place_figure
-from generation.scene.layout import place, working_size
+from generation.scene.layout import area_of, place, working_size
 from generation.scene.light import relight
 from generation.scene.material import Material
 from generation.scene.regions import Regions, drawn_share, regions, to_mask, to_shares
@@ -70,6 +71,17 @@ class Scene:
         if self.figure is None:
             return self.backdrop
         return collage(self.plate, self.product, stands=self.material.layout.stands, figure=self.figure)
+
+    @cached_property
+    def composition(self) -> Composition:
+        """Where the product and the face are, and which parts hold pixels of what was delivered."""
+        layout, place_kept = self.material.layout, self.hint is not None or self.recipe.environment_keep >= _TO_THE_END
+        box = self.product.getchannel("A").getbbox() or (0, 0, *self.size)
+        width, height = self.size
+        areas = {"product": Area(box[0] / width, box[1] / height, box[2] / width, box[3] / height)}
+        if layout.face is not None:
+            areas["face"] = area_of(layout.face)
+        return Composition(areas, ("product", "place") if place_kept else ("product",))
 
     @cached_property
     def regions(self) -> Regions:

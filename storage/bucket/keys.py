@@ -22,6 +22,7 @@ EXTENSIONS = {
 
 CONTENT_TYPES = {
     ".bmp": "image/bmp",
+    ".csv": "text/csv; charset=utf-8",
     ".gif": "image/gif",
     ".html": "text/html; charset=utf-8",
     ".jpg": "image/jpeg",
@@ -31,6 +32,10 @@ CONTENT_TYPES = {
     ".webp": "image/webp",
     **{row.extension: row.mime for row in RENDITION_FORMATS.values()},
 }
+
+
+COMPOSITION = "composition"
+"""Name under which a composed picture's object notes what is where in it (:class:`brief.types.Composition`)."""
 
 
 def content_type(key: str) -> str:
@@ -93,19 +98,26 @@ def published(shot: Shot) -> str:
     return f"published/{safe_name(shot.campaign)}/{safe_name(shot.product.sku)}/{shot.key}/"
 
 
-def master(shot: Shot) -> str:
-    """The published picture in full size."""
-    return f"{published(shot)}master.png"
+def master(shot: Shot, version: str) -> str:
+    """The published picture in full size; ``version`` is a digest of what went into it."""
+    return f"{published(shot)}master-{version}.png"
 
 
-def rendition(shot: Shot, name: str, image_format: str) -> str:
-    """A published size; ``image_format`` is a name of :data:`brief.formats.RENDITION_FORMATS`."""
-    return f"{published(shot)}{safe_name(name)}{RENDITION_FORMATS[image_format].extension}"
+def rendition(shot: Shot, name: str, image_format: str, version: str) -> str:
+    """A published size; ``image_format`` is a name of :data:`brief.formats.RENDITION_FORMATS`, ``version`` a digest of
+    what went into it: what changes gets another key, since published files may be kept by caches for ever."""
+    return f"{published(shot)}{safe_name(name)}-{version}{RENDITION_FORMATS[image_format].extension}"
 
 
-def manifest(shot: Shot) -> str:
-    """The published picture's history as JSON; written last, so that where it is, the rest is."""
-    return f"{published(shot)}manifest.json"
+def manifest(shot: Shot, number: int = 1) -> str:
+    """The published picture's history as JSON; written last, so that where it is, the rest is. It gets a ``number``
+    each time that renditions are added, changed or removed."""
+    return f"{published(shot)}manifest{'' if number == 1 else f'-{number}'}.json"
+
+
+def current(campaign: str, extension: str) -> str:
+    """The list of what is live of a campaign, as ``.json`` or ``.csv``; written anew whenever that changes."""
+    return f"published/{safe_name(campaign)}/current{extension}"
 
 
 def report(dag_id: str, run_id: str, extension: str) -> str:

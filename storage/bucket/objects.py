@@ -124,6 +124,16 @@ class Objects:
             return Stored(key, sha256, kept=False)
         return self._there_already(key, sha256, keep_first=keep_first)
 
+    def replace(self, key: str, data: bytes, content_type: str) -> ImageRef:
+        """Write an object whether or not there is one, for what tells the present state; no cache may keep it."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        request = {"Key": key, "Body": data, "ContentType": content_type, "CacheControl": "no-cache"}
+        try:
+            self._call("put_object", f"writing {key!r}", **request, Metadata={"sha256": sha256})
+        except ClientError as error:
+            raise refusal(error, f"writing {key!r}", self.settings.where) from error
+        return ImageRef(key, sha256)
+
     def _there_already(self, key: str, sha256: str, *, keep_first: bool) -> Stored:
         """What :meth:`put` answers when the key is taken."""
         there = self.sha256(key)

@@ -122,6 +122,18 @@ class Shots(Database):
         with self.begin() as session:
             return in_shooting_order(session.scalars(_chosen(campaign, Choice(Reprocess(reprocess)))))
 
+    def campaigns_of_run(self, run: RunKey) -> list[str]:
+        """Names of the campaigns whose shots a run took up."""
+        query = (
+            select(ShotRow.campaign)
+            .join(RunShotRow, RunShotRow.shot_key == ShotRow.key)
+            .where(RunShotRow.dag_id == run.dag_id, RunShotRow.run_id == run.run_id)
+            .distinct()
+            .order_by(ShotRow.campaign)
+        )
+        with self.begin() as session:
+            return list(session.scalars(query))
+
     def shots(self, keys: Sequence[str]) -> list[Shot]:
         """The shots with these keys, in their order; unknown keys are left out."""
         known: dict[str, Shot] = {}

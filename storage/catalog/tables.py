@@ -178,6 +178,8 @@ class ShotRow(Base):
     framing: Mapped[str]
     spec: Mapped[Shot] = mapped_column(Versioned(Shot))
     state: Mapped[ShotState]
+    own_alt_text: Mapped[str | None]
+    """What a person wrote that its picture shows."""
     reason: Mapped[str | None]
     """In words, for failed, rejected and review, and for what must be made again."""
     dag_id: Mapped[str]
@@ -277,6 +279,7 @@ class PublicationRow(Base):
     manifest_key: Mapped[str]
     manifest_sha256: Mapped[str] = mapped_column(String(64))
     renditions: Mapped[dict[str, ImageRef]] = mapped_column(Versioned(dict[str, ImageRef]))
+    alt_text: Mapped[str] = mapped_column(server_default="")
     dag_id: Mapped[str]
     """With ``run_id``: the run that published it. Empty before migration 0003."""
     run_id: Mapped[str]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
 from brief.types import BundleInfo, ImageRef, Publication, Scorecard, Shot, Take, Threshold
+from storage.catalog import audit
 from storage.catalog.engine import Database
 from storage.catalog.errors import AnswerTakenBack, RowMissing
 from storage.catalog.records import Measured, StageOutput, TakeRecord
@@ -32,6 +33,16 @@ from storage.catalog.upsert import in_parts, upsert
 STATE_AFTER = {"compose": ShotState.COMPOSED, "refine": ShotState.REFINED, "score": ShotState.SCORED}
 """Where a shot stands once a stage left its output."""
 MADE_AGAIN = "its picture was lost and made again, and is not quite the one that was approved"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedShot:
+    """What is published of a shot; ``live`` unless no plan wants it any more."""
+
+    shot: Shot
+    publication: Publication
+    live: bool
+    at: datetime
 
 
 class Takes(Database):
@@ -186,6 +197,41 @@ class Takes(Database):
         with self.begin() as session:
             return [(shot, take_of(take), publication_of(row)) for shot, take, row in session.execute(query)]
 
+    def published_shots(self, campaign: str) -> Iterator[PublishedShot]:
+        """All that is published of a campaign, by SKU; read in parts."""
+        query = (
+            select(ShotRow.spec, ShotRow.state, PublicationRow)
+            .join(PublicationRow, PublicationRow.shot_key == ShotRow.key)
+            .where(ShotRow.campaign == campaign)
+            .order_by(ShotRow.sku, ShotRow.key)
+            .execution_options(yield_per=500)
+        )
+        with self.begin() as session:
+            for shot, state, row in session.execute(query):
+                yield PublishedShot(shot, publication_of(row), state is not ShotState.SUPERSEDED, row.created_at)
+
+    def describe(self, shot_key: str, text: str, who: str) -> None:
+        """A person writes what a shot's picture shows, which no template overwrites; empty takes it back.
+
+        Raises:
+            RowMissing: there is no such shot.
+        """
+        with self.begin() as session:
+            row = session.get(ShotRow, shot_key, with_for_update=True)
+            if row is None:
+                raise RowMissing(f"shot {shot_key!r} is not in the catalog")
+            row.own_alt_text = text.strip() or None
+            audit.note(session, who, "alt-text", shot=row, why=text.strip())
+
+    def own_words(self, shot_keys: Sequence[str]) -> dict[str, str]:
+        """What people wrote of these shots' pictures, where anybody did."""
+        found: dict[str, str] = {}
+        with self.begin() as session:
+            for part in in_parts(shot_keys):
+                query = select(ShotRow.key, ShotRow.own_alt_text).where(ShotRow.key.in_(part))
+                found |= {key: text for key, text in session.execute(query) if text}
+        return found
+
     def forget_publication(self, shot_key: str, reason: str) -> None:
         """What was published of a shot is lost and cannot be restored: the next run makes it again."""
         with self.begin() as session:
@@ -212,6 +258,7 @@ class Takes(Database):
             "manifest_key": publication.manifest.key,
             "manifest_sha256": publication.manifest.sha256,
             "renditions": dict(publication.renditions),
+            "alt_text": publication.alt_text,
             "dag_id": run.dag_id,
             "run_id": run.run_id,
         }
@@ -244,6 +291,7 @@ def publication_of(row: PublicationRow) -> Publication:
         master=ImageRef(row.master_key, row.master_sha256),
         renditions=row.renditions,
         manifest=ImageRef(row.manifest_key, row.manifest_sha256),
+        alt_text=row.alt_text,
     )
 
 

@@ -1,14 +1,16 @@
-"""What is doubtful about a packshot before anything is cut out of it, so that a person looks at it first.
+"""What is doubtful about a packshot before anything is cut out of it.
 
-Looked at small (at most :data:`EDGE` pixels), by plain comparison with the ground: no model. What it finds: a product
-that is nearly as white as its ground, holes that may be the ground or a label, a baked shadow, several pieces (a
-sticker, a set), transparency that is no outline. What it cannot find: a sticker upon the product itself. A packshot
-whose ground is not plain is left to the stage that cuts it out, which refuses what it cannot cut.
+Looked at small (at most :data:`EDGE` pixels), by plain comparison with the ground: no model. Doubts hold a product
+back until a person approves: most of it is as white as its ground, several pieces (a sticker, a set), transparency that
+is no outline. Remarks are said and hold nothing back, since a matting model mostly copes: a baked shadow, holes that
+may be a label. Not found: a sticker upon the product itself. A packshot whose ground is not plain is left to the
+stage that cuts it out, which refuses what it cannot cut.
 """
 
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -20,7 +22,7 @@ _PLAIN_SHARE = 0.9
 _CLEAR, _OPAQUE = 8, 248
 _LEAST_CLEAR = 0.005
 _MOST_SOFT = 0.4
-_CONTESTED = 0.12
+_CONTESTED, _MOSTLY_WHITE = 0.12, 0.5
 _FLAT = 3.5
 _HOLE = 0.02
 _PIECE = 0.02
@@ -29,8 +31,17 @@ _SOFT_STEP, _SOFT_SHARE = 60, 0.25
 _PREVIEW = 480
 
 
-def doubts_of(packshot: Image.Image) -> tuple[tuple[str, ...], bytes | None]:
-    """What is doubtful about a packshot (mode RGB or RGBA), in words, and, if anything is, the cut-out as a PNG."""
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a look at a packshot found, in words; ``cutout`` is a PNG for whoever approves it, if it is doubtful."""
+
+    doubts: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    cutout: bytes | None = None
+
+
+def look_at(packshot: Image.Image) -> Looked:
+    """Look at a packshot (mode RGB or RGBA)."""
     small = packshot.copy()
     small.thumbnail((EDGE, EDGE), Image.Resampling.BOX)
     found: list[str] = []
@@ -39,17 +50,19 @@ def doubts_of(packshot: Image.Image) -> tuple[tuple[str, ...], bytes | None]:
         if alpha.min() <= _OPAQUE:
             problem = _of_alpha(alpha)
             if problem is None:
-                return _several(alpha > 127), None
+                several = _several(alpha > 127)
+                return Looked(several, (), _preview(packshot, alpha > 127) if several else None)
             found.append(problem)
         small = small.convert("RGB")
     pixels = np.asarray(small, dtype=np.float32)
     ground = _plain_ground(pixels)
     if ground is None:
-        return tuple(found), _preview(packshot, None) if found else None
+        return Looked(tuple(found), (), _preview(packshot, None) if found else None)
     differs = np.abs(pixels - ground).max(axis=2)
     product = ~_outside(differs <= FAR)
-    found += [*_by_colour(differs, product), *_several(product)]
-    return tuple(found), _preview(packshot, product) if found else None
+    doubts, remarks = _by_colour(differs, product)
+    found += [*doubts, *_several(product)]
+    return Looked(tuple(found), tuple(remarks), _preview(packshot, product) if found else None)
 
 
 def _of_alpha(alpha: np.ndarray) -> str | None:
@@ -70,24 +83,23 @@ def _plain_ground(pixels: np.ndarray) -> np.ndarray | None:
     return ground if plain else None
 
 
-def _by_colour(differs: np.ndarray, product: np.ndarray) -> list[str]:
-    found = []
+def _by_colour(differs: np.ndarray, product: np.ndarray) -> tuple[list[str], list[str]]:
+    """Doubts and remarks."""
+    remarks = []
     likely = ~_outside(differs <= NEAR)
     contested = likely & ~product & (differs > NEAR)
-    if contested.sum() > _CONTESTED * max(1, likely.sum()):
-        share = contested.sum() / likely.sum()
-        if np.std(differs[contested]) < _FLAT:
-            found.append(f"white on white: {share:.0%} of what may be the product is nearly the colour of its ground")
-        else:
-            found.append(f"a soft shadow, or a product that fades into its ground ({share:.0%} of the outline's area)")
+    share = contested.sum() / max(1, likely.sum())
+    flat = bool(contested.any()) and np.std(differs[contested]) < _FLAT
+    if flat and share > _MOSTLY_WHITE:
+        return [f"white on white: {share:.0%} of what may be the product is nearly the colour of its ground"], []
+    if share > _CONTESTED:
+        remarks.append(f"a soft shadow, or a product that fades into its ground ({share:.0%} of it)")
     elif _soft_share(differs, product) > _SOFT_SHARE:
-        found.append("part of its outline is soft: a shadow that was baked in would be cut out with the product")
+        remarks.append("part of its outline is soft: a shadow that was baked in, perhaps")
     hole = (product & (differs <= NEAR)).sum() / max(1, product.sum())
     if hole > _HOLE:
-        found.append(
-            f"{hole:.0%} of the product has the colour of its ground: a hole, or a label; deliver it with transparency"
-        )
-    return found
+        remarks.append(f"{hole:.0%} of it has the colour of its ground: a hole, or a label")
+    return [], remarks
 
 
 def _outside(ground: np.ndarray) -> np.ndarray:

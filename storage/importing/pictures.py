@@ -8,7 +8,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -20,7 +20,7 @@ from brief.types import ImageRef
 from storage.bucket.errors import ObjectDiffers, ObjectMissing, ObjectRefused
 from storage.bucket.keys import EXTENSIONS, content_type, cutout
 from storage.bucket.objects import Objects
-from storage.importing.packshots import doubts_of
+from storage.importing.packshots import Looked, look_at
 from storage.importing.remote import RemotePictures
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -37,13 +37,11 @@ ObjectKey = Callable[[str, str], str]
 
 @dataclass(frozen=True, slots=True)
 class FoundImage:
-    """An image file that was checked, and where it belongs in the bucket; of a packshot, what is doubtful about it,
-    and then its cut-out as a PNG, to be looked at."""
+    """An image file that was checked, and where it belongs in the bucket; of a packshot, what a look at it found."""
 
     file: Path
     ref: ImageRef
-    doubts: tuple[str, ...] = ()
-    cutout: bytes | None = None
+    found: Looked = field(default_factory=Looked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +179,8 @@ class Pictures:
         return [outcomes.get(image.ref.key) for image in images]
 
     def _upload(self, image: FoundImage) -> ImageRefused | None:
-        if image.cutout is not None:
-            self._objects.put(cutout(image.ref.sha256), image.cutout, "image/png", keep_first=True)
+        if image.found.cutout is not None:
+            self._objects.put(cutout(image.ref.sha256), image.found.cutout, "image/png", keep_first=True)
         there = self._objects.head(image.ref.key)
         if there and there.sha256 == image.ref.sha256:
             return None
@@ -204,11 +202,11 @@ def is_remote(given: str) -> bool:
 def _checked(file: Path, what: str, object_key: ObjectKey, known: KnownImage | None, *, judge: bool) -> FoundImage:
     data = _read(file, what)
     sha256 = hashlib.sha256(data).hexdigest()
-    doubts, preview = (known.doubts, None) if known else ((), None)
+    found = Looked(known.doubts) if known else Looked()
     if known is None or sha256 != known.sha256:
         image = read_image(data, what)
-        doubts, preview = doubts_of(image) if judge else ((), None)
-    return FoundImage(file, ImageRef(object_key(sha256, EXTENSIONS[image_format(data)]), sha256), doubts, preview)
+        found = look_at(image) if judge else Looked()
+    return FoundImage(file, ImageRef(object_key(sha256, EXTENSIONS[image_format(data)]), sha256), found)
 
 
 def _read(file: Path, what: str) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from brief import channels
 from brief.face_spec import FaceSpec
 from brief.images import ImageRefused
 from brief.limits import explained, shown, unusable_character
@@ -138,6 +139,8 @@ def check_row(line: Line, kind: Kind[T], pictures: Pictures, known: KnownImage |
     """
     values = {**line.values, kind.image: _LATER} if kind.image else line.values
     values = {name: value for name, value in values.items() if name != kind.views}
+    if kind.type is Campaign and isinstance(values.get("renditions"), list):
+        values["renditions"] = _in_full(values["renditions"])
     try:
         row: T = _ADAPTERS[kind.type].validate_python(values)
     except ValidationError as error:
@@ -157,10 +160,18 @@ def check_row(line: Line, kind: Kind[T], pictures: Pictures, known: KnownImage |
     if not isinstance(row, Product):
         return GoodRow(line, row, image)
     views, notes = _further_views(line, kind.views or "", pictures)
-    if image.doubts:
-        notes.append(f"its packshot waits for approval: {'; '.join(image.doubts)}")
-    row = replace(row, doubts=image.doubts, views=tuple(view.ref for view in views))
+    if image.found.doubts:
+        notes.append(f"its packshot waits for approval: {'; '.join(image.found.doubts)}")
+    notes += [f"look at how its packshot is cut out: {remark}" for remark in image.found.remarks]
+    row = replace(row, doubts=image.found.doubts, views=tuple(view.ref for view in views))
     return GoodRow(line, row, image, tuple(views), tuple(notes))
+
+
+def _in_full(renditions: list[Any]) -> list[Any]:
+    try:
+        return [channels.in_full(each) for each in renditions]
+    except channels.PresetUnknown as error:
+        raise RowRefused("renditions", str(error)) from error
 
 
 def _further_views(line: Line, field: str, pictures: Pictures) -> tuple[list[FoundImage], list[str]]:

@@ -19,7 +19,7 @@ from brief.limits import shown
 from storage.importing.decoding import TextLines
 from storage.importing.lines import TOO_LONG, BadRow, Line, Notice, undecodable
 
-LISTS = ("environments", "framings", "personas", "products", "views")
+LISTS = ("environments", "framings", "personas", "products", "renditions", "views")
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 MAX_RECORD_LINES = 200
 """A row may hold line breaks within quotes; one that goes on for longer has a quote that is never closed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
+from brief.combinations import combinations_of
+from brief.limits import STORED
 from brief.plan import Plan, PlanError, plan
 from brief.types import Campaign, Environment, Framing, Persona, Product, Rendition, Words
 from tests.storage.samples import BUNDLE, campaign, environment, persona, product
@@ -91,6 +95,52 @@ def test_the_budget_is_kept_and_what_it_leaves_out_is_counted(wanted: Campaign, 
     limited = planned(campaign(**{**_fields(wanted), "max_shots": most}), skus)
     assert limited.shots == everything[:most]
     assert limited.left_out == max(0, len(everything) - most)
+
+
+@settings(deadline=None, max_examples=150, derandomize=True)
+@given(
+    st.integers(1, 6),
+    st.integers(1, 4),
+    st.lists(st.sampled_from(Framing), min_size=1, unique=True),
+    st.integers(1, 99),
+)
+def test_shots_per_product_are_distinct_and_spread(places: int, people: int, framings: list[Framing], n: int) -> None:
+    wanted = campaign(
+        environments=tuple(f"place {number}" for number in range(places)),
+        personas=tuple(f"person {number}" for number in range(people)),
+        framings=tuple(framings),
+        shots_per_product=n,
+    )
+    taken = list(combinations_of(wanted, "MUG-1"))
+    pairs = sum(people if framing.has_person else 1 for framing in framings)
+    assert len(taken) == len(set(taken)) == min(n, places * pairs)
+    at = Counter(place for place, _, _ in taken)
+    assert max(at.values()) - min(at.get(f"place {number}", 0) for number in range(places)) <= 1
+    shown = Counter(framing for _, _, framing in taken)
+    most = {framing: places * (people if framing.has_person else 1) for framing in framings}
+    open_ones = [shown.get(framing, 0) for framing in framings if shown.get(framing, 0) < most[framing]]
+    # A framing may lead by one before each has had its turn, and by two at most once all have.
+    assert not open_ones or max(open_ones) - min(open_ones) <= 2
+
+
+def test_one_more_place_changes_few_of_the_shots() -> None:
+    names = tuple(f"place {number}" for number in range(6))
+    one = campaign(environments=names, personas=("a", "b", "c", "d"), framings=tuple(Framing), shots_per_product=24)
+    more = replace(one, environments=(*names, "place 6"))
+    changed = [
+        len(set(combinations_of(one, f"SKU-{number}")) - set(combinations_of(more, f"SKU-{number}")))
+        for number in range(60)
+    ]
+    assert sum(changed) / len(changed) < 8  # no method can do with less than 3.4; a new draw would change some 18
+
+
+def test_a_stored_row_over_todays_limits_is_refused_and_leaves_the_others_alone() -> None:
+    long = TypeAdapter(Product).validate_python(
+        {"sku": "LONG", "title": "x" * 400, "category": "mug", "packshot": {"key": "k", "sha256": "0"}}, context=STORED
+    )
+    found = plan(campaign(), {"LONG": long, "MUG-1": product()}, {"beach": environment()}, {"ana": persona()}, BUNDLE)
+    assert {shot.product.sku for shot in found.shots} == {"MUG-1"}
+    assert found.refused == {"LONG": "title: has 400 characters, at most 300 are taken; shorten it"}
 
 
 def test_shots_per_product_are_spread_over_places() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
@@ -14,10 +16,11 @@ from PIL import Image
 
 from brief.formats import RENDITION_FORMATS, RenditionFormat
 from brief.plan import plan
-from brief.recipe import RECIPES, recipe_on
-from brief.types import ImageRef, MadeBy, Publication, Rendition, Shot
-from pipeline.provenance import DIGITAL_SOURCE_TYPE, ManifestDamaged, xmp_packet
-from pipeline.publish import NothingToPublish, encode_rendition, publish
+from brief.recipe import RECIPES, recipe_on, take
+from brief.types import Composition, ImageRef, MadeBy, Publication, Rendition, Shot
+from pipeline.provenance import COMPOSITE, ManifestDamaged, Told, xmp_packet
+from pipeline.publish import NothingToPublish, Publishing, publish
+from pipeline.renditions import Sources, render
 from storage.bucket import keys as object_keys
 from storage.bucket.errors import ObjectMissing
 from storage.bucket.objects import Objects
@@ -30,7 +33,7 @@ from tests.storage.samples import BUNDLE, RUN, campaign, environment, persona, p
 
 MADE_BY = MadeBy(replace(BUNDLE, recipe={"steps": 20}), 1, {"torch": "1.0"}, "cuda: NVIDIA L4")
 """Other than what is loaded and installed now."""
-RENDITIONS = (Rendition("web", 64, 32), Rendition("print", 256, 256, "jpeg", 90))
+RENDITIONS = (Rendition("web", 64, 48), Rendition("print", 256, 256, "jpeg", 90, enlarge=True))
 
 
 (SHOT,) = plan(campaign(), {"MUG-1": product()}, {"beach": environment()}, {"ana": persona()}, BUNDLE).shots
@@ -62,7 +65,7 @@ def ready(catalog: Catalog, objects: Objects) -> tuple[Shot, TakeRecord]:
 
 
 def run(ready: tuple[Shot, TakeRecord], catalog: Catalog, objects: Objects) -> Publication:
-    return publish(*ready, RENDITIONS, objects=objects, catalog=catalog, run=RUN)
+    return publish(Publishing(*ready, campaign(renditions=RENDITIONS), objects), catalog, RUN)
 
 
 def test_master_renditions_manifest_and_row(ready: tuple[Shot, TakeRecord], catalog: Catalog, objects: Objects) -> None:
@@ -70,8 +73,10 @@ def test_master_renditions_manifest_and_row(ready: tuple[Shot, TakeRecord], cata
     asset = run(ready, catalog, objects)
     folder = f"published/autumn/MUG-1/{shot.key}/"
     assert list(objects.list_keys("published/")) == [
-        f"{folder}{name}" for name in ("manifest.json", "master.png", "print.jpg", "web.webp")
-    ]
+        asset.manifest.key, asset.master.key, asset.renditions["print"].key, asset.renditions["web"].key,
+    ]  # fmt: skip
+    for name, key in (("master", asset.master.key), *((name, ref.key) for name, ref in asset.renditions.items())):
+        assert re.fullmatch(rf"{folder}{name}-[0-9a-f]{{8}}\.(png|jpg|webp)", key)
     history = catalog.history(shot.key)
     assert (history.record.state, history.record.publication) == (ShotState.PUBLISHED, asset)
     content = json.loads(objects.get(asset.manifest.key, asset.manifest.sha256))
@@ -100,14 +105,14 @@ def test_every_file_has_its_size_and_says_that_a_model_made_it(
     ready: tuple[Shot, TakeRecord], catalog: Catalog, objects: Objects
 ) -> None:
     asset = run(ready, catalog, objects)
-    sizes = {asset.master: (128, 128), asset.renditions["web"]: (64, 32), asset.renditions["print"]: (256, 256)}
+    sizes = {asset.master: (128, 128), asset.renditions["web"]: (64, 48), asset.renditions["print"]: (256, 256)}
     for ref, size in sizes.items():
         data = objects.get(ref.key, ref.sha256)
         with Image.open(io.BytesIO(data)) as image:
             image.load()
             assert image.size == size
             xmp = image.info["xmp"]
-        assert DIGITAL_SOURCE_TYPE.encode() in xmp
+        assert COMPOSITE.encode() in xmp
         assert b"stand-in with random weights" in xmp
     with Image.open(io.BytesIO(objects.get(asset.master.key))) as master:
         assert master.tobytes() == picture().tobytes()
@@ -115,13 +120,15 @@ def test_every_file_has_its_size_and_says_that_a_model_made_it(
 
 @pytest.mark.parametrize("kind", RENDITION_FORMATS.values(), ids=list(RENDITION_FORMATS))
 def test_every_format_is_what_it_says_and_says_that_a_model_made_it(kind: RenditionFormat) -> None:
-    data = encode_rendition(picture(), Rendition("web", 64, 32, kind.name), xmp_packet(SHOT, MADE_BY))
+    record = TakeRecord(take(SHOT.key, SHOT.seed, 1), {"refine": StageOutput(ImageRef("r.png", ""), made_by=MADE_BY)})
+    told = Told(SHOT, record, Composition({}, ("product",)), "a mug <3", "en", datetime.now(UTC))
+    data = render(picture(), Rendition("web", 64, 48, kind.name), {}, Sources(picture, picture), xmp_packet(told)).data
     with Image.open(io.BytesIO(data)) as image:
         image.load()
-        assert (image.format, image.size) == (kind.pillow, (64, 32))
+        assert (image.format, image.size) == (kind.pillow, (64, 48))
         assert image.get_format_mimetype() == kind.mime
-        assert DIGITAL_SOURCE_TYPE.encode() in image.info["xmp"]
-    assert object_keys.content_type(object_keys.rendition(SHOT, "web", kind.name)) == kind.mime
+        assert COMPOSITE.encode() in image.info["xmp"]
+    assert object_keys.content_type(object_keys.rendition(SHOT, "web", kind.name, "1")) == kind.mime
 
 
 def test_a_second_publication_changes_nothing(
@@ -247,7 +254,7 @@ def test_what_is_taken_back_while_it_is_published_stays_unpublished(
 
     monkeypatch.setattr(objects, "put", put_while_ana_changes_her_mind)
     with pytest.raises(AnswerTakenBack):
-        publish(*ready, RENDITIONS, objects=objects, catalog=catalog, run=RUN, approved=True)
+        publish(Publishing(*ready, campaign(renditions=RENDITIONS), objects), catalog, RUN, approved=True)
     assert list(objects.list_keys("published/")) == []
     assert catalog.history(shot.key).record.publication is None
     assert catalog.states([shot.key]) == {shot.key: ShotState.REVIEW}

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 from sqlalchemy import update
 
+from brief.images import read_image
 from brief.recipe import portrait_key, take
-from brief.types import Finding, ImageRef, Measurements, Reason, Scorecard, Threshold, Verdict
+from brief.types import Area, Finding, ImageRef, Measurements, Publication, Reason, Scorecard, Threshold, Verdict
 from embedded.seaweedfs import SeaweedServer
 from generation.bundle.miniature import build
+from generation.scene.cutout import cut_out
 from pipeline.calibration import judge_again
 from pipeline.casting import candidates, cast, choose
 from pipeline.judge import best_take, judge
 from pipeline.plan import RunPlan, plan_run
 from pipeline.publish import ASKED_FOR, publish_approved, settle
+from pipeline.reproduce import NotReproducible, reproduce
 from pipeline.request import RunRequest
 from pipeline.run import Run
 from pipeline.sign_off import agree, question
@@ -63,8 +69,12 @@ def settings(s3_server: SeaweedServer) -> ObjectSettings:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, settings: ObjectSettings) -> Iterator[GenerationClient]:
-    bundle = build(tmp_path_factory.mktemp("bundles") / "miniature")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("bundles") / "miniature")
+
+
+@pytest.fixture(scope="module")
+def service(bundle: Path, settings: ObjectSettings) -> Iterator[GenerationClient]:
     with running_service(bundle, settings, batch=4) as client:
         yield client
 
@@ -396,6 +406,44 @@ def test_a_campaign_that_cannot_be_planned_leaves_the_others(run: Run) -> None:
         plan_run(run, RunRequest(["summer"]))
 
 
+def test_a_published_picture_is_made_again_from_what_is_recorded(run: Run, bundle: Path) -> None:
+    keys = planned(run, prompt="again")
+    with pytest.raises(NotReproducible, match="has no picture of which is known who made it"):
+        reproduce(run.catalog, run.objects, keys[0], bundle, "cpu")
+    shoot(run, keys)
+    for review in run.catalog.reviews():
+        run.catalog.decide(review.id, "approve", "ann")
+    publish_approved(run)
+    before = list(run.objects.list_keys("takes/"))
+    found = reproduce(run.catalog, run.objects, keys[0], bundle, "cpu")
+    assert found.same, str(found)
+    assert list(run.objects.list_keys("takes/")) == before
+    # Where the product and the face are is recorded with the take and told in the manifest.
+    publication = run.catalog.history(keys[0]).record.publication
+    assert publication is not None
+    composition = json.loads(run.objects.get(publication.manifest.key))["composition"]
+    assert set(composition["areas"]) == {"product", "face"}
+    assert "product" in composition["kept"]
+    _assert_true_product(run, keys[0], publication, Area(**composition["areas"]["product"]))
+
+
+def _assert_true_product(run: Run, key: str, publication: Publication, area: Area) -> None:
+    """Within its outline, two pixels of feather apart, the published product is its packshot's pixels, resized."""
+    (shot,) = run.catalog.shots([key])
+    packshot = shot.product.packshot
+    cut = cut_out(read_image(run.objects.get(packshot.key, packshot.sha256), "packshot"))
+    master = read_image(run.objects.get(publication.master.key), "master")
+    left, top, right, bottom = (
+        round(edge * length)
+        for edge, length in zip((area.left, area.top, area.right, area.bottom), master.size * 2, strict=True)
+    )
+    resized = cut.resize((right - left, bottom - top), Image.Resampling.LANCZOS)
+    inside = np.asarray(resized.getchannel("A").filter(ImageFilter.MinFilter(5))) == 255
+    assert inside.mean() > 0.3
+    shown = np.asarray(master.crop((left, top, right, bottom)))
+    assert (shown[inside] == np.asarray(resized.convert("RGB"))[inside]).all()
+
+
 def test_superseded_takes_are_cleared_and_published_pictures_stay(run: Run) -> None:
     keys = planned(run, prompt="eleven")
     shoot(run, keys)
@@ -412,7 +460,8 @@ def test_superseded_takes_are_cleared_and_published_pictures_stay(run: Run) -> N
     assert clear_takes(run, 30) == 0
     for shot in run.catalog.shots(keys):
         assert list(run.objects.list_keys(object_keys.takes_of(shot.key))) == []
-        assert run.objects.exists(object_keys.master(shot))
+        published = run.catalog.history(shot.key).record.publication
+        assert published is not None and run.objects.exists(published.master.key)
 
 
 def test_casting_draws_portraits_without_shots(run: Run) -> None:

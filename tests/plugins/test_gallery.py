@@ -51,7 +51,7 @@ def published(catalog: Catalog, objects: Objects) -> str:
     """Key of a shot that was published by run "run-2", its images in the bucket; a second one has failed."""
     shot, bad = planned(catalog, ("MUG-1", "MUG-2"), prompt="<b>dawn</b>")
     take, _ = scored(catalog, shot, value=0.91)
-    master = objects.put(object_keys.master(shot), png(), "image/png").ref
+    master = objects.put(object_keys.master(shot, "1"), png(), "image/png").ref
     manifest = objects.put(object_keys.manifest(shot), b'{"seed": "told"}', "application/json").ref
     catalog.record_publication(
         Publication(shot.key, take.key, master, {"hero": master}, manifest), RunKey("catalog", "run-2")

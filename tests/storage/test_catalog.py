@@ -20,10 +20,11 @@ from storage.catalog.errors import RowMissing, RowUnreadable
 from storage.catalog.json_types import Versioned
 from storage.catalog.migrate import migrate
 from storage.catalog.records import Progress, StageOutput
+from storage.catalog.renames import renamed
 from storage.catalog.runs import RunKey
 from storage.catalog.tables import ProductRow, ShotState
 from storage.catalog.takes import MADE_AGAIN
-from tests.storage.samples import MADE_BY, campaign, environment, persona, plan_of, planned, product, ref, scored
+from tests.storage.samples import MADE_BY, RUN, campaign, environment, persona, plan_of, planned, product, ref, scored
 
 
 def test_rows_come_back_as_they_were_saved(catalog: Catalog) -> None:
@@ -333,3 +334,19 @@ def test_an_older_shape_is_upgraded_when_it_is_read() -> None:
     assert column.process_result_value({"version": 1, "value": {"n": 0}}, dialect) == {"n": 0, "added": 1, "later": 2}
     assert column.process_result_value({"version": 2, "value": {"n": 0}}, dialect) == {"n": 0, "later": 2}
     assert column.process_bind_param({"n": 0}, dialect) == {"version": 3, "value": {"n": 0}}
+
+
+def test_a_renamed_product_is_told_from_a_new_one(catalog: Catalog) -> None:
+    (old,) = planned(catalog)
+    made, _ = scored(catalog, old)
+    catalog.record_publication(Publication(old.key, made.key, ref("m"), {}, ref("j")), RUN)
+    catalog.save_products([product("MUG-1B", packshot=old.product.packshot), product("OTHER")])
+    shots = plan_of(catalog, campaign(name="winter")).shots
+    with catalog.begin() as session:
+        found = renamed(session, shots)
+    said = {shot.product.sku: found.get(shot.key) for shot in shots}
+    assert said == {
+        "MUG-1": "campaign 'winter' was 'autumn'",
+        "MUG-1B": "SKU 'MUG-1B' was 'MUG-1', campaign 'winter' was 'autumn'",
+        "OTHER": None,
+    }

@@ -21,7 +21,7 @@ from storage.catalog.tables import ShotState
 from storage.importing import remote
 from storage.importing.feeds import Columns, FeedUnusable
 from storage.importing.import_catalog import ImportReport, NothingToImport, Options, import_catalog
-from storage.importing.packshots import doubts_of
+from storage.importing.packshots import Looked, look_at
 from storage.importing.remote import RemotePictures, is_public
 from tests.storage.pictures import encoded, plain
 from tests.storage.samples import BUNDLE, RUN, campaign, environment, persona, plan_of, planned
@@ -332,9 +332,7 @@ def with_shadow() -> Image.Image:
 
 DOUBTFUL = {
     "white on white": (white_on_white(), "white on white: 82% of what may be the product"),
-    "a baked shadow": (with_shadow(), "a shadow that was baked in would be cut out"),
     "a sticker": (on_white((BODY, "teal"), ((340, 10, 390, 50), "red")), "it shows 2 separate pieces: a sticker"),
-    "a hole": (on_white((BODY, "teal"), ((150, 150, 250, 250), "white")), "has the colour of its ground: a hole"),
     "alpha of one value": (Image.new("RGBA", (90, 90), (200, 10, 10, 200)), "its transparency is no outline"),
     "alpha that is soft all over": (
         Image.merge("RGBA", [*Image.new("RGB", (256, 256), "red").split(), Image.linear_gradient("L")]),
@@ -346,9 +344,20 @@ DOUBTFUL = {
 @pytest.mark.parametrize("name", DOUBTFUL)
 def test_what_is_doubtful_about_a_packshot_is_found(name: str) -> None:
     picture, said = DOUBTFUL[name]
-    doubts, preview = doubts_of(picture)
-    assert any(said in doubt for doubt in doubts), doubts
-    assert preview is not None
+    found = look_at(picture)
+    assert any(said in doubt for doubt in found.doubts), found
+    assert found.cutout is not None
+
+
+@pytest.mark.parametrize(
+    ("picture", "said"),
+    [(with_shadow(), "a shadow that was baked in"),
+     (on_white((BODY, "teal"), ((150, 150, 250, 250), "white")), "has the colour of its ground: a hole, or a label")],
+)  # fmt: skip
+def test_what_a_matte_may_mend_is_only_said(picture: Image.Image, said: str) -> None:
+    found = look_at(picture)
+    assert (found.doubts, found.cutout) == ((), None)
+    assert any(said in remark for remark in found.remarks), found
 
 
 def test_clean_packshots_are_not_doubted() -> None:
@@ -359,7 +368,7 @@ def test_clean_packshots_are_not_doubted() -> None:
     ImageDraw.Draw(mask).ellipse(BODY, fill=255)
     cut.putalpha(mask)
     for clean in (on_white((BODY, "teal")), noisy, cut, Image.new("RGB", (16, 12), "red")):
-        assert doubts_of(clean) == ((), None)
+        assert look_at(clean) == Looked()
 
 
 def test_a_doubtful_packshot_is_not_used_until_a_person_approves_it(

@@ -20,10 +20,12 @@ def test_keys_of_a_shot_and_its_take() -> None:
     folder = f"published/autumn/MUG-1/{shot.key}"
     assert object_keys.composed(made) == f"takes/{shot.key}/{made.key}/composed.png"
     assert object_keys.refined(made).startswith(object_keys.takes_of(shot.key))
-    assert object_keys.master(shot) == f"{folder}/master.png"
-    assert object_keys.rendition(shot, "web", "webp") == f"{folder}/web.webp"
-    assert object_keys.rendition(shot, "print", "jpeg") == f"{folder}/print.jpg"
+    assert object_keys.master(shot, "1a") == f"{folder}/master-1a.png"
+    assert object_keys.rendition(shot, "web", "webp", "1a") == f"{folder}/web-1a.webp"
+    assert object_keys.rendition(shot, "print", "jpeg", "2") == f"{folder}/print-2.jpg"
     assert object_keys.manifest(shot) == f"{folder}/manifest.json"
+    assert object_keys.manifest(shot, 2) == f"{folder}/manifest-2.json"
+    assert object_keys.current("spring / summer", ".csv") == "published/spring-summer/current.csv"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,92 @@
+"""Commands on published pictures: verify a file, bring renditions up to date, describe, make a picture again."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from brief.images import ImageRefused
+from pipeline.run import Run, open_catalog, open_objects, open_service
+from storage.bucket.errors import ObjectError
+from storage.bucket.settings import ObjectSettingsError
+from storage.catalog.errors import CatalogError
+from storage.catalog.runs import RunKey
+
+EXPECTED = (CatalogError, ImageRefused, ObjectError, ObjectSettingsError)
+
+
+@click.command
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def verify(file: Path) -> None:
+    """Tell what made FILE and whether it was altered since; anybody's file. Exit code 0: intact, 1: anything else."""
+    from pipeline.verify import Answer
+    from pipeline.verify import verify as verify_file
+
+    found = verify_file(file.read_bytes())
+    click.echo(f"{file.name}: {found.answer.value}")
+    for name, value in found.facts:
+        click.echo(f"  {name}: {value}")
+    sys.exit(0 if found.answer is Answer.INTACT else 1)
+
+
+@click.command
+@click.argument("campaigns", nargs=-1)
+def renditions(campaigns: tuple[str, ...]) -> None:
+    """Make from the masters what CAMPAIGNS (all) added to or changed of their renditions; no models are needed."""
+    from pipeline.current import write_current
+    from pipeline.publish import refresh_renditions
+
+    run = _run()
+    outcomes = refresh_renditions(run, campaigns or None)
+    write_current(run, campaigns or None)
+    click.echo(", ".join(f"{number} {what}" for what, number in sorted(outcomes.items())) or "nothing is published")
+
+
+@click.command
+@click.argument("shot")
+@click.argument("text")
+@click.option("--who", required=True, help="Who wrote it, for the audit log.")
+def describe(shot: str, text: str, who: str) -> None:
+    """Give SHOT an alt text of your own, which no template overwrites; the nightly upkeep writes it into the files."""
+    try:
+        open_catalog(None).describe(shot, text, who)
+    except EXPECTED as error:
+        raise click.ClickException(str(error)) from error
+
+
+@click.command
+@click.argument("shot")
+@click.option("--bundle", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--device", default=None, help="cpu, cuda, ...; the best there is.")
+def reproduce(shot: str, bundle: Path, device: str | None) -> None:
+    """Make SHOT's picture again with BUNDLE's models on this machine and compare its pixels with what is kept."""
+    from pipeline.reproduce import reproduce as make_again
+
+    try:
+        found = make_again(open_catalog(None), open_objects(None), shot, bundle, device)
+    except (*EXPECTED, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(str(found))
+    sys.exit(0 if found.same else 1)
+
+
+COMMANDS = (verify, renditions, describe, reproduce)
+
+
+def _run() -> Run:
+    return Run(open_catalog(None), open_objects(None), open_service(None), RunKey("commands", "commands"))
+
+
+@click.group
+def main() -> None:
+    """Published pictures: verify, renditions, alt texts, reproduction."""
+
+
+for each in COMMANDS:
+    main.add_command(each)
+
+
+if __name__ == "__main__":
+    main()

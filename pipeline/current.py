@@ -1,0 +1,105 @@
+"""What is live of a campaign: a list of its published files with their URLs, as JSON and CSV, beside them.
+
+The lists are written anew at the end of each run, after approvals, withdrawals and nightly, so whoever pulls pictures
+into a shop reads one address. Pictures that no plan wants any more are listed apart, to be taken down; their files
+stay.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from brief.types import ImageRef
+from pipeline.run import Run
+from storage.bucket import keys as object_keys
+from storage.bucket.objects import Objects
+from storage.catalog.takes import PublishedShot
+
+PUBLIC_URL_VARIABLE = "LOOKBOOK_PUBLIC_URL"
+"""Where the bucket's objects are to be had by anybody (a CDN, say); else the S3 server's own address."""
+COLUMNS = (
+    "sku", "title", "environment", "persona", "framing", "variant", "rendition", "url", "alt_text", "key", "sha256",
+    "shot", "published_at",
+)  # fmt: skip
+_FORMULA = "=+-@\t\r"
+
+
+def write_current(run: Run, campaigns: Sequence[str] | None = None) -> int:
+    """Write the lists of these campaigns (``None``: all); returns the number of live pictures.
+
+    Raises:
+        ObjectError, CatalogError: the bucket or the database is gone or refuses.
+    """
+    live_pictures = 0
+    for campaign in run.catalog.campaigns(campaigns):
+        live: list[dict[str, Any]] = []
+        superseded: list[dict[str, Any]] = []
+        for published in run.catalog.published_shots(campaign.name):
+            (live if published.live else superseded).extend(_rows(published, run.objects))
+            live_pictures += published.live
+        whole = {
+            "campaign": campaign.name,
+            "title": campaign.title,
+            "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "live": live,
+            "superseded": superseded,
+        }
+        text = json.dumps(whole, indent=1, ensure_ascii=False).encode()
+        for extension, data in ((".json", text), (".csv", _table(live))):
+            key = object_keys.current(campaign.name, extension)
+            run.objects.replace(key, data, object_keys.content_type(key))
+    return live_pictures
+
+
+def write_current_of_run(run: Run) -> int:
+    """Write the lists of the campaigns whose shots the run took up; errors as :func:`write_current`."""
+    names = run.catalog.campaigns_of_run(run.id)
+    return write_current(run, names) if names else 0
+
+
+def _rows(published: PublishedShot, objects: Objects) -> Iterator[dict[str, Any]]:
+    shot, publication = published.shot, published.publication
+    files: dict[str, ImageRef] = {"master": publication.master, **publication.renditions}
+    for name, ref in files.items():
+        yield {
+            "sku": shot.product.sku,
+            "title": shot.product.title,
+            "environment": shot.environment.name,
+            "persona": shot.persona.name if shot.persona else "",
+            "framing": shot.framing.value,
+            "variant": shot.variant,
+            "rendition": name,
+            "url": url_of(ref.key, objects),
+            "alt_text": publication.alt_text,
+            "key": ref.key,
+            "sha256": ref.sha256,
+            "shot": shot.key,
+            "published_at": published.at.isoformat(timespec="seconds"),
+        }
+
+
+def url_of(key: str, objects: Objects) -> str:
+    """Where an object is to be had: below ``LOOKBOOK_PUBLIC_URL``, else at the S3 server, which may want a login."""
+    settings = objects.settings
+    base = os.environ.get(PUBLIC_URL_VARIABLE) or f"{settings.endpoint or 'https://s3.amazonaws.com'}/{settings.bucket}"
+    return f"{base.rstrip('/')}/{quote(key)}"
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> bytes:
+    lines = io.StringIO()
+    writer = csv.DictWriter(lines, COLUMNS)
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    return lines.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    """What a spreadsheet does not take for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(tuple(_FORMULA)) else value
