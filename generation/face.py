@@ -14,6 +14,8 @@ from generation.vision.portrait import suitability
 
 CANDIDATES = 4
 """Portraits that are drawn of a persona by models of photographs, to choose one."""
+ROUNDS = 2
+"""How often so many are drawn, at most, until one can be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +31,21 @@ def draw_portraits(models: Models, personas: Sequence[Persona]) -> list[Portrait
     """One portrait per persona, of the bundle's own size; features and seed decide it alone.
 
     Models of photographs draw :data:`CANDIDATES`, each with its own seed, and the most suitable is chosen
-    (:func:`generation.vision.portrait.suitability`). Other bundles draw one.
+    (:func:`generation.vision.portrait.suitability`); where none shows exactly one face, as many again. Other bundles
+    draw one.
     """
-    if models.vision is None:
+    vision = models.vision
+    if vision is None:
         return [Portrait(image) for image in models.painter.portraits(personas)]
-    rounds = [
-        models.painter.portraits([_candidate(persona, number) for persona in personas]) for number in range(CANDIDATES)
-    ]
-    return [_chosen(models, candidates) for candidates in zip(*rounds, strict=True)]
+    drawn: list[list[tuple[float, Image.Image]]] = [[] for _ in personas]
+    for number in range(ROUNDS * CANDIDATES):
+        # A round is drawn to its end.
+        waiting = [at for at, found in enumerate(drawn) if number % CANDIDATES or not any(value for value, _ in found)]
+        waiting = [at for at in waiting if len(drawn[at]) == number]
+        images = models.painter.portraits([_candidate(personas[at], number) for at in waiting]) if waiting else []
+        for at, image in zip(waiting, images, strict=True):
+            drawn[at].append((suitability(vision.faces, image), image))
+    return [_chosen(found) for found in drawn]
 
 
 def _candidate(persona: Persona, number: int) -> Persona:
@@ -44,13 +53,11 @@ def _candidate(persona: Persona, number: int) -> Persona:
     return persona if number == 0 else replace(persona, seed=seed_of("candidate", persona.seed, number))
 
 
-def _chosen(models: Models, candidates: Sequence[Image.Image]) -> Portrait:
-    if models.vision is None:
-        raise ValueError("candidates are judged by vision models, and this bundle loads none")
-    values = [suitability(models.vision.faces, image) for image in candidates]
-    best = max(range(len(values)), key=values.__getitem__)
-    if values[best] == 0:
-        note = f"casting: none of {len(values)} candidates shows exactly one face; look at it"
+def _chosen(drawn: Sequence[tuple[float, Image.Image]]) -> Portrait:
+    best = max(range(len(drawn)), key=lambda number: drawn[number][0])
+    value, image = drawn[best]
+    if value == 0:
+        note = f"casting: none of {len(drawn)} candidates shows exactly one face; look at it"
     else:
-        note = f"casting: candidate {best + 1} of {len(values)}, suitability {values[best]:.2f}"
-    return Portrait(candidates[best], (note,), tuple(candidates))
+        note = f"casting: candidate {best + 1} of {len(drawn)}, suitability {value:.2f}"
+    return Portrait(image, (note,), tuple(each for _, each in drawn))

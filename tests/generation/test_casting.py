@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from PIL import Image, ImageFilter, ImageOps
 from brief.types import Persona, Words
 from generation.bundle.load import Bundle
 from generation.compose import lay_out
-from generation.face import CANDIDATES, draw_portraits
+from generation.face import CANDIDATES, ROUNDS, draw_portraits
 from generation.models import Models
 from generation.painter import Painter
 from generation.painters.stable_diffusion.painter import StableDiffusion
@@ -90,7 +90,27 @@ def test_candidates_without_a_face_are_said(bundle: Bundle, vision: VisionModels
     coffee = Image.open(PICTURES / "coffee.jpg").convert("RGB")
     album = Album([coffee], [])
     (portrait,) = draw_portraits(replace(Models.of(bundle), painter=cast("Painter", album), vision=vision), [ADA])
-    assert portrait.notes == ("casting: none of 4 candidates shows exactly one face; look at it",)
+    assert portrait.notes == ("casting: none of 8 candidates shows exactly one face; look at it",)
+
+
+def test_only_a_persona_without_a_usable_portrait_is_drawn_again(
+    bundle: Bundle, vision: VisionModels, astronaut: Image.Image
+) -> None:
+    """The first round of both, then the second of the one that has none, in which a face comes."""
+    coffee = Image.open(PICTURES / "coffee.jpg").convert("RGB")
+    eve = replace(ADA, name="eve", seed=77)
+    asked: list[str] = []
+
+    class Painter:
+        def portraits(self, personas: Sequence[Persona]) -> list[Image.Image]:
+            asked.extend(persona.name for persona in personas)
+            late = asked.count("eve") > CANDIDATES + 1
+            return [astronaut if persona.name == "ada" or late else coffee for persona in personas]
+
+    ada, other = draw_portraits(replace(Models.of(bundle), painter=cast("Any", Painter()), vision=vision), [ADA, eve])
+    assert (asked.count("ada"), asked.count("eve")) == (CANDIDATES, ROUNDS * CANDIDATES)
+    assert ada.image is other.image is astronaut
+    assert other.notes[0].startswith("casting: candidate 6 of 8")
 
 
 def test_a_bundle_of_photographs_casts_and_the_starters_kind_does_not(bundle: Bundle) -> None:
@@ -102,7 +122,7 @@ def test_a_bundle_of_photographs_casts_and_the_starters_kind_does_not(bundle: Bu
         assert made.image is not None
         counts.append(each.counts.unet_forwards - before)
         assert bool(made.notes) == (each is photographic)
-    assert counts[1] == CANDIDATES * counts[0]
+    assert counts[1] == ROUNDS * CANDIDATES * counts[0]
 
 
 def test_the_face_adapter_is_shown_the_face(

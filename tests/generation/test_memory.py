@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generation.bundle.load import Bundle
+from generation.bundle.load import Bundle, default_dtype
 from generation.bundle.memory import GIB, MOST, MemoryPlan, Weights, at_work, count_bytes, plan_memory, settle_on
 
 SD15 = Weights(denoiser=int(1.96e9), autoencoder=int(0.17e9), encoders=int(1.51e9))
@@ -70,3 +70,17 @@ def test_weights_are_counted(bundle: Bundle) -> None:
     linear = torch.nn.Linear(3, 5)
     assert count_bytes([linear, linear.half()]) == 2 * (3 * 5 + 5) * 2
     assert settle_on(bundle.device, None, bundle.card, 4) == MemoryPlan()
+
+
+@pytest.mark.parametrize(("own", "wanted"), [(True, torch.bfloat16), (False, torch.float16)])
+def test_cards_that_only_emulate_bfloat16_draw_in_float16(
+    monkeypatch: pytest.MonkeyPatch, own: bool, wanted: torch.dtype
+) -> None:
+    """T4, V100 and RTX 20 say they can, and have no convolutions in it."""
+
+    def supported(including_emulation: bool = True) -> bool:
+        return own or including_emulation
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+    assert default_dtype(torch.device("cuda")) is wanted
+    assert default_dtype(torch.device("cpu")) is torch.float32

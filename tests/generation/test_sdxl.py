@@ -12,8 +12,10 @@ from PIL import Image
 from generation.bundle.card import ROLES
 from generation.bundle.load import load
 from generation.bundle.miniature import build
+from generation.compose import lay_out
 from generation.painters.stable_diffusion.denoise import denoise
 from generation.painters.stable_diffusion.encode_image import adapter_inputs
+from generation.painters.stable_diffusion.latents import decode_latents
 from generation.painters.stable_diffusion.painter import StableDiffusion
 from generation.painters.stable_diffusion.sample import Sample
 from generation.studio import Studio
@@ -65,6 +67,16 @@ def test_one_picture_equals_the_stock_pipeline(sdxl: Path, negative: str) -> Non
         output_type="latent",
     ).images
     assert (denoise(bundle, [ours]) - stock).abs().max() < 1e-4 * stock.abs().max()
+
+
+def test_a_batch_equals_its_pictures_one_by_one(sdxl: Path, packshot: Image.Image) -> None:
+    bundle = load(sdxl, "cpu")
+    painter = StableDiffusion.of(bundle)
+    samples = painter.samples([lay_out(painter, inputs(packshot, number)) for number in range(4)])
+    together = decode_latents(bundle, denoise(bundle, samples))
+    alone = torch.cat([decode_latents(bundle, denoise(bundle, [one])) for one in samples])
+    assert (together - alone).abs().max() < 1e-4
+    assert (together[0] - together[1]).abs().max() > 0.1
 
 
 def test_every_stage_makes_pictures(sdxl: Path, packshot: Image.Image) -> None:

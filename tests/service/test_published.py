@@ -10,7 +10,7 @@ from PIL import Image
 from brief.recipe import take
 from embedded.seaweedfs import SeaweedServer
 from generation.bundle.card import read_card, write_card
-from generation.face import CANDIDATES
+from generation.face import CANDIDATES, ROUNDS
 from service.jobs import Stage
 from storage.bucket import keys as object_keys
 from storage.bucket.objects import Objects
@@ -45,5 +45,5 @@ def test_a_shot_goes_through_all_stages(
     assert all(results for results in made)
     chosen = objects.get(object_keys.portrait(shot.portrait_key))
     candidates = [objects.get(key) for key in objects.list_keys(object_keys.candidates(shot.portrait_key))]
-    assert len(candidates) == CANDIDATES
+    assert len(candidates) == ROUNDS * CANDIDATES
     assert chosen in candidates

@@ -197,8 +197,10 @@ class StableDiffusion:
         """What is there already: for a UNet that completes pictures, or to be put back after each step."""
         if self.bundle.completes:
             return {"completion": self._completion(scene.drawn, scene.collage)}
-        reference = encode_images(self.bundle, [scene.collage])[0]
-        return {"reference": reference, "keep": scene.regions.keep(scene.recipe, latent)}
+        keep = scene.regions.keep(scene.recipe, latent)
+        if not bool(keep.any()):
+            return {}
+        return {"reference": encode_images(self.bundle, [scene.collage])[0], "keep": keep}
 
     def _completion(self, drawn: Tensor, collage: Image.Image) -> Completion:
         """``collage`` as the UNet is shown it that draws where ``drawn`` [height, width] says."""
