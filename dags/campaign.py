@@ -7,20 +7,13 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param, dag, get_current_context, task
-from form_lists import form_lists
+from form_lists import form_lists, several
 from lookbook_run import open_run
 from lookbook_runs import WEIGHTS, DaysOnRequest
 from shoot import DEFAULT_ARGS, SHARD_SIZE_PARAM, shoot
 
 _KNOWN = form_lists()
-
-
-def _several(title: str, what: str, names: list[str]) -> Param:
-    """A list to choose from; free lines where no names are known."""
-    offered = {"examples": names} if names else {}
-    return Param(
-        [], type="array", items={"type": "string"}, title=title, description=what, section="Part of it", **offered
-    )
+PART = "Part of it"
 
 
 def _day(title: str, what: str) -> Param:
@@ -77,17 +70,21 @@ PARAMS: dict[str, Any] = {
         description="Hold what is good by its scores until a person agrees (*Required Actions*); after 24 hours "
         "without an answer it is left to single reviews, and the run goes on",
     ),
-    "products": _several("Products", "SKUs, one a line; `MUG-*` means all that begin so. None means all", []),
-    "environments": _several("Places", "None means all of the campaign", _KNOWN["environments"]),
-    "personas": _several("Personas", "None means all of the campaign", _KNOWN["personas"]),
-    "framings": _several("Framings", "None means all of the campaign", ["held", "plinth", "close-up", "still"]),
+    "products": several(
+        "Products", "SKUs, one a line; `MUG-*` means all that begin so. None means all", [], section=PART
+    ),
+    "environments": several("Places", "None means all of the campaign", _KNOWN["environments"], section=PART),
+    "personas": several("Personas", "None means all of the campaign", _KNOWN["personas"], section=PART),
+    "framings": several(
+        "Framings", "None means all of the campaign", ["held", "plinth", "close-up", "still"], section=PART
+    ),
     "variants": Param(
         None,
         type=["null", "integer"],
         minimum=1,
         title="Variants",
         description="At most so many of each combination; empty means all of the campaign",
-        section="Part of it",
+        section=PART,
     ),
     "changed_from": _day(
         "Changed from", "Only what was new or changed on this day or later (UTC): a backfill in one run"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import Param, dag, task
+from airflow.sdk import dag, task
+from airflow.sdk.exceptions import AirflowFailException
+from form_lists import form_lists, several
 from lookbook_run import open_run
 from lookbook_runs import POOL
 from shoot import DEFAULT_ARGS
 
 PARAMS: dict[str, Any] = {
-    "personas": Param(
-        [], type="array", items={"type": "string"}, title="Personas", description="One name per line; none means all"
-    )
+    "personas": several("Personas", "Whose portraits; none means all", form_lists()["personas"]),
 }
 
 
@@ -34,8 +34,12 @@ def casting() -> None:
     @task(pool=POOL)
     def portraits(personas: list[str]) -> dict[str, str]:
         from pipeline.casting import cast
+        from storage.catalog.errors import RowMissing
 
-        return cast(open_run(), personas)
+        try:
+            return cast(open_run(), personas)
+        except RowMissing as error:
+            raise AirflowFailException(str(error)) from error
 
     portraits("{{ params.personas }}")  # type: ignore[arg-type]  # a template that renders to a list
 

@@ -1,21 +1,27 @@
-"""What the fields of a form offer: names in the catalog, kept in one of Airflow's Variables.
+"""What the fields of a form offer: names in the catalog, kept in a small file.
 
-Reading a DAG file must not ask the catalog's database, and a file would have to be shared between hosts. So each
-``plan``, which reads the catalog anyway, writes the Variable when the names changed, and the DAG processor reads it.
-Tasks read the DAG file too, and do without.
+Reading a DAG file must not ask the catalog's database. Each ``plan``, which reads the catalog anyway, writes the file
+when the names changed, and whoever reads a DAG file reads it: 0.1 ms. (One of Airflow's Variables would need no shared
+folder, but the first that the DAG processor reads has it build Airflow's API: 5 s of CPU, in which on a busy machine
+the import of the file times out. Seen.) Where the folder is not shared, the fields take what is typed.
 """
 
 from __future__ import annotations
 
 import json
+import logging
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Variable, get_parsing_context
+from airflow.configuration import AIRFLOW_HOME
+from airflow.sdk import Param
 
 if TYPE_CHECKING:
     from pipeline.run import Run
 
-VARIABLE = "lookbook_form_lists"
+FILE = Path(os.environ.get("LOOKBOOK_FORM_LISTS") or Path(AIRFLOW_HOME) / "lookbook_form_lists.json")
+"""In a folder that the workers and the DAG processor share."""
 MOST = 500
 """Names of one kind; beyond that a list helps nobody, and the name is typed."""
 KINDS = ("campaigns", "environments", "personas")
@@ -24,16 +30,30 @@ KINDS = ("campaigns", "environments", "personas")
 def form_lists() -> dict[str, list[str]]:
     """Names by kind; empty where none are known yet."""
     nothing: dict[str, list[str]] = {kind: [] for kind in KINDS}
-    if get_parsing_context().dag_id is not None:  # a task reads the file
+    try:
+        return nothing | json.loads(FILE.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return nothing
-    return nothing | json.loads(Variable.get(VARIABLE, default=None) or "{}")
+
+
+def several(title: str, what: str, names: list[str], **more: Any) -> Param:
+    """A field to choose several of ``names``; free lines, one name a line, where none are known."""
+    offered = {"examples": names} if names else {}
+    return Param([], type="array", items={"type": "string"}, title=title, description=what, **offered, **more)
 
 
 def keep_form_lists(run: Run) -> None:
     """Have the forms offer what the catalog has now."""
     from pipeline.request import names_for_forms
 
-    lists: dict[str, Any] = {kind: names[:MOST] for kind, names in names_for_forms(run).items()}
-    text = json.dumps(lists, ensure_ascii=False, sort_keys=True)
-    if Variable.get(VARIABLE, default=None) != text:
-        Variable.set(VARIABLE, text, description="What the forms of Lookbook offer; written by each task 'plan'")
+    lists = {kind: names[:MOST] for kind, names in names_for_forms(run).items()}
+    if lists == form_lists():
+        return
+    draft = FILE.with_suffix(f".{os.getpid()}")
+    try:
+        draft.write_text(json.dumps(lists, ensure_ascii=False, sort_keys=True), encoding="utf-8")
+        draft.replace(FILE)
+    except OSError as error:
+        logging.getLogger(__name__).warning(
+            "forms offer no names of the catalog: %s cannot be written (%s)", FILE, error
+        )

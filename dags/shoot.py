@@ -89,8 +89,10 @@ def taken_up(run: Run, planned: RunPlan, shard_size: int, priority: int) -> list
 def face(shard: Shard) -> list[str]:
     """Draw the portraits of the personas, the identity references of all their shots."""
     from pipeline import stages
+    from pipeline.taking_up import affordable
 
-    return stages.face(open_run(), shard["keys"])
+    run = open_run()
+    return stages.face(run, affordable(run, shard["keys"]))
 
 
 @task(pool=POOL, map_index_template=NAME)

@@ -61,6 +61,7 @@ class RunPlan:
         campaigns: by name, what planning said in numbers: wanted, new, superseded, to_make, elsewhere (outstanding,
             and not for this run), over_budget, refused (by SKU, why), and the shots per state.
         over_budget: how many shots the run's budget leaves out.
+        most_seconds: of the services, after which the run makes no further shots, whatever was estimated.
     """
 
     shots: list[Shot]
@@ -68,6 +69,7 @@ class RunPlan:
     campaigns: dict[str, dict[str, Any]] = field(default_factory=dict)
     estimate: Estimate = field(default_factory=Estimate)
     over_budget: int = 0
+    most_seconds: float | None = None
     dry_run: bool = False
 
     @property
@@ -78,6 +80,7 @@ class RunPlan:
             "campaigns": self.campaigns,
             "estimate": asdict(self.estimate),
             "over_budget": self.over_budget,
+            "most_seconds": self.most_seconds,
             "dry_run": self.dry_run,
         }
 
@@ -233,7 +236,11 @@ def _within_budget(run: Run, request: RunRequest, planned: RunPlan, bundle: Bund
     most = _affordable(request.budget, measured, run.hour_price)
     shots = planned.shots[:most]
     planned = replace(
-        planned, shots=shots, over_budget=len(planned.shots) - len(shots), estimate=_estimate(run, len(shots), measured)
+        planned,
+        shots=shots,
+        over_budget=len(planned.shots) - len(shots),
+        most_seconds=_most_seconds(request.budget, run.hour_price),
+        estimate=_estimate(run, len(shots), measured),
     )
     if planned.over_budget:
         _LOG.info("%d shots are left out: the run's budget takes %d", planned.over_budget, len(shots))
@@ -248,28 +255,29 @@ def _within_budget(run: Run, request: RunRequest, planned: RunPlan, bundle: Bund
 
 
 def _affordable(budget: Budget, measured: Measured, hour_price: float | None) -> int | None:
-    """How many shots a budget takes; ``None`` means all.
+    """How many shots a budget takes by what shots took so far; ``None`` means all. Where none was measured yet, the
+    budget is kept while the run goes on (:func:`pipeline.taking_up.affordable`).
 
     Raises:
-        PlanError: a budget in seconds or money, and nothing to tell what a shot takes.
+        PlanError: a budget in money, and no price.
     """
     most = [] if budget.shots is None else [budget.shots]
-    each = measured.seconds_per_shot
-    if each is None and (budget.seconds is not None or budget.money is not None):
-        raise PlanError(
-            "a budget in seconds or money needs measured shots, and none was made with the loaded bundle yet; run a "
-            "few first, with a budget in shots"
-        )
-    if each is not None and budget.seconds is not None:
-        most.append(int(budget.seconds / each))
-    if each is not None and budget.money is not None:
+    seconds, each = _most_seconds(budget, hour_price), measured.seconds_per_shot
+    if seconds is not None and each is not None:
+        most.append(int(seconds / each))
+    return min(most) if most else None
+
+
+def _most_seconds(budget: Budget, hour_price: float | None) -> float | None:
+    limits = [] if budget.seconds is None else [budget.seconds]
+    if budget.money is not None:
         if not hour_price:
             raise PlanError(
                 "a budget in money needs the price of a GPU's hour: set LOOKBOOK_GPU_HOUR_PRICE, or hour_price in the "
                 "extra of connection lookbook_service"
             )
-        most.append(int(budget.money / (each * hour_price / 3600)))
-    return min(most) if most else None
+        limits.append(budget.money / hour_price * 3600)
+    return min(limits) if limits else None
 
 
 def _estimate(run: Run, shots: int, measured: Measured) -> Estimate:

@@ -22,7 +22,8 @@ PRIORITIES: Mapping[str, int] = {"night": 0, "normal": 10, "urgent": 20}
 class Budget:
     """What a run may take at most: shots, seconds of the generation services, money. ``None`` is no limit.
 
-    The last two are kept by what shots were measured to cost, before anything is made.
+    The last two are kept by what shots were measured to cost, before anything is made, and by what the run's own shots
+    take, before each shard.
     """
 
     shots: int | None = None

@@ -81,6 +81,23 @@ def plan_requested(run: Run) -> RunPlan:
     return RunPlan(run.catalog.shots(keys))
 
 
+def affordable(run: Run, keys: Sequence[str]) -> list[str]:
+    """The shots of a shard; none once the run has used up its budget, which leaves them to another run."""
+    return [] if _is_used_up(run) else list(keys)
+
+
+def _is_used_up(run: Run) -> bool:
+    with run.catalog.begin() as session:
+        record = runs.run(session, run.id)
+        most = record.found.get("most_seconds") if record else None
+        if most is None:
+            return False
+        seconds = runs.spent(session, run.id)
+    if seconds >= most:
+        _LOG.warning("the run's budget of %.0f GPU seconds is used up (%.0f): nothing more is made", most, seconds)
+    return bool(seconds >= most)
+
+
 def finish(run: Run, keys: Sequence[str]) -> dict[str, int]:
     """Note that the run has come to its end, whatever became of its shots, and say what did; returns the number of its
     own shots in each state.
@@ -109,7 +126,8 @@ def finish(run: Run, keys: Sequence[str]) -> dict[str, int]:
     for problem in found.get("problems", {}).values():
         _LOG.error("not planned: %s", problem)
     _tell_failures(run, keys)
-    if unfinished := sum(counts[state.value] for state in UNFINISHED):
+    unfinished = sum(counts[state.value] for state in UNFINISHED)
+    if unfinished and not _is_used_up(run):
         raise RunUnfinished(
             f"{unfinished} of {len(keys)} shots are unfinished, since a stage of their shard failed: see its log, "
             "then clear that task or run the campaign again; what is made is kept"

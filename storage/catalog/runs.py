@@ -14,7 +14,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from storage.catalog.tables import PublicationRow, RunRow, RunShotRow, ShotRow, ShotState
+from storage.catalog.tables import PublicationRow, RunRow, RunShotRow, ShotRow, ShotState, TakeOutputRow, TakeRow
 from storage.catalog.upsert import in_parts
 
 
@@ -157,6 +157,19 @@ def shared_shots(session: Session, key: RunKey) -> dict[str, ShotState]:
     query = select(ShotRow.key, ShotRow.state).join(RunShotRow, RunShotRow.shot_key == ShotRow.key)
     query = query.where(RunShotRow.dag_id == key.dag_id, RunShotRow.run_id == key.run_id, RunShotRow.shared)
     return dict(session.execute(query).all())
+
+
+def spent(session: Session, key: RunKey) -> float:
+    """Seconds that the services worked on the shots that a run makes, since it began."""
+    query = (
+        select(func.sum(TakeOutputRow.seconds))
+        .join(TakeRow, TakeRow.key == TakeOutputRow.take_key)
+        .join(RunShotRow, RunShotRow.shot_key == TakeRow.shot_key)
+        .join(RunRow, (RunRow.dag_id == RunShotRow.dag_id) & (RunRow.run_id == RunShotRow.run_id))
+        .where(RunRow.dag_id == key.dag_id, RunRow.run_id == key.run_id, ~RunShotRow.shared)
+        .where(TakeOutputRow.updated_at >= RunRow.started_at)
+    )
+    return session.scalar(query) or 0.0
 
 
 def published_by(session: Session, key: RunKey) -> dict[str, list[str]]:

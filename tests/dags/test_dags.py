@@ -64,7 +64,7 @@ print(json.dumps({"errors": errors, "plugins": [plugin.name for plugin in plugin
 """
 
 
-def run_apart(code: str, home: Path, *arguments: str, **variables: str) -> Any:
+def run_apart(code: str, home: Path, *arguments: str) -> Any:
     """What ``code`` prints as JSON, run in a fresh interpreter with an Airflow that is not set up."""
     environment = {
         **os.environ,
@@ -74,7 +74,6 @@ def run_apart(code: str, home: Path, *arguments: str, **variables: str) -> Any:
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
-        **variables,
     }
     command = [sys.executable, "-c", code, *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=home)
@@ -168,9 +167,10 @@ def test_the_form_of_a_campaign_offers_what_can_be_chosen(read: Any) -> None:
 
 
 def test_the_form_of_a_campaign_lists_what_the_catalog_has(tmp_path: Path) -> None:
-    """As a ``plan`` before kept it in Airflow's Variable, which here comes from the environment."""
+    """As a ``plan`` before kept it."""
     lists = {"campaigns": ["spring"], "environments": ["beach", "city"], "personas": ["ana"]}
-    found = run_apart(READ, tmp_path, str(PROJECT / "dags"), AIRFLOW_VAR_LOOKBOOK_FORM_LISTS=json.dumps(lists))
+    (tmp_path / "lookbook_form_lists.json").write_text(json.dumps(lists))
+    found = run_apart(READ, tmp_path, str(PROJECT / "dags"))
     params = found["dags"]["campaign"]["params"]
     for name, offered in zip(("campaign", "environments", "personas"), lists.values(), strict=True):
         assert params[name]["examples"] == offered

@@ -16,7 +16,7 @@ from brief.types import BundleInfo, Environment, Framing, Persona, Product
 from pipeline.plan import RunPlan, plan_run
 from pipeline.request import PRIORITIES, Budget, RunRequest, read_request
 from pipeline.run import Run, open_catalog, open_objects, open_service
-from pipeline.taking_up import RunUnfinished, finish, take_up
+from pipeline.taking_up import RunUnfinished, affordable, finish, take_up
 from storage.__main__ import main
 from storage.bucket.objects import Objects
 from storage.catalog import runs
@@ -202,8 +202,6 @@ def test_what_is_refused_is_said_with_its_reason(run: Run, caplog: Any) -> None:
 
 
 def test_a_budget_in_shots_seconds_or_money_leaves_the_rest(run: Run) -> None:
-    with pytest.raises(PlanError, match="needs measured shots"):
-        plan_run(run, RunRequest(budget=Budget(seconds=9)))
     shots = plan_run(run, RunRequest(budget=Budget(shots=2))).shots
     assert len(shots) == 2
     scored(run.catalog, shots[0])  # 4.25 s
@@ -215,6 +213,19 @@ def test_a_budget_in_shots_seconds_or_money_leaves_the_rest(run: Run) -> None:
     dear = replace(run, hour_price=3600.0)
     planned = plan_run(dear, RunRequest(choice=everything, budget=Budget(money=4.5)))
     assert (len(planned.shots), planned.over_budget) == (1, 2)
+
+
+def test_a_budget_that_estimates_did_not_keep_ends_the_run_before_its_next_shard(run: Run) -> None:
+    planned = plan_run(run, RunRequest(budget=Budget(seconds=5)))  # nothing is measured yet
+    (first, second, third) = take_up(run, planned, {}, nobody, shard_size=1)
+    keys = [key for shard in (first, second, third) for key in shard.keys]
+    for shard, shot in zip((first, second), run.catalog.shots(keys), strict=False):
+        assert affordable(run, shard.keys) == list(shard.keys)
+        scored(run.catalog, shot)  # 4.25 s
+        run.catalog.record_rejection(shot.key, ["too dark"])
+    assert affordable(run, third.keys) == []
+    assert finish(run, keys) == {"rejected": 2, "planned": 1}
+    assert [shot.key for shot in plan_run(run, RunRequest()).shots] == list(third.keys)
 
 
 def test_a_part_of_a_campaign(run: Run) -> None:
