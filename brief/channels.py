@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from brief.errors import BriefError
 from brief.formats import RENDITION_FORMATS
 from brief.types import MAX_RENDITION, Area, Rendition
 
@@ -42,7 +43,7 @@ MOST_ADDED = 0.25
 """Share of a rendition that may be added to the picture where no window of the right shape holds what it must."""
 
 
-class PresetUnknown(ValueError):
+class PresetUnknown(BriefError):
     """A rendition names a preset that does not exist; says which there are."""
 
 

@@ -13,13 +13,14 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
+from brief.errors import BriefError
 from brief.limits import LEGIBLE, LIMITED, shown
 
 MAX_NOTES = 300
 """Longest free text, in characters."""
 
 
-class FaceSpecError(ValueError):
+class FaceSpecError(BriefError):
     """A casting sheet holds something that is not allowed; names the field and what is."""
 
 

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from brief.errors import BriefError
+
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP")
 MAX_EDGE = 12_000
 """Longest edge in pixels."""
@@ -26,7 +28,7 @@ _EXIF_ADOBE_RGB = ("R03", 2)
 an older value of the tag ColorSpace."""
 
 
-class ImageRefused(ValueError):
+class ImageRefused(BriefError):
     """An image that cannot be used; says whose it is, what is wrong and what to do."""
 
 

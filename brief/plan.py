@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from brief import channels, dimensions
 from brief.combinations import combinations_of, shots_of_each
+from brief.errors import BriefError
 from brief.limits import explained
 from brief.prompts import shot_negative, shot_prompt
 from brief.recipe import RECIPES, portrait_key, seed_of, shot_key
@@ -26,7 +27,7 @@ _ADAPTERS: dict[type, TypeAdapter[Any]] = {
 }
 
 
-class PlanError(ValueError):
+class PlanError(BriefError):
     """A campaign that cannot be planned; says which campaign, what is wrong and what to do."""
 
 

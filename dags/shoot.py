@@ -58,10 +58,10 @@ Shard = dict[str, Any]
 @task(execution_timeout=timedelta(minutes=30))
 def plan(priority: str) -> list[Shard]:
     """Plan campaigns, and cut what this run takes up of them into shards."""
+    from brief.errors import SettingsError
     from brief.plan import PlanError
     from pipeline.plan import plan_run
     from pipeline.request import read_request
-    from storage.bucket.settings import ObjectSettingsError
     from storage.catalog.errors import CatalogUrlError, RowMissing, SchemaMissing
 
     try:
@@ -69,7 +69,7 @@ def plan(priority: str) -> list[Shard]:
         run = open_run()
         keep_form_lists(run)
         planned = plan_run(run, request)
-    except (PlanError, RowMissing, CatalogUrlError, SchemaMissing, ObjectSettingsError) as error:
+    except (PlanError, RowMissing, CatalogUrlError, SchemaMissing, SettingsError) as error:
         raise AirflowFailException(str(error)) from error
     return taken_up(run, planned, request.shard_size, request.priority)
 

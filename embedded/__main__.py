@@ -13,6 +13,7 @@ from importlib import import_module
 
 import click
 
+from brief.settings import Settings
 from embedded.home import Home, default_root, open_home
 
 OTHERS = {
@@ -154,7 +155,7 @@ def _storage(*arguments: str) -> int:
 def _name_servers() -> bool:
     """Have this process's variables name the servers of this machine's set-up, unless they name others already;
     whether any are named then."""
-    if os.environ.get("LOOKBOOK_DATABASE_URL"):
+    if Settings.read().database_url:
         return True
     if (home := _existing_home()) is None:
         return False

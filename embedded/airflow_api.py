@@ -10,6 +10,7 @@ from typing import Any, Self
 import httpx
 from tenacity import Retrying, stop_after_attempt, wait_fixed
 
+from brief.errors import EmbeddedError
 from embedded.home import ADMIN, Home
 
 ANSWER_SECONDS = 90
@@ -18,7 +19,7 @@ DAG_SECONDS = 300
 ENDED = frozenset({"success", "failed"})
 
 
-class AirflowError(RuntimeError):
+class AirflowError(EmbeddedError):
     """Airflow refuses, or does not know the DAG; says what it answered."""
 
 
@@ -86,9 +87,9 @@ class AirflowApi:
         """``queued``, ``running``, ``success`` or ``failed``."""
         return str(self._ask("GET", f"/api/v2/dags/{dag}/dagRuns/{run}")["state"])
 
-    def failed_tasks(self, dag: str, run: str) -> list[str]:
-        """Ids of the tasks of a run that failed by themselves."""
-        asked = self._ask("GET", f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances", params={"state": "failed"})
+    def tasks_in(self, dag: str, run: str, state: str) -> list[str]:
+        """Ids of the tasks of a run that are in ``state``; ``failed`` are those that failed by themselves."""
+        asked = self._ask("GET", f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances", params={"state": state})
         return [str(each["task_id"]) for each in asked["task_instances"]]
 
     def _ask(self, method: str, path: str, **options: Any) -> Any:

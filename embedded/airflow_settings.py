@@ -65,7 +65,6 @@ def _programs(home: Home) -> dict[str, str]:
         "API__PORT": str(home.ports.airflow),
         "API__BASE_URL": home.airflow_url,
         "API__WORKERS": "1",
-        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",  # of 1 s; less costs more than it saves
         "SCHEDULER__ENABLE_HEALTH_CHECK": "False",  # one more server; the API server reports the same
         # Together under a minute until a killed task is noticed and tried again; the default is five.
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "50",
@@ -77,6 +76,7 @@ def _programs(home: Home) -> dict[str, str]:
         "DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(home.root / "airflow" / "dag_bundles"),
         "DAG_PROCESSOR__REFRESH_INTERVAL": "15",
         "DAG_PROCESSOR__PARSING_PROCESSES": "1",
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",  # of 30 s; a file that changed is read at once
     }
 
 

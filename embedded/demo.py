@@ -8,6 +8,7 @@ import tomllib
 
 from rich.console import Console
 
+from brief.errors import LookbookError
 from embedded.airflow_api import AirflowApi
 from embedded.bad_row import SKU, plant_bad_row
 from embedded.contact_sheet import make_contact_sheet
@@ -16,10 +17,8 @@ from embedded.run_catalog import RunOutcome, run_catalog
 from embedded.start import Say, start
 from embedded.status import show_addresses
 from embedded.stores import open_catalog, open_objects
-from storage.bucket.errors import ObjectError
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
-from storage.catalog.errors import CatalogError
 from storage.catalog.gallery import ShotFilter
 from storage.catalog.tables import ShotState
 from storage.importing.import_catalog import import_catalog
@@ -54,7 +53,7 @@ def demo() -> int:
             "\nInterrupted. The servers and a run in Airflow go on: `make stop` ends them, `make demo` takes up again."
         )
         return 130
-    except (RuntimeError, CatalogError, ObjectError) as error:
+    except LookbookError as error:
         console.print(f"[red]{error}[/red]", highlight=False, soft_wrap=True, markup=False)
         print("`make status` shows what runs, `make stop` ends it; then just try again.", file=sys.stderr)
         return 1

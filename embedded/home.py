@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TypeVar
 
+from brief.settings import Settings
 from embedded.ports import GRPC_OFFSET, free_port
 from embedded.postgres import PostgresServer
 from embedded.seaweedfs import SeaweedServer
@@ -99,10 +100,10 @@ class Home:
     @property
     def bundle(self) -> Path:
         """The model bundle that is served: the one the user named, else the starter, else the random stand-in."""
-        named = os.environ.get("LOOKBOOK_BUNDLE")
+        named = Settings.read().bundle
         starter = PROJECT / "bundles" / "starter"
         if named:
-            return Path(named).resolve()
+            return named.resolve()
         return starter if (starter / "bundle.toml").exists() else self.root / "bundle"
 
     @property
@@ -144,7 +145,7 @@ class Home:
 
 def default_root() -> Path:
     """``LOOKBOOK_HOME``, else ``.lookbook`` in the project."""
-    return Path(os.environ.get("LOOKBOOK_HOME") or PROJECT / ".lookbook").resolve()
+    return (Settings.read().home or PROJECT / ".lookbook").resolve()
 
 
 def open_home(root: Path) -> Home:

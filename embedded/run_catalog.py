@@ -48,7 +48,7 @@ def run_catalog(home: Home, catalog: Catalog, console: Console) -> RunOutcome:
         run = airflow.trigger(DAG)
         state = _watch(airflow, run, catalog, console)
         if state != "success":
-            tasks = ", ".join(airflow.failed_tasks(DAG, run)) or "none of its tasks"
+            tasks = ", ".join(airflow.tasks_in(DAG, run, "failed")) or "none of its tasks"
             where = f"{home.airflow_url}/dags/{DAG}/runs/{run}"
             raise AirflowError(f"the run ended as {state!r}; failed tasks: {tasks}. Their logs: {where}")
         return RunOutcome(before, catalog.totals(), time.monotonic() - start)

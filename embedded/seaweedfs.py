@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from brief.errors import EmbeddedError
 from embedded.ports import GRPC_OFFSET, is_free
 from embedded.seaweedfs_security import write_security
 
@@ -90,17 +91,17 @@ class SeaweedServer:
         """Have every write to ``bucket`` reach the disk before it is acknowledged; the server remembers it.
 
         Raises:
-            RuntimeError: the server's shell refused; carries what it said.
+            EmbeddedError: the server's shell refused; carries what it said.
         """
         said = self.shell(f"fs.configure -locationPrefix=/buckets/{bucket}/ -fsync -apply")
         if not re.search(r'"fsync":\s*true', said):
-            raise RuntimeError(f"turning on fsync for bucket {bucket!r} failed: {said}")
+            raise EmbeddedError(f"turning on fsync for bucket {bucket!r} failed: {said}")
 
     def shell(self, order: str) -> str:
         """What ``weed shell`` says to one order.
 
         Raises:
-            RuntimeError: it failed; carries what it said.
+            EmbeddedError: it failed; carries what it said.
         """
         addresses = [f"-master=127.0.0.1:{self.master}", f"-filer=127.0.0.1:{self.filer}"]
         done = subprocess.run(
@@ -112,7 +113,7 @@ class SeaweedServer:
             env={"HOME": str(self.data)},  # where it finds its certificate
         )
         if done.returncode:
-            raise RuntimeError(f"`weed shell` failed at {order!r}: {done.stdout}{done.stderr}")
+            raise EmbeddedError(f"`weed shell` failed at {order!r}: {done.stdout}{done.stderr}")
         return done.stdout
 
     def remove_sockets(self) -> None:
@@ -134,5 +135,5 @@ def _weed() -> Path:
         return beside
     found = shutil.which("weed")
     if found is None:
-        raise RuntimeError("the program `weed` is not installed; run `make setup`")
+        raise EmbeddedError("the program `weed` is not installed; run `make setup`")
     return Path(found)

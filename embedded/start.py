@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+from brief.errors import EmbeddedError
 from embedded.airflow_settings import airflow_environment, write_passwords
 from embedded.home import BUCKET, Home, with_free_ports
 from embedded.parts import Part, base_environment, lookbook_environment, parts
@@ -21,7 +22,7 @@ SERVERS_SECONDS = 900
 """Patience for Airflow and the generation service on a slow, busy machine; usually they need some 20 s."""
 
 
-class ToolError(RuntimeError):
+class ToolError(EmbeddedError):
     """A one-off program failed; carries what it said."""
 
 

@@ -22,6 +22,7 @@ from xmlrpc.client import Error, ServerProxy
 
 import psutil
 
+from brief.errors import EmbeddedError
 from embedded.home import Home
 from embedded.parts import Part, base_environment, parts
 
@@ -35,7 +36,7 @@ STORES = ("postgres", "s3")
 """The parts that all others need: first to start, last to end."""
 
 
-class PartError(RuntimeError):
+class PartError(EmbeddedError):
     """A part did not come up; says which, where its log is, and how the log ends."""
 
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from brief.dimensions import DIMENSIONS
+from brief.errors import PipelineError
 from brief.types import BundleInfo, Shot, Threshold
 from pipeline.judge import judge_take
 from pipeline.publish import settle
@@ -32,7 +33,7 @@ _CAUGHT = 0.95
 _DRAWS = 400
 
 
-class TooFewLabels(ValueError):
+class TooFewLabels(PipelineError, ValueError):
     """Not enough labelled takes to say what a score means; says how many there are and what to do."""
 
 

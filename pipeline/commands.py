@@ -7,14 +7,9 @@ from pathlib import Path
 
 import click
 
-from brief.images import ImageRefused
+from brief.errors import LookbookError
 from pipeline.run import Run, open_catalog, open_objects, open_service
-from storage.bucket.errors import ObjectError
-from storage.bucket.settings import ObjectSettingsError
-from storage.catalog.errors import CatalogError
 from storage.catalog.runs import RunKey
-
-EXPECTED = (CatalogError, ImageRefused, ObjectError, ObjectSettingsError)
 
 
 @click.command
@@ -52,7 +47,7 @@ def describe(shot: str, text: str, who: str) -> None:
     """Give SHOT an alt text of your own, which no template overwrites; the nightly upkeep writes it into the files."""
     try:
         open_catalog(None).describe(shot, text, who)
-    except EXPECTED as error:
+    except LookbookError as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -66,7 +61,7 @@ def reproduce(shot: str, bundle: Path, device: str | None) -> None:
 
     try:
         found = make_again(open_catalog(None), open_objects(None), shot, bundle, device)
-    except (*EXPECTED, ValueError) as error:
+    except (LookbookError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(str(found))
     sys.exit(0 if found.same else 1)

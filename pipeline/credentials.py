@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from brief.errors import PipelineError
 from brief.types import ImageRef, MadeBy, Shot
 
 CERTIFICATE_VARIABLE, KEY_VARIABLE = "LOOKBOOK_SIGNING_CERTIFICATE", "LOOKBOOK_SIGNING_KEY"
@@ -37,7 +38,7 @@ _YEARS = timedelta(days=3650)
 _SETTINGS = {"builder": {"thumbnail": {"enabled": False}}, "verify": {"verify_trust": False}}
 
 
-class SigningError(ValueError):
+class SigningError(PipelineError, ValueError):
     """A file cannot be signed; says what is wrong with the certificate or key and what to do."""
 
 

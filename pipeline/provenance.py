@@ -19,6 +19,7 @@ from xml.sax.saxutils import escape, quoteattr
 from pydantic import TypeAdapter
 
 from brief.dimensions import sentences
+from brief.errors import PipelineError
 from brief.recipe import recipe_on
 from brief.types import Composition, ImageRef, Publication, Rendition, Scorecard, Shot, Take
 from storage.bucket import keys as object_keys
@@ -31,7 +32,7 @@ MANIFEST_VERSION = 3
 _SHOT = TypeAdapter(Shot)
 
 
-class ManifestDamaged(ValueError):
+class ManifestDamaged(PipelineError, ValueError):
     """The manifest of a publication cannot be read; says which object and what to do."""
 
 

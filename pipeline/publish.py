@@ -22,6 +22,7 @@ from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
 from brief.dimensions import sentences
+from brief.errors import PipelineError
 from brief.formats import RENDITION_FORMATS
 from brief.images import ImageRefused, read_image
 from brief.recipe import digest
@@ -63,11 +64,11 @@ SIGN_OFF = "good by its scores; waits for the sign-off of its run"
 """Reason of a review of what a run holds back."""
 
 
-class NothingToPublish(ValueError):
+class NothingToPublish(PipelineError, ValueError):
     """A take that was never refined or scored."""
 
 
-class RenditionDoubtful(ValueError):
+class RenditionDoubtful(PipelineError, ValueError):
     """Renditions that their channels would not take; ``reasons`` say which, why and what to do."""
 
     def __init__(self, reasons: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from brief.errors import PipelineError
 from brief.images import read_image
 from brief.recipe import RECIPE_VERSION
 from brief.types import ImageRef, MadeBy, Shot
@@ -15,7 +16,7 @@ from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
 
 
-class NotReproducible(ValueError):
+class NotReproducible(PipelineError, ValueError):
     """A picture that cannot be made again here; says why and what to do."""
 
 

@@ -12,18 +12,20 @@ Airflow itself is not imported: DAGs and plugins look the connections up, each i
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from service.client import URL_VARIABLE, GenerationClient, ServiceError
+from brief.errors import SettingsError
+from brief.settings import CONNECTIONS, Settings
+from service.client import GenerationClient
 from storage.bucket.objects import Objects
-from storage.bucket.settings import ObjectSettings, ObjectSettingsError
+from storage.bucket.settings import ObjectSettings
 from storage.catalog.catalog import Catalog
-from storage.catalog.errors import CatalogUrlError
 from storage.catalog.runs import RunKey
 
-CATALOG, S3, SERVICE = "lookbook_catalog", "lookbook_s3", "lookbook_service"
+CATALOG, S3, SERVICE = (CONNECTIONS[name] for name in ("database", "s3", "service"))
 ADD = {
     CATALOG: f"airflow connections add {CATALOG} --conn-uri postgresql://USER:PASSWORD@HOST/lookbook",
     S3: f"airflow connections add {S3} --conn-type aws --conn-login KEY --conn-password SECRET --conn-extra "
@@ -32,8 +34,6 @@ ADD = {
     "--conn-password TOKEN",
 }
 """Commands that mend a missing connection."""
-DATABASE_VARIABLE = "LOOKBOOK_DATABASE_URL"
-HOUR_PRICE_VARIABLE = "LOOKBOOK_GPU_HOUR_PRICE"
 
 
 class AirflowConnection(Protocol):
@@ -56,31 +56,32 @@ def open_catalog(connection: AirflowConnection | None) -> Catalog:
     """The catalog of a connection, or of ``LOOKBOOK_DATABASE_URL``.
 
     Raises:
-        CatalogUrlError: neither names a database.
+        SettingsError: neither names a database.
     """
     if connection is None:
-        if not (url := os.environ.get(DATABASE_VARIABLE)):
-            raise CatalogUrlError(_missing(CATALOG, DATABASE_VARIABLE))
-        return Catalog.at(url)
+        with _told_how_to_connect(CATALOG):
+            return Catalog.at(Settings.read().needed("database_url"))
     # Airflow writes the scheme as libpq's older name, which SQLAlchemy does not know.
     return Catalog.at(connection.get_uri().replace("postgres://", "postgresql://", 1))
 
 
-def _missing(connection: str, variable: str) -> str:
-    return f"neither connection {connection!r} nor {variable} says where to go; run: {ADD[connection]}"
+@contextmanager
+def _told_how_to_connect(connection: str) -> Iterator[None]:
+    try:
+        yield
+    except SettingsError as error:
+        raise SettingsError(f"{error}; for the connection run: {ADD[connection]}") from error
 
 
 def open_objects(connection: AirflowConnection | None) -> Objects:
     """The bucket of a connection, or of the ``LOOKBOOK_S3_*`` variables.
 
     Raises:
-        ObjectSettingsError: neither names a bucket.
+        SettingsError: neither names a bucket.
     """
     if connection is None:
-        try:
+        with _told_how_to_connect(S3):
             return Objects.from_env()
-        except ObjectSettingsError as error:
-            raise ObjectSettingsError(f"{_missing(S3, 'LOOKBOOK_S3_*')} ({error})") from error
     extra = connection.extra_dejson
     return Objects(
         ObjectSettings(
@@ -90,6 +91,7 @@ def open_objects(connection: AirflowConnection | None) -> Objects:
             secret_key=connection.password,
             region=extra.get("region_name") or "us-east-1",
             addressing=extra.get("addressing_style") or "path",
+            origin=f"Airflow's connection {S3}",
         )
     )
 
@@ -98,16 +100,16 @@ def open_service(connection: AirflowConnection | None) -> GenerationClient:
     """The generation service of a connection, or of the ``LOOKBOOK_SERVICE_*`` variables.
 
     Raises:
-        ServiceError: neither says where it is.
+        SettingsError: neither says where it is.
     """
     if connection is None:
-        if not os.environ.get(URL_VARIABLE):
-            raise ServiceError(_missing(SERVICE, URL_VARIABLE))
-        return GenerationClient.from_environment()
+        with _told_how_to_connect(SERVICE):
+            return GenerationClient.from_env()
     scheme = connection.schema or connection.conn_type or "http"
     port = f":{connection.port}" if connection.port else ""
     hosts = (host.strip() for host in (connection.host or "").split(","))
-    return GenerationClient(",".join(f"{scheme}://{host}{port}" for host in hosts), connection.password or "")
+    urls = ",".join(f"{scheme}://{host}{port}" for host in hosts)
+    return GenerationClient(urls, connection.password or "", origin=f"the password of Airflow's connection {SERVICE}")
 
 
 def hour_price(connection: AirflowConnection | None) -> float | None:
@@ -115,14 +117,15 @@ def hour_price(connection: AirflowConnection | None) -> float | None:
     says it.
 
     Raises:
-        ValueError: it is no number.
+        SettingsError: it is no number.
     """
     extra = connection.extra_dejson.get("hour_price") if connection else None
-    text = str(extra or os.environ.get(HOUR_PRICE_VARIABLE) or "")
+    if extra is None or extra == "":
+        return Settings.read().gpu_hour_price
     try:
-        return float(text) if text else None
+        return float(extra)
     except ValueError as error:
-        raise ValueError(f"the price of a GPU's hour ({HOUR_PRICE_VARIABLE}) is {text!r}; write it as 2.5") from error
+        raise SettingsError(f"Airflow's connection {SERVICE}: hour_price is {extra!r}; write it as 2.5") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
-from service.client import GenerationClient, JobUnknown, ServiceError, ServiceUnreachable
+from brief.errors import PipelineError, ServiceError
+from service.client import GenerationClient, JobUnknown, ServiceUnreachable
 from service.jobs import ItemResult, Job, JobState, Stage, job_id
 
 _LOG = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ PATIENCE = 180.0
 """Seconds for which a service that was there may be away, as while it restarts and loads its models."""
 
 
-class StageUnfinished(RuntimeError):
+class StageUnfinished(PipelineError):
     """Some items were not made, through no fault of theirs; the next attempt makes only these."""
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from brief.errors import PipelineError
 from pipeline.current import write_current_of_run
 from pipeline.plan import SHOWN, RunPlan, Shard, cut
 from pipeline.report import write_report
@@ -25,7 +26,7 @@ IsLive = Callable[[RunKey], bool]
 """Whether Airflow still works on a run, or will."""
 
 
-class RunUnfinished(RuntimeError):
+class RunUnfinished(PipelineError):
     """A run ended with shots that are neither made nor failed; says how many and what to do."""
 
 

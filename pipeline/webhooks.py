@@ -21,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from brief.errors import PipelineError
 from pipeline.run import AirflowConnection
 from storage.catalog import events
 from storage.catalog.catalog import Catalog
@@ -36,7 +37,7 @@ ATTEMPTS = 4
 """Within one task; its own retries come after."""
 
 
-class WebhookRefused(RuntimeError):
+class WebhookRefused(PipelineError):
     """The webhook does not take an event; says what it answered. It is told again by the next run of the DAG."""
 
 

@@ -12,14 +12,14 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
+from brief.errors import SettingsError
 from service.access import AccessCheck
 from service.items import JobRequest
 from service.job_queue import JobDiffers, JobQueue, QueueFull
 from service.jobs import Job, Stage
-from service.settings import ServiceSettings, ServiceSettingsError
+from service.settings import ServiceSettings
 from service.telemetry import Metrics, log_as_json
 from service.worker import Readiness, Worker
-from storage.bucket.settings import ObjectSettingsError
 
 GRACE_SECONDS = 25.0
 """How long a batch in flight may take to finish at shutdown."""
@@ -34,7 +34,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     """
     try:
         chosen = settings or ServiceSettings.from_env()
-    except (ServiceSettingsError, ObjectSettingsError) as error:
+    except SettingsError as error:
         raise SystemExit(f"the generation service cannot start: {error}") from error
     queue = JobQueue(chosen.queue)
     metrics = Metrics(lambda: queue.depth)

@@ -9,7 +9,6 @@ Every error names the service's address and what to do, for it is read at night 
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -20,18 +19,14 @@ import httpx
 from pydantic import TypeAdapter
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from brief.errors import ServiceError, SettingsError
+from brief.settings import Settings
 from brief.types import BundleInfo
 from service.jobs import Job, Stage
 
 _BUNDLE = TypeAdapter(BundleInfo)
-URL_VARIABLE = "LOOKBOOK_SERVICE_URL"
-TOKEN_VARIABLE = "LOOKBOOK_SERVICE_TOKEN"  # noqa: S105  # the name of a variable, not a token
 ATTEMPTS = 4
 """Tries of a request that meets no listener or a transient fault, before the caller's own retries take over."""
-
-
-class ServiceError(RuntimeError):
-    """The generation service cannot do what was asked; the message says which, why and what to do."""
 
 
 class ServiceUnreachable(ServiceError):
@@ -49,8 +44,8 @@ class JobUnknown(ServiceError):
 class _Service:
     """Requests to one service; ``url`` without a slash at its end."""
 
-    def __init__(self, url: str, token: str, transport: httpx.BaseTransport | None) -> None:
-        self.url = url.rstrip("/")
+    def __init__(self, url: str, token: str, transport: httpx.BaseTransport | None, origin: str) -> None:
+        self.url, self.origin = url.rstrip("/"), origin
         headers = {"Authorization": f"Bearer {token}"}
         timeout = httpx.Timeout(30, connect=5)
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout, transport=transport)
@@ -96,7 +91,7 @@ class _Service:
             return response.json()
         at, said = f"the generation service at {self.url}", _detail(response)
         if response.status_code == 401:
-            raise ServiceError(f"{at} does not accept our token: {TOKEN_VARIABLE} differs between it and this task")
+            raise ServiceError(f"{at} does not accept our token: its LOOKBOOK_SERVICE_TOKEN and {self.origin} differ")
         if response.status_code == 404:
             raise JobUnknown(f"{at}: {said}")
         if response.status_code in _CANNOT_WORK_NOW:
@@ -111,25 +106,27 @@ class GenerationClient:
         url: address of the service, such as ``http://127.0.0.1:8701``; several are parted by commas.
         token: the bearer token that the services were started with.
         transport: another way to the services than the network, for tests.
+        origin: where the token was said, for messages.
     """
 
-    def __init__(self, url: str, token: str, transport: httpx.BaseTransport | None = None) -> None:
-        self._services = [_Service(each.strip(), token, transport) for each in url.split(",") if each.strip()]
+    def __init__(
+        self, url: str, token: str, transport: httpx.BaseTransport | None = None, origin: str = "the token given here"
+    ) -> None:
+        self._services = [_Service(each.strip(), token, transport, origin) for each in url.split(",") if each.strip()]
         if not self._services:
-            raise ServiceError(f"{URL_VARIABLE} is empty: it says where the generation services are")
+            raise SettingsError("no generation service is named: LOOKBOOK_SERVICE_URL says where they are")
         self._has: dict[str, _Service] = {}
 
     @classmethod
-    def from_environment(cls) -> Self:
+    def from_env(cls) -> Self:
         """From ``LOOKBOOK_SERVICE_URL`` and ``LOOKBOOK_SERVICE_TOKEN``.
 
         Raises:
-            ServiceError: one of them is not set.
+            SettingsError: one of them is not set.
         """
-        missing = [name for name in (URL_VARIABLE, TOKEN_VARIABLE) if not os.environ.get(name)]
-        if missing:
-            raise ServiceError(f"{missing[0]} is not set: it says where the generation service is and lets us in")
-        return cls(os.environ[URL_VARIABLE], os.environ[TOKEN_VARIABLE])
+        known = Settings.read()
+        url, token = known.needed("service_url"), known.needed("service_token")
+        return cls(url, token, origin="the LOOKBOOK_SERVICE_TOKEN of this process")
 
     @property
     def count(self) -> int:
@@ -223,7 +220,7 @@ class GenerationClient:
             names = "; ".join(f"{url} has {seen[url].get('bundle')} {print_[:12]}" for url, print_ in loaded.items())
             raise ServiceError(
                 f"the generation services have loaded different bundles: {names}; start all with the same "
-                f"LOOKBOOK_BUNDLE, or take the wrong one out of {URL_VARIABLE}"
+                f"LOOKBOOK_BUNDLE, or take the wrong one out of LOOKBOOK_SERVICE_URL"
             )
 
     def job(self, job: str) -> Job:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from brief.errors import ServiceError
 from brief.recipe import RECIPES, key_of, portrait_key, take
 from brief.types import Persona, Shot, Take
 from service.jobs import Stage
@@ -19,7 +20,7 @@ MAX_ITEMS = 1024
 _KEY = re.compile(r"[0-9a-f]{32}")
 
 
-class PlannedElsewhere(ValueError):
+class PlannedElsewhere(ServiceError, ValueError):
     """An item whose key does not follow from its contents under the loaded bundle."""
 
 

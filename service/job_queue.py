@@ -8,17 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from brief.errors import ServiceError
 from service.jobs import ItemResult, Job, JobState, Stage
 
 REMEMBERED = 1000
 """Finished jobs that are still answered for; a caller who comes later submits again and finds its outputs kept."""
 
 
-class QueueFull(Exception):
+class QueueFull(ServiceError):
     """As many jobs wait as the queue holds."""
 
 
-class JobDiffers(Exception):
+class JobDiffers(ServiceError):
     """The id is taken by a job with other items or another stage."""
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,21 +16,17 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from brief.images import ImageRefused
+from brief.errors import LookbookError
+from brief.settings import Settings
 from storage.bucket import keys as object_keys
-from storage.bucket.errors import ObjectError
 from storage.bucket.objects import Objects
-from storage.bucket.settings import ObjectSettingsError
 from storage.catalog.catalog import Catalog
-from storage.catalog.errors import CatalogError, CatalogUrlError
 from storage.catalog.migrate import latest_revision, migrate, schema_revision
 from storage.catalog.retiring import KINDS, restore, retire, set_campaign_state, take_downs
 from storage.catalog.tables import CampaignState
-from storage.importing.feeds import Columns, FeedUnusable
-from storage.importing.import_catalog import FEEDS, ImportReport, Listener, NothingToImport, Options, import_catalog
+from storage.importing.feeds import Columns
+from storage.importing.import_catalog import FEEDS, ImportReport, Listener, Options, import_catalog
 from storage.importing.lines import BadRow, Notice
-
-EXPECTED = (CatalogError, FeedUnusable, ImageRefused, NothingToImport, ObjectError, ObjectSettingsError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 catalog.approve_packshot(chosen.sku, chosen.who)
                 return 0
             return _import(chosen, catalog, out, errors)
-    except EXPECTED as error:
+    except LookbookError as error:
         errors.print(f"{error}", style="red", markup=False, soft_wrap=True)
         return 2
 
@@ -129,10 +124,7 @@ def _end(chosen: argparse.Namespace, catalog: Catalog, out: Console) -> None:
 
 
 def _catalog() -> Catalog:
-    url = os.environ.get("LOOKBOOK_DATABASE_URL", "")
-    if not url:
-        raise CatalogUrlError("LOOKBOOK_DATABASE_URL is not set; name the catalog's database")
-    return Catalog.at(url)
+    return Catalog.at(Settings.read().needed("database_url"))
 
 
 class _OnTerminal(Listener):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import graphlib
 import subprocess
 import sys
@@ -106,6 +107,20 @@ def test_no_module_imports_in_a_circle() -> None:
         for name in names
     }
     graphlib.TopologicalSorter(graph).prepare()
+
+
+def test_every_public_exception_stands_in_the_tree() -> None:
+    """Callers catch by the bases of brief/errors.py; installing runs before anything of ours can be imported."""
+    outside = {
+        f"{file.relative_to(ROOT)}: {node.name}"
+        for package in MAY_IMPORT
+        for file in sources(package)
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and node.bases
+        if all(getattr(vars(builtins).get(ast.unparse(base)), "__mro__", None) for base in node.bases)
+        if issubclass(vars(builtins)[ast.unparse(node.bases[0])], BaseException)
+    }
+    assert outside == {"brief/errors.py: LookbookError", "embedded/installation.py: SetupError"}
 
 
 def _file(module: str) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from brief import dimensions
+from brief.errors import GenerationError
 from brief.recipe import Recipe, digest, recipe_on
 from brief.types import BundleInfo, Threshold, Words
 
@@ -21,7 +22,7 @@ UNLISTED = ("bundle.toml", "README.md")
 """Files that ``[sha256]`` does not cover."""
 
 
-class BundleError(RuntimeError):
+class BundleError(GenerationError, RuntimeError):
     """A bundle that cannot be used; names the folder or file, what is wrong and what to do."""
 
 

@@ -9,8 +9,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from brief.errors import GenerationError
 
-class NotFinite(ValueError):
+
+class NotFinite(GenerationError, ValueError):
     """A picture has values that are no numbers: it would be black."""
 
 

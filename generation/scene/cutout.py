@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from brief.errors import GenerationError
 from generation.scene.layout import Box
 
 _OPAQUE = 250
@@ -20,7 +21,7 @@ _TRACE = 8
 _FILLED = 0.8
 
 
-class CutoutError(ValueError):
+class CutoutError(GenerationError, ValueError):
     """A packshot whose product cannot be told from its background; says whose, why and what to do."""
 
 

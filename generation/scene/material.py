@@ -7,6 +7,7 @@ from functools import cached_property, lru_cache
 
 from PIL import Image
 
+from brief.errors import GenerationError
 from brief.images import read_image
 from brief.types import Composition, Measurements, Shot, Take
 from generation.scene.cutout import cut_out
@@ -19,7 +20,7 @@ _CUTOUTS = 16
 """Cut-outs that are remembered: the shots of a shard share their products."""
 
 
-class MissingInput(ValueError):
+class MissingInput(GenerationError, ValueError):
     """A stage was not given an image that it needs; says which."""
 
 

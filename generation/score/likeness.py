@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
+from brief.errors import GenerationError
 from generation.scene.layout import Box
 from generation.score.scoring_models import ScoringModels
 
@@ -13,7 +14,7 @@ _GREY = (128, 128, 128)
 _AIR = 1.2
 
 
-class Unavailable(RuntimeError):
+class Unavailable(GenerationError, RuntimeError):
     """A dimension that this bundle or this picture gives nothing to measure with; says why."""
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from brief.errors import GenerationError
 from generation.vision.face_detector import FaceDetector
 from generation.vision.face_recogniser import FaceRecogniser
 from generation.vision.matting import Matting
@@ -23,7 +24,7 @@ CARD = "judges.toml"
 _UNLISTED = (CARD, "README.md", "NOTICE", "LICENSES")
 
 
-class VisionError(RuntimeError):
+class VisionError(GenerationError, RuntimeError):
     """The judges' folder cannot be used; names the file, what is wrong and what to do."""
 
 

@@ -12,11 +12,11 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.base import RequestResponseEndpoint
 
+from brief.errors import SettingsError
 from gallery_web import auditing, changing, downloads, images, pages, reporting, reviewing
 from gallery_web.access import check_may_look, check_own_page
 from gallery_web.render import page
 from storage.bucket.errors import ObjectError, ObjectMissing
-from storage.bucket.settings import ObjectSettingsError
 from storage.catalog.decisions import NotAllowed
 from storage.catalog.errors import AlreadyDecided, CatalogError, RowMissing
 from storage.catalog.search import BadMark
@@ -38,7 +38,7 @@ _STATUS: dict[type[Exception], int] = {
     AlreadyDecided: 409,
     CatalogError: 503,
     ObjectError: 502,
-    ObjectSettingsError: 500,
+    SettingsError: 500,
 }
 
 

@@ -13,6 +13,9 @@ from __future__ import annotations
 
 from botocore.exceptions import ClientError
 
+from brief.errors import StorageError
+from storage.bucket.settings import ObjectSettings
+
 MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 EXISTS = frozenset({"PreconditionFailed", "412"})
 DAMAGED = frozenset({"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch"})
@@ -33,9 +36,9 @@ PASSING = frozenset(
 """Error codes that another attempt may cure."""
 
 _REMEDIES = {
-    "NoSuchBucket": "create the bucket, or correct its name in the settings",
-    "InvalidAccessKeyId": "check the access key in the settings",
-    "SignatureDoesNotMatch": "check the secret key in the settings (and the clock of this machine)",
+    "NoSuchBucket": "create the bucket, or correct its name in {origin}",
+    "InvalidAccessKeyId": "check the access key in {origin}",
+    "SignatureDoesNotMatch": "check the secret key in {origin} (and the clock of this machine)",
     "AccessDenied": "check the secret key, and that its owner may read, write and list in this bucket",
     "RequestTimeTooSkewed": "set the clock of this machine",
     "EntityTooLarge": "the server takes only smaller objects; raise its limit",
@@ -46,7 +49,7 @@ _REMEDIES = {
 }
 
 
-class ObjectError(Exception):
+class ObjectError(StorageError):
     """Something about the bucket; the message says which object, which bucket and what to do."""
 
 
@@ -82,11 +85,12 @@ def remedy_for(error: Exception) -> str:
     return "check that the server runs and that this machine reaches it"
 
 
-def refusal(error: ClientError, doing: str, where: str) -> ObjectRefused:
-    """The error for a server that says no. ``doing`` is what was tried, ``where`` names bucket and endpoint."""
+def refusal(error: ClientError, doing: str, settings: ObjectSettings) -> ObjectRefused:
+    """The error for a server that says no. ``doing`` is what was tried."""
     code = code_of(error)
     said = str(error.response.get("Error", {}).get("Message") or code)
     remedy = _REMEDIES.get(code) or _REMEDIES["AccessDenied" if code == "403" else "NoSuchBucket"]
     if code not in _REMEDIES and code not in {"403", "404"}:
         remedy = "see the server's own log"
-    return ObjectRefused(f"{doing}: {where} refuses it ({code}: {said}); {remedy}")
+    remedy = remedy.format(origin=settings.origin)
+    return ObjectRefused(f"{doing}: {settings.where} refuses it ({code}: {said}); {remedy}")

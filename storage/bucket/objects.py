@@ -116,7 +116,7 @@ class Objects:
                 if code_of(error) in DAMAGED:
                     raise ObjectDiffers(f"writing {key!r}: the bytes were damaged on their way; try again") from error
                 if code_of(error) not in EXISTS:
-                    raise refusal(error, f"writing {key!r}", self.settings.where) from error
+                    raise refusal(error, f"writing {key!r}", self.settings) from error
                 return False
             return True
 
@@ -131,7 +131,7 @@ class Objects:
         try:
             self._call("put_object", f"writing {key!r}", **request, Metadata={"sha256": sha256})
         except ClientError as error:
-            raise refusal(error, f"writing {key!r}", self.settings.where) from error
+            raise refusal(error, f"writing {key!r}", self.settings) from error
         return ImageRef(key, sha256)
 
     def _there_already(self, key: str, sha256: str, *, keep_first: bool) -> Stored:
@@ -179,7 +179,7 @@ class Objects:
         except ClientError as error:
             if code_of(error) in MISSING:
                 return None
-            raise refusal(error, f"looking for {key!r}", self.settings.where) from error
+            raise refusal(error, f"looking for {key!r}", self.settings) from error
         return ObjectFacts(
             key,
             _sha256_of(answer),
@@ -219,7 +219,7 @@ class Objects:
         try:
             return iter(self._connection.attempt(read, f"listing {prefix!r}"))
         except ClientError as error:
-            raise refusal(error, f"listing {prefix!r}", self.settings.where) from error
+            raise refusal(error, f"listing {prefix!r}", self.settings) from error
 
     def delete_prefix(self, prefix: str) -> int:
         """Delete all objects whose key begins with ``prefix``; returns how many. For clean-up of takes.
@@ -235,7 +235,7 @@ class Objects:
             try:
                 answer = self._call("delete_objects", doing, Delete={"Objects": batch, "Quiet": True})
             except ClientError as error:
-                raise refusal(error, doing, self.settings.where) from error
+                raise refusal(error, doing, self.settings) from error
             for failed in answer.get("Errors", []):
                 raise ObjectRefused(
                     f"{doing}: {self.settings.where} keeps {failed.get('Key')!r} ({failed.get('Code')}: "
@@ -248,7 +248,7 @@ class Objects:
         try:
             self._call("delete_object", f"deleting {key!r}", Key=key)
         except ClientError as error:
-            raise refusal(error, f"deleting {key!r}", self.settings.where) from error
+            raise refusal(error, f"deleting {key!r}", self.settings) from error
 
     def ensure_bucket(self) -> bool:
         """Make the bucket if it is not there; returns whether it was made."""
@@ -258,12 +258,12 @@ class Objects:
         except ClientError as error:
             if code_of(error) in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
                 return False
-            raise refusal(error, doing, self.settings.where) from error
+            raise refusal(error, doing, self.settings) from error
         return True
 
     def _missing_or_refused(self, error: ClientError, key: str, doing: str) -> Exception:
         if code_of(error) not in MISSING:
-            return refusal(error, doing, self.settings.where)
+            return refusal(error, doing, self.settings)
         return ObjectMissing(
             f"{key!r} is not in {self.settings.where}; import or make it again, or correct the row that names it"
         )

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from brief.errors import SettingsError
+from brief.settings import Settings
 
 ADDRESSING = ("path", "virtual", "auto")
 CHECKSUMS = ("when_supported", "when_required")
-
-
-class ObjectSettingsError(ValueError):
-    """The settings do not say how to reach the bucket; names the one that is missing or wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +23,7 @@ class ObjectSettings:
         addressing: "path" for most servers, "auto" for AWS, "virtual" where the bucket is part of the host name.
         checksum: "when_supported", or "when_required" for servers that reject checksums of newer clients.
         deadline: seconds after which a server that does not answer counts as gone; covers a restart of the server.
+        origin: what says all this, for messages: the variables or an Airflow connection.
     """
 
     bucket: str
@@ -36,20 +34,19 @@ class ObjectSettings:
     addressing: str = "path"
     checksum: str = "when_supported"
     deadline: float = 60.0
+    origin: str = "the settings"
 
     def __post_init__(self) -> None:
+        if not self.bucket:
+            raise SettingsError(f"{self.origin}: no bucket is named; name the bucket that holds the pictures")
         for name, value, allowed in (
             ("addressing", self.addressing, ADDRESSING),
             ("checksum", self.checksum, CHECKSUMS),
         ):
             if value not in allowed:
-                raise ObjectSettingsError(
-                    f"bucket settings: {name} is {value!r}, it must be one of {', '.join(allowed)}"
-                )
+                raise SettingsError(f"{self.origin}: {name} is {value!r}, it must be one of {', '.join(allowed)}")
         if self.endpoint and not self.endpoint.startswith(("http://", "https://")):
-            raise ObjectSettingsError(
-                f"bucket settings: endpoint {self.endpoint!r} must begin with http:// or https://"
-            )
+            raise SettingsError(f"{self.origin}: endpoint {self.endpoint!r} must begin with http:// or https://")
 
     @property
     def where(self) -> str:
@@ -57,22 +54,20 @@ class ObjectSettings:
         return f"bucket {self.bucket!r} at {self.endpoint or 'AWS'}"
 
     @classmethod
-    def from_env(cls, env: Mapping[str, str] | None = None) -> ObjectSettings:
-        """From ``LOOKBOOK_S3_BUCKET``, ``_ENDPOINT``, ``_ACCESS_KEY``, ``_SECRET_KEY``, ``_REGION``,
-        ``_ADDRESSING`` and ``_CHECKSUM``.
+    def from_env(cls) -> ObjectSettings:
+        """From the variables ``LOOKBOOK_S3_*``.
 
         Raises:
-            ObjectSettingsError: no bucket is named, or a value is not allowed.
+            SettingsError: no bucket is named, or a value is not allowed.
         """
-        env = os.environ if env is None else env
-        if not env.get("LOOKBOOK_S3_BUCKET"):
-            raise ObjectSettingsError("LOOKBOOK_S3_BUCKET is not set; name the bucket that holds the pictures")
+        known = Settings.read()
         return cls(
-            bucket=env["LOOKBOOK_S3_BUCKET"],
-            endpoint=env.get("LOOKBOOK_S3_ENDPOINT") or None,
-            access_key=env.get("LOOKBOOK_S3_ACCESS_KEY") or None,
-            secret_key=env.get("LOOKBOOK_S3_SECRET_KEY") or None,
-            region=env.get("LOOKBOOK_S3_REGION") or "us-east-1",
-            addressing=env.get("LOOKBOOK_S3_ADDRESSING") or "path",
-            checksum=env.get("LOOKBOOK_S3_CHECKSUM") or "when_supported",
+            bucket=known.needed("s3_bucket"),
+            endpoint=known.s3_endpoint,
+            access_key=known.s3_access_key,
+            secret_key=known.s3_secret_key,
+            region=known.s3_region,
+            addressing=known.s3_addressing,
+            checksum=known.s3_checksum,
+            origin="the variables LOOKBOOK_S3_*",
         )

@@ -19,8 +19,10 @@ from contextlib import contextmanager
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 
+from brief.errors import StorageError
 
-class CatalogError(Exception):
+
+class CatalogError(StorageError):
     """Something about the catalog; the message says which row or database and what to do."""
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, DateTime, Select, Text, cast, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
+from brief.errors import StorageError
 from storage.catalog import gallery, reviews
 from storage.catalog.records import ReviewRecord, ShotRecord
 from storage.catalog.runs import RunKey
@@ -51,7 +52,7 @@ class ReviewOrder(StrEnum):
     WORST = "worst"
 
 
-class BadMark(ValueError):
+class BadMark(StorageError, ValueError):
     """A page's mark that no page gave out."""
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from brief.errors import StorageError
+
 MAX_LINE = 4 * 1024 * 1024
 """Longest line in characters: a campaign that names 200,000 products fits."""
 _CHUNK = 1024 * 1024
@@ -59,7 +61,7 @@ def _has_utf8_letters(data: BinaryIO) -> bool:
     return False
 
 
-class LineTooLong(ValueError):
+class LineTooLong(StorageError, ValueError):
     """A line over :data:`MAX_LINE` was passed over."""
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from brief.errors import StorageError
 from brief.limits import shown
 from storage.importing.decoding import TextLines
 from storage.importing.lines import BadRow, Line, Notice
@@ -40,7 +41,7 @@ _MOST_OF_A_HANDLE = 5000
 """Rows of one Shopify product that are held together; it has at most 2,048 variants."""
 
 
-class FeedUnusable(ValueError):
+class FeedUnusable(StorageError, ValueError):
     """The columns that were named cannot be used; says which and what is possible."""
 
 

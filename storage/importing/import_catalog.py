@@ -13,6 +13,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from brief.errors import StorageError
 from brief.limits import shown
 from brief.plan import PlanError, check_campaign
 from brief.types import Campaign, Environment, Persona, Product
@@ -40,7 +41,7 @@ FEEDS = ("google", "shopify")
 """Feeds of others that are known by name."""
 
 
-class NothingToImport(ValueError):
+class NothingToImport(StorageError, ValueError):
     """A path at which there is no catalog; says what one looks like."""
 
 

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from brief import channels
+from brief.errors import StorageError
 from brief.face_spec import FaceSpec
 from brief.images import ImageRefused
 from brief.limits import explained, shown, unusable_character
@@ -57,7 +58,7 @@ KINDS: dict[str, Kind[Any]] = {
 _ADAPTERS = {kind.type: TypeAdapter(kind.type) for kind in KINDS.values()}
 
 
-class RowRefused(ValueError):
+class RowRefused(StorageError, ValueError):
     """A row that cannot be loaded: the field and the reason."""
 
     def __init__(self, field: str, reason: str) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Iterable
+from typing import Any
 
 import httpx
 import psutil
@@ -17,11 +18,16 @@ H2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x0
 METHODS = ("GET", "PUT", "POST", "DELETE")
 
 
-def listening_ports(processes: Iterable[psutil.Process]) -> set[int]:
-    """TCP ports that these processes and their children listen on."""
+def listening_sockets(processes: Iterable[psutil.Process]) -> list[Any]:
+    """TCP sockets that these processes and their children listen on, as the kernel knows them."""
     pids = {each.pid for root in processes for each in (root, *root.children(recursive=True))}
-    sockets = [each for each in psutil.net_connections("inet") if each.pid in pids]
-    return {each.laddr.port for each in sockets if each.status == psutil.CONN_LISTEN}
+    sockets = psutil.net_connections("inet")
+    return [each for each in sockets if each.pid in pids and each.status == psutil.CONN_LISTEN]
+
+
+def listening_ports(processes: Iterable[psutil.Process]) -> set[int]:
+    """Their ports."""
+    return {each.laddr.port for each in listening_sockets(processes)}
 
 
 def let_in(port: int, paths: Iterable[str]) -> list[str]:

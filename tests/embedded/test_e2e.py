@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import httpx
 import psutil
+import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from rich.console import Console
@@ -40,11 +41,30 @@ from storage.catalog.runs import RunKey
 from storage.catalog.tables import ProductRow, ShotState
 from storage.importing.import_catalog import import_catalog
 from tests.embedded.browser import LAPTOP, PHONE, chromium, pages_of, signed_in, within_reach
+from tests.embedded.knocking import let_in, listening_sockets
 from tests.embedded.tiny_catalog import CAMPAIGN, DOUBTFUL, add_doubtful_campaign, write_tiny_catalog
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 BASE = Ports(18080, 18433, 18500, 15433, 19801, 19433, 18480, 18988, 19746)
 """Far from those of a demo."""
+
+
+STRANGERS_PATHS = (
+    *("/", "/metrics", "/status", "/docs", "/openapi.json", "/debug/pprof/", "/ui/index.html", "/stats/disk"),
+    *("/cluster/status", "/dir/assign", "/dir/status", "/vol/status", "/submit", "/buckets/", "/lookbook/?list-type=2"),
+    *("/RPC2", "/logtail/service", "/v1/bundle", "/v1/jobs/none", "/v1/jobs"),
+    *("/api/v2/dags", "/api/v2/connections", "/api/v2/pools", "/gallery/", "/gallery/reviews", "/execution/health"),
+)
+"""What a stranger would try, at every port."""
+ANSWERED = {
+    "airflow": {"GET /", "GET /docs", "GET /openapi.json", "GET /execution/health"},
+    "s3": {"GET /status"},
+    "s3_master": {"GET /", "GET /ui/index.html", "GET /cluster/status"},
+    "s3_volume": {"GET /status"},
+    "s3_admin": {"GET /metrics"},
+}
+"""What is answered to anybody: Airflow's page for logging in and its API's description; SeaweedFS's own state, which
+names folders of this machine and numbers of volumes, and neither a file nor what is in one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +180,74 @@ def test_a_second_run_makes_nothing(rig: Rig) -> None:
     assert list(rig.objects.list_keys("")) == before
 
 
-def test_nothing_listens_beyond_loopback(rig: Rig) -> None:
+def test_no_port_of_any_process_lets_a_stranger_in(rig: Rig) -> None:
+    """Without credentials and from a foreign web page; what is answered all the same tells nothing of anybody."""
     ours = [psutil.Process(state.pid) for state in states(rig.home).values()]
-    pids = {each.pid for each in ours} | {child.pid for each in ours for child in each.children(recursive=True)}
-    sockets = [each for each in psutil.net_connections("inet") if each.pid in pids]
-    assert {each.laddr.ip for each in sockets if each.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
+    ours += [each for each in processes_of(rig.home) if "supervisor.supervisord" in each.cmdline()]
+    sockets = listening_sockets(ours)
+    assert {each.laddr.ip for each in sockets} == {"127.0.0.1"}
+    ports = {each.laddr.port for each in sockets}
+    assert set(asdict(rig.home.ports).values()) <= ports
+    (key, *_) = rig.objects.list_keys("")
+    paths = [*STRANGERS_PATHS, f"/lookbook/{key}", f"/buckets/lookbook/{key}"]
+    names = {port: name for name, port in asdict(rig.home.ports).items()}
+    opened = {names.get(port, f"port {port}"): set(let_in(port, paths)) for port in ports - {rig.home.ports.postgres}}
+    for name, expected in ANSWERED.items():
+        opened[name] -= expected
+    assert {name: answers for name, answers in opened.items() if answers} == {}
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(host="127.0.0.1", port=rig.home.ports.postgres, user="postgres", dbname="lookbook")
+
+
+def test_a_scheduler_killed_in_a_transaction_holds_nothing_up(rig: Rig) -> None:
+    """Its workers outlive it, and with them its database session: its row locks would hide the run from the next."""
+    with AirflowApi(rig.home) as airflow:
+        run = airflow.trigger(DAG)
+        scheduler = psutil.Process(states(rig.home)["airflow-scheduler"].pid)
+        until(lambda: stops_with_a_run_locked(rig.home, scheduler), "the scheduler holds a lock on a run")
+        scheduler.kill()
+        killed = time.monotonic()
+        until(lambda: states(rig.home)["airflow-scheduler"].pid not in {0, scheduler.pid}, "it is started again")
+        until(lambda: airflow.run_state(DAG, run) in ENDED, "the run ends")
+        print(f"the run ended {time.monotonic() - killed:.0f} s after the scheduler was killed")
+        assert airflow.run_state(DAG, run) == "success"
+
+
+def stops_with_a_run_locked(home: Home, scheduler: psutil.Process) -> bool:
+    """Halt the scheduler; whether it is then in a transaction that has locked rows of ``dag_run``, else it goes on."""
+    scheduler.suspend()
+    ports = [each.laddr.port for each in scheduler.net_connections() if each.raddr]
+    locked = """
+        SELECT 1 FROM pg_stat_activity JOIN pg_locks USING (pid)
+        WHERE client_port = ANY(%s) AND state = 'idle in transaction'
+          AND relation = 'dag_run'::regclass AND mode = 'RowShareLock'"""
+    with psycopg.connect(home.postgres.url("airflow").replace("+psycopg", "")) as connection:
+        if connection.execute(locked, (ports,)).fetchone():
+            return True
+    scheduler.resume()
+    return False
+
+
+def test_a_killed_task_is_noticed_and_tried_again(rig: Rig) -> None:
+    """The process that runs a task is killed with the one that watches it: only missing heartbeats can tell."""
+    import_catalog(write_tiny_catalog(rig.folder, ("MUG-1", "MUG-2", "MUG-3", "MUG-4")), rig.catalog, rig.objects)
+    with AirflowApi(rig.home) as airflow:
+        run = airflow.trigger(DAG)
+        until(lambda: busy_workers(rig.home, "face") != [], "a face is made", pause=0.02)
+        for worker in busy_workers(rig.home, "face"):
+            for each in (worker, *worker.children(recursive=True)):
+                each.kill()
+        killed = time.monotonic()
+        until(lambda: "face" not in " ".join(airflow.tasks_in(DAG, run, "running")), "the lost task is noticed")
+        print(f"a killed task was noticed after {time.monotonic() - killed:.0f} s")
+        until(lambda: airflow.run_state(DAG, run) in ENDED, "the run ends")
+        assert airflow.run_state(DAG, run) == "success"
+
+
+def busy_workers(home: Home, task: str) -> list[psutil.Process]:
+    """The scheduler's workers that run ``task``, by their titles."""
+    scheduler = psutil.Process(states(home)["airflow-scheduler"].pid)
+    return [each for each in scheduler.children() if task in " ".join(each.cmdline())]
 
 
 def test_a_killed_service_costs_nothing_but_time(rig: Rig) -> None:
@@ -174,7 +257,7 @@ def test_a_killed_service_costs_nothing_but_time(rig: Rig) -> None:
         run = airflow.trigger(DAG)
         until(lambda: rig.catalog.progress(CAMPAIGN).composed > 4, "the service composes")
         os.kill(states(rig.home)["service"].pid, signal.SIGKILL)
-        until(lambda: airflow.run_state(DAG, run) in {"success", "failed"}, "the run ends", 600)
+        until(lambda: airflow.run_state(DAG, run) in ENDED, "the run ends", 600)
         assert airflow.run_state(DAG, run) == "success"
     approve(rig.home, rig.catalog)
     assert rig.catalog.totals(CAMPAIGN)[ShotState.PUBLISHED] == 6
@@ -353,8 +436,8 @@ def test_starting_again_leaves_running_parts_alone(rig: Rig) -> None:
     assert all(part.answers() for part in parts(rig.home))
 
 
-def until(holds: Callable[[], bool], what: str, seconds: float = 300) -> None:
+def until(holds: Callable[[], bool], what: str, seconds: float = 300, pause: float = 0.2) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"not after {seconds:g} s: {what}"
-        time.sleep(0.2)
+        time.sleep(pause)

@@ -8,8 +8,9 @@ from dataclasses import asdict
 import httpx
 import pytest
 
+from brief.errors import ServiceError, SettingsError
 from brief.types import Measurements
-from service.client import GenerationClient, JobUnknown, ServiceBusy, ServiceError, ServiceUnreachable
+from service.client import GenerationClient, JobUnknown, ServiceBusy, ServiceUnreachable
 from service.jobs import ItemResult, Job, JobState, Stage
 
 MEASURED = Measurements({"product": 0.5})
@@ -96,5 +97,5 @@ def test_cancelling_what_is_unknown_is_fine() -> None:
 def test_the_environment_must_say_where_and_with_which_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOOKBOOK_SERVICE_URL", "http://service:1")
     monkeypatch.delenv("LOOKBOOK_SERVICE_TOKEN", raising=False)
-    with pytest.raises(ServiceError, match="LOOKBOOK_SERVICE_TOKEN is not set"):
-        GenerationClient.from_environment()
+    with pytest.raises(SettingsError, match="LOOKBOOK_SERVICE_TOKEN is not set"):
+        GenerationClient.from_env()

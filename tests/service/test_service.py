@@ -15,6 +15,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from brief.errors import ServiceError
 from brief.face_spec import FaceSpec
 from brief.plan import plan
 from brief.recipe import RECIPE_VERSION, portrait_key, take
@@ -22,7 +23,7 @@ from brief.types import Environment, Framing, ImageRef, Persona, Product, Shot
 from embedded.seaweedfs import SeaweedServer
 from service.access import MAX_BODY
 from service.app import create_app
-from service.client import GenerationClient, JobUnknown, ServiceError
+from service.client import GenerationClient, JobUnknown
 from service.jobs import ItemResult, Job, JobState, Stage
 from service.settings import ServiceSettings
 from storage.bucket import keys as object_keys
@@ -314,7 +315,7 @@ def test_items_that_are_no_items_are_refused_with_the_field(
     ("missing", "said"),
     [
         ("LOOKBOOK_BUNDLE", "LOOKBOOK_BUNDLE is not set"),
-        ("LOOKBOOK_SERVICE_TOKEN", "LOOKBOOK_SERVICE_TOKEN must hold a secret"),
+        ("LOOKBOOK_SERVICE_TOKEN", "LOOKBOOK_SERVICE_TOKEN is not set"),
         ("LOOKBOOK_S3_BUCKET", "LOOKBOOK_S3_BUCKET is not set"),
         ("LOOKBOOK_S3_SECRET_KEY", "LOOKBOOK_S3_SECRET_KEY must be set"),
     ],
