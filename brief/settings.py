@@ -50,6 +50,14 @@ class Settings(BaseSettings):
     service_queue: int = Field(default=64, ge=1, description="jobs that may wait; more are answered with 429")
     bundle: Path | None = Field(default=None, description="the folder of the models, with a bundle.toml")
     gpu_hour_price: float | None = Field(default=None, ge=0, description="what an hour of a GPU costs, such as 2.5")
+    deadline_hours: float = Field(default=5, gt=0, description="after which a nightly run that still goes on is told")
+    public_url: str | None = Field(default=None, description="where published objects are had; else the S3 server")
+    signing_certificate: Path | None = Field(default=None, description="the chain (PEM) that published files carry")
+    signing_key: Path | None = Field(default=None, description="the key (PEM) they are signed with")
+    signing_algorithm: str = Field(default="es256", description="as C2PA names it: es256, ps256, ed25519")
+    signing_timestamps: str | None = Field(default=None, description="URL of a time stamping authority")
+    webhook_url: str | None = Field(default=None, description="where events are told")
+    webhook_secret: str | None = Field(default=None, repr=False, description="the secret that signs events")
     home: Path | None = Field(default=None, description="the folder of the set-up on this machine, else .lookbook")
 
     @classmethod
@@ -81,5 +89,5 @@ class Settings(BaseSettings):
 
 
 def _wrong(name: str, message: str, value: str) -> str:
-    shown = "" if name in {"s3_secret_key", "service_token"} else f" is {value!r}"
+    shown = "" if name in {"s3_secret_key", "service_token", "webhook_secret"} else f" is {value!r}"
     return f"{PREFIX}{name.upper()}{shown}: {message[0].lower()}{message[1:]}; correct this variable"

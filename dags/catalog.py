@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +17,7 @@ from airflow.sdk import (
 )
 from shoot import DEFAULT_ARGS, SHARD_SIZE_PARAM, shoot
 
+from brief.settings import Settings
 from pipeline.airflow_assets import IMPORTS
 
 PARAMS: dict[str, Any] = {
@@ -56,7 +56,7 @@ PARAMS: dict[str, Any] = {
     deadline=DeadlineAlert(
         name="nightly run is late",
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
-        interval=timedelta(hours=float(os.environ.get("LOOKBOOK_DEADLINE_HOURS") or 5)),
+        interval=timedelta(hours=Settings.read().deadline_hours),
         callback=SyncCallback("lookbook_run.late"),
     ),
     start_date=datetime(2026, 1, 1),

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from cryptography import x509
@@ -25,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from brief.errors import PipelineError
+from brief.settings import Settings
 from brief.types import ImageRef, MadeBy, Shot
 
 CERTIFICATE_VARIABLE, KEY_VARIABLE = "LOOKBOOK_SIGNING_CERTIFICATE", "LOOKBOOK_SIGNING_KEY"
@@ -70,17 +69,17 @@ class Signer:
         Raises:
             SigningError: only one of them is set, or a file cannot be read.
         """
-        paths = [os.environ.get(name, "") for name in (CERTIFICATE_VARIABLE, KEY_VARIABLE)]
+        known = Settings.read()
+        paths = [known.signing_certificate, known.signing_key]
         if not any(paths):
             return None
         if not all(paths):
             raise SigningError(f"{CERTIFICATE_VARIABLE} and {KEY_VARIABLE} go together; set both, or neither")
         try:
-            certificate, key = (Path(path).read_bytes() for path in paths)
+            certificate, key = (path.read_bytes() for path in paths if path)
         except OSError as error:
             raise SigningError(f"the signing certificate or key cannot be read: {error}") from error
-        algorithm = os.environ.get(ALGORITHM_VARIABLE) or "es256"
-        return cls(certificate, key, algorithm, os.environ.get(TIMESTAMP_VARIABLE) or None)
+        return cls(certificate, key, known.signing_algorithm, known.signing_timestamps)
 
 
 def development_signer() -> Signer:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from brief.settings import Settings
 from brief.types import ImageRef
 from pipeline.run import Run
 from storage.bucket import keys as object_keys
@@ -88,7 +88,7 @@ def _rows(published: PublishedShot, objects: Objects) -> Iterator[dict[str, Any]
 def url_of(key: str, objects: Objects) -> str:
     """Where an object is to be had: below ``LOOKBOOK_PUBLIC_URL``, else at the S3 server, which may want a login."""
     settings = objects.settings
-    base = os.environ.get(PUBLIC_URL_VARIABLE) or f"{settings.endpoint or 'https://s3.amazonaws.com'}/{settings.bucket}"
+    base = Settings.read().public_url or f"{settings.endpoint or 'https://s3.amazonaws.com'}/{settings.bucket}"
     return f"{base.rstrip('/')}/{quote(key)}"
 
 

@@ -13,7 +13,6 @@ import hashlib
 import hmac
 import json
 import logging
-import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +21,7 @@ import httpx
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from brief.errors import PipelineError
+from brief.settings import Settings
 from pipeline.run import AirflowConnection
 from storage.catalog import events
 from storage.catalog.catalog import Catalog
@@ -56,7 +56,8 @@ def open_webhook(connection: AirflowConnection | None) -> Webhook | None:
         ValueError: an address without a secret.
     """
     if connection is None:
-        url, secret = os.environ.get(URL_VARIABLE, ""), os.environ.get(SECRET_VARIABLE, "")
+        known = Settings.read()
+        url, secret = known.webhook_url or "", known.webhook_secret or ""
     else:
         url, secret = connection.host or "", connection.password or ""
         if url and "://" not in url:
