@@ -47,6 +47,10 @@ class Dimension:
     needed: bool = False
 
 
+def _always(recipe: Recipe) -> bool:
+    return True
+
+
 def _keep_product(recipe: Recipe) -> Changes:
     return {"product_keep": 1.0, "product_strength": min(1.2, recipe.product_strength + 0.2)}
 
@@ -88,6 +92,7 @@ DIMENSIONS = (
         _keep_product,
         kept=lambda recipe: recipe.product_keep >= 1,
     ),
+    Dimension("cutout", "the product's outline cannot be believed; look at the cut-out", kept=_always),
     Dimension("prompt", "the picture does not show what was asked in words", _more_guidance, needed=True),
     Dimension(
         "environment",

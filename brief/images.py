@@ -10,8 +10,9 @@ import io
 import struct
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageDraw, ImageOps, UnidentifiedImageError
 
 from brief.errors import BriefError
 
@@ -167,3 +168,85 @@ def _to_srgb(image: Image.Image, profile: bytes, what: str) -> Image.Image:
         plain.putalpha(image.getchannel("A"))
     plain.info.clear()
     return plain
+
+
+_OUTLINE_EDGE = 192
+_SOLID, _FAINT, _OPAQUE = 128, 26, 230
+"""Of 256: from which alpha on a pixel belongs to the thing; between the last two it is see-through."""
+_PIECE = 0.1
+_MOST_PIECES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """The shape that an alpha channel gives a thing, in shares from 0 to 1.
+
+    Attributes:
+        area: of the image that the thing covers.
+        border: of the image's border that it covers: it is cut off there, or what is left is no thing but a frame.
+        crumbs: of the thing's area that is in pieces a tenth as large as it or less. Of a thing that is broken up.
+        unsure: of the thing's area that is half seen through: a shadow, or an edge that nothing told.
+    """
+
+    area: float
+    border: float
+    crumbs: float
+    unsure: float
+
+    @property
+    def wholeness(self) -> float:
+        """1 for the shape of one thing or a few, well inside the image and with a clear edge; 0 for none."""
+        return min(
+            _falling(self.border, 0.01, 0.1), _falling(self.crumbs, 0.03, 0.15), _falling(self.unsure, 0.25, 0.5)
+        )
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with it, in words; ``None`` for a shape that can be believed."""
+        if self.wholeness > _BELIEVED:
+            return None
+        if _falling(self.border, 0.01, 0.1) <= _BELIEVED:
+            return f"it touches the image's edge along {self.border:.0%} of it; leave some air on all sides"
+        if _falling(self.crumbs, 0.03, 0.15) <= _BELIEVED:
+            return f"{self.crumbs:.0%} of it is in small pieces; deliver it with a clean transparency"
+        return f"{self.unsure:.0%} of it is half transparent; deliver it without a shadow"
+
+
+_BELIEVED = 0.5
+
+
+def _falling(value: float, good: float, bad: float) -> float:
+    return min(1.0, max(0.0, (bad - value) / (bad - good)))
+
+
+def outline_of(alpha: Image.Image) -> Outline:
+    """The shape of what is not transparent in ``alpha`` (mode L)."""
+    counts = alpha.histogram()
+    seen = sum(counts[_FAINT:])
+    small = alpha.copy()
+    small.thumbnail((_OUTLINE_EDGE, _OUTLINE_EDGE), Image.Resampling.BOX)
+    solid = small.point(lambda value: 255 * (value >= _SOLID))
+    across, down = solid.size
+    edges = [(0, 0, across, 1), (0, down - 1, across, down), (0, 0, 1, down), (across - 1, 0, across, down)]
+    touched = sum(solid.crop(edge).histogram()[255] for edge in edges)
+    pieces = _pieces(solid)
+    whole = sum(pieces)
+    return Outline(
+        area=sum(counts[_SOLID:]) / (alpha.width * alpha.height),
+        border=touched / (2 * (across + down)),
+        crumbs=sum(piece for piece in pieces if piece <= _PIECE * whole) / max(1, whole),
+        unsure=sum(counts[_FAINT:_OPAQUE]) / max(1, seen),
+    )
+
+
+def _pieces(solid: Image.Image) -> list[int]:
+    """Pixels of each connected piece of what is 255 in ``solid``."""
+    left = solid.copy()
+    found: list[int] = []
+    while (box := left.getbbox()) and len(found) < _MOST_PIECES:
+        row = left.crop((box[0], box[1], box[2], box[1] + 1))
+        start = next(x for x in range(row.width) if row.getpixel((x, 0)))
+        before = left.histogram()[255]
+        ImageDraw.floodfill(left, (box[0] + start, box[1]), 0)
+        found.append(before - left.histogram()[255])
+    return found

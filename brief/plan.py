@@ -20,7 +20,7 @@ from brief.errors import BriefError
 from brief.limits import explained
 from brief.prompts import shot_negative, shot_prompt
 from brief.recipe import RECIPES, portrait_key, seed_of, shot_key
-from brief.types import BundleInfo, Campaign, Environment, Framing, Persona, Product, Shot
+from brief.types import ASPECTS, BundleInfo, Campaign, Environment, Framing, Persona, Product, Shot
 
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {
     kind: TypeAdapter(kind) for kind in (Campaign, Environment, Persona, Product)
@@ -158,6 +158,29 @@ def _contradiction(campaign: Campaign) -> str | None:
     return None
 
 
+_SAME_ASPECT, _SERVED = 1.03, 1.2
+"""How far apart aspects may be that are one, and how far from a framing's own one that it serves."""
+_STEP = 8
+
+
+def picture_size(campaign: Campaign, bundle: BundleInfo) -> tuple[int, int]:
+    """(width, height) in pixels of the composed pictures: the campaign's own; else as many pixels as the bundle's, in
+    the aspect that all renditions share, if there are framings for it."""
+    if campaign.width or campaign.height or not campaign.renditions:
+        return campaign.width or bundle.width, campaign.height or bundle.height
+    aspects = [each.width / each.height for each in campaign.renditions if not each.fill and not each.layer]
+    if not aspects:
+        return bundle.width, bundle.height
+    aspect, area = aspects[0], bundle.width * bundle.height
+    served = min(max(aspect / each, each / aspect) for each in ASPECTS) <= _SERVED
+    if max(aspects) / min(aspects) > _SAME_ASPECT or not served:
+        return bundle.width, bundle.height
+    width, height = (
+        max(_STEP, round(edge / _STEP) * _STEP) for edge in ((area * aspect) ** 0.5, (area / aspect) ** 0.5)
+    )
+    return width, height
+
+
 def _shot(
     campaign: Campaign,
     product: Product,
@@ -173,7 +196,7 @@ def _shot(
     prompt = shot_prompt(product, environment, face, framing, campaign.prompt, bundle.words)
     negative = shot_negative(campaign.negative, face, bundle.words)
     seed = seed_of(campaign.name, campaign.seed, product.sku, environment.name, who, framing.value, variant)
-    width, height = campaign.width or bundle.width, campaign.height or bundle.height
+    width, height = picture_size(campaign, bundle)
     key = shot_key(
         product=product,
         environment=environment,
@@ -185,6 +208,7 @@ def _shot(
         size=(width, height),
         recipe=RECIPES[campaign.recipe],
         bundle=bundle.fingerprint,
+        style=campaign.style,
     )
     return Shot(
         key=key,
@@ -203,4 +227,5 @@ def _shot(
         recipe=campaign.recipe,
         thresholds=campaign.thresholds,
         max_takes=campaign.max_takes,
+        style=campaign.style,
     )

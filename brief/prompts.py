@@ -112,6 +112,11 @@ def portrait_prompt(face: FaceSpec, words: Words | None = None) -> str:
     return ", ".join([f"portrait {words.prefix} {_who(face)}", "plain white studio background", *_shown(face)])
 
 
+def face_prompt(face: FaceSpec, words: Words) -> str:
+    """The prompt of a face alone, wherever it is."""
+    return ", ".join([f"{words.prefix or 'portrait of'} {_who(face)}", *_shown(face)])
+
+
 def portrait_negative(face: FaceSpec, words: Words) -> str:
     """What a portrait should not show."""
     return ", ".join(part for part in (*_absent(face, words), words.negative) if part)

@@ -15,9 +15,9 @@ from functools import lru_cache
 from typing import Any
 
 from brief.prompts import portrait_prompt
-from brief.types import Environment, Framing, Persona, Product, Shot, Take
+from brief.types import Environment, Framing, ImageRef, Persona, Product, Shot, Take
 
-RECIPE_VERSION = 2
+RECIPE_VERSION = 3
 """Raised with every change that alters pixels, so that old pictures keep their keys and new ones get new keys."""
 
 
@@ -29,7 +29,7 @@ class Recipe:
         steps: denoising steps per picture.
         guidance: classifier-free guidance scale.
         guidance_until: fraction of the steps that use guidance (Kynkäänniemi et al., 2024, arXiv:2404.07724).
-        face_strength, product_strength, environment_strength: of the three IP-Adapters.
+        face_strength, product_strength, environment_strength, style_strength: of the IP-Adapters.
         product_keep: fraction of the steps during which the product's latents are put back (1: to the end).
         environment_keep: the same for the environment photo, so that the place stays the place; at 1 its own pixels
             are put back at the end (per-region change maps: Levin & Fried, 2023, arXiv:2306.00950).
@@ -45,6 +45,7 @@ class Recipe:
     face_strength: float = 0.8
     product_strength: float = 0.7
     environment_strength: float = 0.6
+    style_strength: float = 0.5
     product_keep: float = 1.0
     environment_keep: float = 0.4
     face_keep: float = 0.0
@@ -157,14 +158,16 @@ def shot_key(
     size: tuple[int, int],
     recipe: Recipe,
     bundle: str,
+    style: ImageRef | None = None,
 ) -> str:
     """Key of a shot: everything that decides its pixels and nothing that does not.
 
     Covered: the packshot's and the photo's SHA-256, the portrait's key, framing, prompt and negative prompt, seed,
-    size, the recipe's numbers, :data:`RECIPE_VERSION` and the bundle's fingerprint. Not covered: SKU, names, object
-    keys, thresholds and renditions, which may change without a new picture. Names decide the seed, though
-    (:func:`brief.plan.plan`), so that two products with one packshot, or two campaigns, get pictures of their own: a
-    product, place, persona or campaign that is renamed gets new pictures, and a dry run says so.
+    size, the recipe's numbers, the product's height and the style's SHA-256 where there are any,
+    :data:`RECIPE_VERSION` and the bundle's fingerprint. Not covered: SKU, names, object keys, thresholds and
+    renditions, which may change without a new picture. Names decide the seed, though (:func:`brief.plan.plan`), so that
+    two products with one packshot, or two campaigns, get pictures of their own: a product, place, persona or campaign
+    that is renamed gets new pictures, and a dry run says so.
     """
     return digest(
         {
@@ -178,16 +181,19 @@ def shot_key(
             "negative": negative,
             "seed": seed,
             "size": list(size),
-            "recipe": _numbers(recipe),
+            "recipe": _numbers(recipe, style is not None),
+            # What a shot does not have is not in its key.
+            **({"height": product.height_cm} if product.height_cm else {}),
+            **({"style": style.sha256} if style else {}),
         }
     )
 
 
 @lru_cache
-def _numbers(recipe: Recipe) -> Mapping[str, Any]:
+def _numbers(recipe: Recipe, styled: bool) -> Mapping[str, Any]:
     """A recipe as it stands in keys, floats as text already."""
-    numbers: Mapping[str, Any] = _canonical(asdict(recipe))
-    return numbers
+    numbers: dict[str, Any] = _canonical(asdict(recipe))
+    return numbers if styled else {name: value for name, value in numbers.items() if name != "style_strength"}
 
 
 def key_of(shot: Shot, bundle: str) -> str:
@@ -207,6 +213,7 @@ def key_of(shot: Shot, bundle: str) -> str:
         size=(shot.width, shot.height),
         recipe=RECIPES[shot.recipe],
         bundle=bundle,
+        style=shot.style,
     )
 
 

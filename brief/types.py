@@ -10,6 +10,7 @@ What a catalog holds already may be older than a limit and stays readable, with 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
@@ -22,6 +23,8 @@ from brief.face_spec import FaceSpec
 from brief.limits import LEGIBLE, LIMITED, NUMBER, ONE_NAME
 
 CONFIG = ConfigDict(extra="forbid")
+_CENTIMETRES = {"mm": 0.1, "cm": 1.0, "m": 100.0, "in": 2.54}
+_HEIGHT = re.compile(r"(\d{1,6}(?:[.,]\d{1,6})?) ?(mm|cm|m|in)")
 MAX_NAME = 128
 """Longest SKU or name, in characters: it is a key in the database, a part of object keys and a label in Airflow."""
 MAX_SIZE = 4096
@@ -60,6 +63,10 @@ class Framing(StrEnum):
         return self is not Framing.STILL
 
 
+ASPECTS = (1.0, 4 / 5, 9 / 16, 16 / 9)
+"""Width over height of the pictures for which framings are made; others take the nearest one's."""
+
+
 class Verdict(StrEnum):
     """What happens to a take."""
 
@@ -94,6 +101,16 @@ class Product:
     attributes: Mapping[Phrase, Phrase] = field(default_factory=dict)
     views: tuple[ImageRef, ...] = ()
     doubts: tuple[str, ...] = ()
+
+    @property
+    def height_cm(self) -> float | None:
+        """Its height in centimetres, by the attribute ``height`` ("24 cm", "240 mm", "9.5 in") or ``height_cm``
+        ("24"): how large it is beside a person. ``None`` where neither says."""
+        given = _HEIGHT.fullmatch(self.attributes.get("height", "").strip().lower())
+        if given:
+            return float(given[1].replace(",", ".")) * _CENTIMETRES[given[2]] or None
+        plain = _HEIGHT.fullmatch(self.attributes.get("height_cm", "").strip() + " cm")
+        return float(plain[1].replace(",", ".")) or None if plain else None
 
 
 @dataclass(frozen=True, slots=True, config=CONFIG)
@@ -184,7 +201,9 @@ class Campaign:
         shots_per_product: ``None`` makes every combination; a number makes that many per product, spread over the
             environments first, so that each product is seen in several places.
         variants: pictures per combination, each with its own seed.
-        width, height: of the composed picture in pixels; 0 takes the bundle's own size.
+        width, height: of the composed picture in pixels; 0 takes the bundle's own size, or as many pixels in the
+            aspect of the renditions where that is one of :data:`ASPECTS`.
+        style: a picture whose look all pictures take on, where the bundle has an adapter for it.
         recipe: name of a preset of :mod:`brief.recipe`.
         prompt, negative: words added to every prompt, words to avoid.
         thresholds: overrides of the bundle's calibrated cuts, per dimension of the scorecard.
@@ -212,6 +231,7 @@ class Campaign:
     max_shots: Annotated[int, Field(ge=0, le=100_000_000), NUMBER, LIMITED] = 0
     seed: Annotated[int, Field(ge=0, lt=2**63), NUMBER, LIMITED] = 0
     language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35), LIMITED] = "en"
+    style: ImageRef | None = None
 
 
 @dataclass(frozen=True, slots=True, config=CONFIG)
@@ -237,6 +257,7 @@ class Shot:
     recipe: Name
     thresholds: Mapping[Name, Share]
     max_takes: Annotated[int, Field(ge=1), NUMBER, LIMITED]
+    style: ImageRef | None = None
 
 
 @dataclass(frozen=True, slots=True, config=CONFIG)

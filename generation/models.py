@@ -15,7 +15,7 @@ from generation.painters.stable_diffusion.clip import BundleClip
 from generation.painters.stable_diffusion.painter import StableDiffusion
 from generation.score.face_reader import load_reader
 from generation.score.scoring_models import MEASURES_VERSION, ScoringModels
-from generation.vision.models import VisionModels
+from generation.vision.models import VisionModels, shipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Models:
     @classmethod
     def of(cls, bundle: Bundle) -> Models:
         """A Stable Diffusion bundle that is loaded already, with empty caches."""
-        vision = VisionModels() if bundle.card.words.prefix else None
+        vision = shipped() if bundle.card.words.prefix else None
         painter = StableDiffusion.of(bundle, vision)
         reader = bundle.card.scorers.get("face_reader")
         return cls(
@@ -66,7 +66,7 @@ def _stable_diffusion(folder: Path, device: str | None) -> Models:
 def _flux2_klein(folder: Path, device: str | None) -> Models:
     painter = Flux2Klein.open(folder, device)
     scorers = digest(["scorers", MEASURES_VERSION, painter.card.fingerprint])
-    return Models(painter, ScoringModels(clip=None, face_reader=None, fingerprint=scorers), VisionModels())
+    return Models(painter, ScoringModels(clip=None, face_reader=None, fingerprint=scorers), shipped())
 
 
 _FAMILIES: dict[str, Callable[[Path, str | None], Models]] = {

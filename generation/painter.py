@@ -28,11 +28,14 @@ class Repaint:
         scene: what it shows, of the picture's size.
         picture: RGB.
         strength: share of the denoising steps that are run again, above 0 to 1.
+        face_only: the picture is a crop round the person's face, its edges multiples of :attr:`Painter.size_step`:
+            only words and reference of the person count. Asked only of a painter with an adapter for faces.
     """
 
     scene: Scene
     picture: Image.Image
     strength: float
+    face_only: bool = False
 
 
 class Painter(Protocol):

@@ -21,6 +21,9 @@ be retaken goes before a person, and what is hopeless is rejected."""
 _REJECT_BELOW = 0.5
 """Share of ``review`` up to which a value is hopeless."""
 _REVIEW_SHARE = 0.75
+_OF_ALL_BUNDLES = {"cutout": Threshold(accept=0.5, review=0.0)}
+"""Of what no bundle's models measure, where it was measured: a doubtful outline is for a person, and no retake mends
+it."""
 
 
 def thresholds_for(bundle: Mapping[str, Threshold], campaign: Mapping[str, float]) -> dict[str, Threshold]:
@@ -40,6 +43,8 @@ def judge_take(measured: Measurements, shot: Shot, bundle: BundleInfo) -> Scorec
     thresholds = thresholds_for(bundle.thresholds, shot.thresholds)
     if not shot.framing.has_person:
         thresholds = {name: each for name, each in thresholds.items() if not BY_NAME[name].of_person}
+    if thresholds:
+        thresholds = {name: each for name, each in _OF_ALL_BUNDLES.items() if name in measured.values} | thresholds
     needed = [each.name for each in DIMENSIONS if each.needed and (shot.framing.has_person or not each.of_person)]
     return judge(measured, thresholds, needed, calibrated=bundle.calibrated > 0)
 

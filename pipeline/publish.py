@@ -64,6 +64,10 @@ SIGN_OFF = "good by its scores; waits for the sign-off of its run"
 """Reason of a review of what a run holds back."""
 
 
+_VARIED = 3
+"""The version of the recipes since which each take shows a part of the photo of its own."""
+
+
 class NothingToPublish(PipelineError, ValueError):
     """A take that was never refined or scored."""
 
@@ -116,17 +120,25 @@ class Publishing:
     def _mark(self) -> bytes:
         return xmp_packet(self.told)
 
-    def _place(self) -> Image.Image:
-        """The place's photo."""
-        ref = self.shot.environment.photo
-        return read_image(self.objects.get(ref.key, ref.sha256), f"photo of {self.shot.environment.name!r}")
+    def _place(self, size: tuple[int, int]) -> Image.Image:
+        """The part of the place's photo that the take shows, RGB, in ``size``."""
+        from generation.scene.collage import fit
+        from generation.scene.layout import MEAN, Variation
+
+        ref, made_by = self.shot.environment.photo, self.record.made_by
+        photo = read_image(self.objects.get(ref.key, ref.sha256), f"photo of {self.shot.environment.name!r}")
+        varied = made_by is not None and made_by.recipe_version >= _VARIED
+        return fit(photo, size, Variation.of(self.record.take.seed) if varied else MEAN)
 
     def _product(self) -> Image.Image:
-        """The product cut out of its packshot."""
-        from generation.scene.cutout import cut_out
-
+        """The product cut out of its packshot, as the service did it; it is cut here where nobody kept that."""
         ref, what = self.shot.product.packshot, f"packshot of {self.shot.product.sku!r}"
-        return cut_out(read_image(self.objects.get(ref.key, ref.sha256), what), what)
+        try:
+            return read_image(self.objects.get(object_keys.cut_product(ref.sha256)), f"cut-out of the {what}")
+        except ObjectMissing:
+            from generation.scene.cutout import cut_out
+
+            return cut_out(read_image(self.objects.get(ref.key, ref.sha256), what), what).image
 
     def version(self, picture: str, wanted: Rendition | None) -> str:
         """What decides a file, as a part of its key: the picture's digest, what is wanted and what is told."""

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageChops, ImageCms, ImageOps
+from PIL import Image, ImageChops, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 from brief.channels import Window, window
@@ -47,10 +47,11 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What was delivered, read when it is needed: the product cut out (RGBA), and the place's photo (RGB)."""
+    """What was delivered, read when it is needed: the product cut out (RGBA), and the place (RGB) as a picture of some
+    size shows it."""
 
     product: Callable[[], Image.Image]
-    place: Callable[[], Image.Image]
+    place: Callable[[tuple[int, int]], Image.Image]
 
 
 def render(
@@ -111,7 +112,7 @@ def _srgb() -> bytes:
 
 def _layer(picture: Image.Image, name: str, sources: Sources, area: Area | None) -> Image.Image:
     """One of the layers of a picture; see :class:`brief.types.Rendition`."""
-    place = ImageOps.fit(sources.place().convert("RGB"), picture.size, Image.Resampling.LANCZOS)
+    place = sources.place(picture.size)
     if name == "place":
         return place
     width, height = picture.size

@@ -75,6 +75,7 @@ def reproduce(catalog: Catalog, objects: Objects, shot_key: str, bundle: Path, d
     material = Material(
         shot=shot, take=take.take, packshot=_bytes(objects, shot.product.packshot),
         photo=_bytes(objects, shot.environment.photo), portrait=_portrait(objects, shot),
+        style=_bytes(objects, shot.style) if shot.style else None,
     )  # fmt: skip
 
     def only(results: list[Result]) -> Result:

@@ -73,6 +73,7 @@ class Bucket:
             photo=self._input(shot.environment.photo.key, shot.environment.photo.sha256),
             portrait=self._portrait(shot),
             picture=self._objects.get(picture) if picture else None,
+            style=self._input(shot.style.key, shot.style.sha256) if shot.style else None,
         )
 
     def store(self, stage: Stage, item: Item, result: Result) -> ItemResult:
@@ -84,6 +85,10 @@ class Bucket:
             # Before the portrait, so that one that is there has all its candidates.
             name = f"{object_keys.candidates(result.key)}{number}.png"
             self._objects.put(name, _png(candidate), object_keys.content_type(name), keep_first=True, notes=self._notes)
+        if result.cutout is not None and isinstance(item, TakeItem):
+            name = object_keys.cut_product(item.shot.product.packshot.sha256)
+            if self._objects.head(name) is None:
+                self._objects.put(name, _png(result.cutout), object_keys.content_type(name), notes=self._notes)
         notes = self._notes
         if result.composition is not None:
             notes = {**notes, COMPOSITION: _COMPOSITION.dump_json(result.composition).decode()}

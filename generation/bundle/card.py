@@ -16,7 +16,9 @@ from brief.recipe import Recipe, digest, recipe_on
 from brief.types import BundleInfo, Threshold, Words
 
 ROLES = ("face", "product", "environment")
-"""What an IP-Adapter may be for. A bundle has those that its ``[adapters]`` name; the others are off."""
+"""What an IP-Adapter is for, and what the starter bundle's are trained for."""
+OPTIONAL_ROLES = ("style",)
+"""What further ones may be for. A bundle has the roles that its ``[adapters]`` name; the others are off."""
 
 UNLISTED = ("bundle.toml", "README.md")
 """Files that ``[sha256]`` does not cover."""
@@ -54,6 +56,8 @@ class BundleCard:
         width, height: the models' own picture size in pixels.
         adapters: role to path, relative to the bundle (or to ``source``'s ``adapters``). A role that is not named, or
             that the painter does not know, is off.
+        blocks: role to the blocks of the UNet in which its adapter acts ("up_blocks.0.attentions.1"); a role that is
+            not named acts in all. So a place gives its style and layout alone (Wang et al., 2024, arXiv:2404.02733).
         scorers: role to path, relative to the bundle.
         recipe: numbers of :class:`brief.recipe.Recipe` that suit these models.
         calibration: where the thresholds come from: ``takes``, the number of labelled takes they were made of, and
@@ -79,6 +83,7 @@ class BundleCard:
     height: int
     stand_in: bool = False
     adapters: Mapping[str, str] = field(default_factory=dict)
+    blocks: Mapping[str, list[str]] = field(default_factory=dict)
     scorers: Mapping[str, str] = field(default_factory=dict)
     recipe: Mapping[str, float] = field(default_factory=dict)
     thresholds: Mapping[str, Threshold] = field(default_factory=dict)
@@ -101,8 +106,8 @@ class BundleCard:
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """The roles that this bundle has an adapter for, in the order of :data:`ROLES`."""
-        return tuple(role for role in ROLES if role in self.adapters)
+        """The roles that this bundle has an adapter for, in the order of :data:`ROLES`, then the optional ones."""
+        return tuple(role for role in (*ROLES, *OPTIONAL_ROLES) if role in self.adapters)
 
     @property
     def fingerprint(self) -> str:
@@ -122,6 +127,7 @@ class BundleCard:
             parts.append({name: value for name, value in self.source.items() if name not in self.local_parts})
         own = {
             "adapters": dict(self.adapters),
+            "blocks": dict(self.blocks),
             "scorers": dict(self.scorers),
             "scheduler": dict(self.scheduler),
             "variant": self.variant,
@@ -188,6 +194,9 @@ def _check_card(card: BundleCard, file: Path) -> None:
     for lora in card.loras:
         if not (lora.repository and lora.revision) and not lora.sha256:
             raise BundleError(f"{file}: LoRA {lora.file!r} needs a repository and revision, or the file's sha256")
+    for role in card.blocks:
+        if role not in card.adapters:
+            raise BundleError(f"{file}: [blocks] names {role!r}, for which [adapters] has no file")
     if strange := dimensions.unknown(card.thresholds):
         raise BundleError(f"{file}: {strange}")
     for path in (*card.sha256, *card.adapters.values(), *card.scorers.values()):
@@ -238,6 +247,7 @@ _TABLES = (
     "source_sha256",
     "scheduler",
     "adapters",
+    "blocks",
     "inpaint",
     "words",
     "scorers",

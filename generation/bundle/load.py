@@ -269,6 +269,23 @@ def _load_adapters(pipe: Any, card: BundleCard, sources: Sources) -> None:
         raise BundleError(f"the IP-Adapters of bundle {card.name!r} do not fit its UNet: {error}") from error
     # Strength travels in the masks, per item and region, so that no request alters a shared module.
     pipe.set_ip_adapter_scale([1.0] * len(files))
+    _limit_to_blocks(pipe.unet, card)
+
+
+def _limit_to_blocks(unet: Any, card: BundleCard) -> None:
+    """Switch adapters off outside of the blocks in which the card lets them act."""
+    attentions = {name: each for name, each in unet.attn_processors.items() if hasattr(each, "to_k_ip")}
+    known = sorted({name.split(".transformer_blocks")[0] for name in attentions})
+    for role, blocks in card.blocks.items():
+        for block in blocks:
+            if not any(name.startswith(f"{block}.") for name in attentions):
+                raise BundleError(
+                    f"bundle {card.name!r}: [blocks] {role} names {block!r}, in which its UNet has no adapter; "
+                    f"there are {', '.join(known)}"
+                )
+        for name, attention in attentions.items():
+            if not any(name.startswith(f"{block}.") for block in blocks):
+                attention.scale[card.roles.index(role)] = 0.0
 
 
 def _image_processor(folder: Path, size: Any) -> Any:

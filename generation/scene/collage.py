@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 
+from generation.scene.layout import MEAN, Variation
+
 _SHADOW = 0.45
 
 
 def collage(
-    plate: Image.Image, product: Image.Image, *, stands: bool, figure: Image.Image | None = None
+    plate: Image.Image,
+    product: Image.Image,
+    *,
+    stands: bool,
+    figure: Image.Image | None = None,
+    variation: Variation = MEAN,
 ) -> Image.Image:
     """The place with what stands in it.
 
@@ -18,20 +25,26 @@ def collage(
         stands: the product stands on something and throws a contact shadow.
         figure: the placed person, RGBA, the picture's size; given if the person is to start from the portrait.
     """
-    picture = _with_shadow(plate, product) if stands else plate
+    picture = _with_shadow(plate, product, variation.shadow) if stands else plate
     if figure is not None:
         picture = picture.copy()
         picture.paste(figure, mask=figure)
     return paste_product(picture, product)
 
 
-def fit(photo: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """``photo`` scaled and cropped to fill ``size``, RGB."""
-    return ImageOps.fit(photo.convert("RGB"), size, Image.Resampling.LANCZOS)
+def fit(photo: Image.Image, size: tuple[int, int], variation: Variation = MEAN) -> Image.Image:
+    """``photo`` scaled and cropped to fill ``size``, RGB: its middle, or the part that a take shows."""
+    whole = ImageOps.fit(photo.convert("RGB"), size, Image.Resampling.LANCZOS)
+    if not variation.zoom:
+        return whole
+    width, height = (edge * variation.zoom for edge in size)
+    left, top = width * variation.aside[0], height * variation.aside[1]
+    shown = (left, top, left + size[0] - width, top + size[1] - height)
+    return whole.resize(size, Image.Resampling.LANCZOS, box=shown)
 
 
-def _with_shadow(picture: Image.Image, product: Image.Image) -> Image.Image:
-    """Darken the ground where the product meets it."""
+def _with_shadow(picture: Image.Image, product: Image.Image, aside: float) -> Image.Image:
+    """Darken the ground where the product meets it, ``aside`` by so many widths of the product to the right."""
     box = product.getchannel("A").getbbox()
     if box is None:
         return picture
@@ -39,7 +52,9 @@ def _with_shadow(picture: Image.Image, product: Image.Image) -> Image.Image:
     depth = max(2, (right - left) // 6)
     shadow = Image.new("L", picture.size)
     overhang = depth // 2
-    ImageDraw.Draw(shadow).ellipse((left - overhang, bottom - depth, right + overhang, bottom + overhang), fill=255)
+    longer = aside * (right - left)
+    ends = left - overhang + min(0.0, longer), right + overhang + max(0.0, longer)
+    ImageDraw.Draw(shadow).ellipse((ends[0], bottom - depth, ends[1], bottom + overhang), fill=255)
     shadow = shadow.filter(ImageFilter.GaussianBlur(depth / 3)).point(lambda value: round(value * _SHADOW))
     return Image.composite(Image.new("RGB", picture.size), picture, shadow)
 

@@ -1,49 +1,85 @@
-"""The product without its background."""
+"""The product, or the person of a portrait, without the background."""
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass
+
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+import torch
+from cachetools import LRUCache, cached
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from torch import Tensor
+from torch.nn import functional
 
 from brief.errors import GenerationError
+from brief.images import Outline, outline_of
 from generation.scene.layout import Box
+from generation.scene.regions import to_mask
+from generation.vision.matting import EDGE
+from generation.vision.models import shipped
 
-_OPAQUE = 250
-_TOLERANCE, _BUST_TOLERANCE = 24, 12
-"""Levels of 256. A photographed packshot has noise and a soft shadow; a portrait is drawn, and white hair is near its
-wall."""
-_SMOOTH_STEP = 10
-_SMOOTH_SHARE = 0.9
-_SMALLEST_SHARE = 0.01
 _LARGEST = 2048
-_FILL_EDGE = 640
+_WORKED_AT = 1024
+"""Longest edge at which an outline is found; on larger images it is enlarged from there."""
+_STEEPER = 2.0
+_FINER = 1.5
+"""Enlargement from which a portrait is drawn finer first."""
+_GUIDED, _EVEN, _TINY = 2, 1e-3, 1e-3
+"""The filter's reach in pixels of the net's, the variance of colours below which it sees no edge, and what is none."""
+_NEAR, _SOME = 5, 1e-3
+"""Pixels of the net's within which colours of an edge are looked for, and how much of a square must be inside."""
+_REMEMBERED = 16
+"""Cut images that are kept: the shots of a shard share their products and people."""
+_SMALLEST_SHARE = 0.01
 _TRACE = 8
 _FILLED = 0.8
+_CUT_OFF = 0.5
+"""Share of an image's border from which transparency is a frame's or a rounded corner's, and not an outline."""
 
 
 class CutoutError(GenerationError, ValueError):
     """A packshot whose product cannot be told from its background; says whose, why and what to do."""
 
 
-def cut_out(packshot: Image.Image, what: str = "packshot") -> Image.Image:
-    """The product as RGBA, cropped to its own box, at most 2048 pixels along an edge.
+@dataclass(frozen=True, slots=True)
+class Cutout:
+    """A product without its background.
 
-    A packshot with transparency is taken at its word. Else its background must be plain or shade softly: what looks
-    like the background that its border suggests, and touches the border, is background. Holes inside the product (a
-    mug's handle) that do not touch the border stay: deliver transparency for those.
+    Attributes:
+        image: RGBA, cropped to its own box, at most 2048 pixels along an edge.
+        outline: how far its shape can be believed.
+    """
+
+    image: Image.Image
+    outline: Outline
+
+
+def cut_out(packshot: Image.Image, what: str = "packshot") -> Cutout:
+    """The product of a packshot.
+
+    A packshot with transparency that has the shape of a thing is taken at its word. Any other is cut by U-2-Net-p
+    (:mod:`generation.vision.matting`), which tells a thing from its shadow, and white from white.
 
     Raises:
-        CutoutError: no transparency and a border of several colours, or nothing left.
+        CutoutError: nothing is left, or nothing was cut away.
     """
     if max(packshot.size) > _LARGEST:
         packshot = packshot.copy()
         packshot.thumbnail((_LARGEST, _LARGEST), Image.Resampling.LANCZOS)
-    if packshot.mode == "RGBA" and np.asarray(packshot.getchannel("A")).min() < _OPAQUE:
-        return _cropped(packshot, what)
-    colour = packshot.convert("RGB")
-    cut = colour.convert("RGBA")
-    cut.putalpha(matte(colour, what))
-    return _cropped(cut, what)
+    if packshot.mode != "RGBA":
+        cut = _cut(packshot.convert("RGB"))
+    elif _is_believable(packshot.getchannel("A")):
+        cut = packshot
+    else:
+        flat = Image.alpha_composite(Image.new("RGBA", packshot.size, "white"), packshot)
+        cut = _cut(flat.convert("RGB"))
+    outline = outline_of(cut.getchannel("A"))
+    if outline.area < _SMALLEST_SHARE:
+        raise CutoutError(f"{what}: hardly anything is left once its background is gone; deliver it with transparency")
+    if outline.area > 1 - _SMALLEST_SHARE:
+        raise CutoutError(f"{what}: shows nothing but the product, or its background; deliver it with transparency")
+    return Cutout(_cropped(cut), outline)
 
 
 def on_white(cutout: Image.Image) -> Image.Image:
@@ -54,38 +90,127 @@ def on_white(cutout: Image.Image) -> Image.Image:
     return square
 
 
-def matte(image: Image.Image, what: str, *, bust: bool = False) -> Image.Image:
-    """Alpha (mode L) of what is not background: 255 inside, 0 outside, with an edge about one pixel soft.
+def matte(image: Image.Image) -> np.ndarray:
+    """Alpha [height, width] of what an RGB image shows, float32 from 0 (background) to 1."""
+    cut: np.ndarray = np.asarray(_cut(image).getchannel("A"), dtype=np.float32) / 255
+    return cut
 
-    Args:
-        bust: what is shown reaches the lower edge of the image, of which only the corners are background.
 
-    Raises:
-        CutoutError: the border has several colours.
-    """
+def _content(image: Image.Image) -> tuple[tuple[int, int], bytes]:
+    return image.size, hashlib.sha256(image.tobytes()).digest()
+
+
+# On the CPU, where half a second does once per image: the same on every machine.
+@cached(LRUCache(_REMEMBERED), key=_content)
+def _cut(image: Image.Image) -> Image.Image:
+    """An RGB image as RGBA, without its background and without the background's colour in its edge."""
     small = image.copy()
+    small.thumbnail((_WORKED_AT, _WORKED_AT), Image.Resampling.BOX)
+    alpha = _refined(small, torch.from_numpy(shipped().matting.alpha(small)))
+    cut = image.convert("RGBA")
+    cut.paste(_colours_inside(small, alpha).resize(image.size), mask=to_mask(1 - alpha).resize(image.size))
+    cut.putalpha(to_mask(alpha).resize(image.size, Image.Resampling.BICUBIC))
+    return cut
+
+
+def _refined(image: Image.Image, alpha: Tensor) -> Tensor:
+    """The net's matte [height, width] with its edge where the image has one, by a guided filter (He et al., 2010).
+
+    The net's edge is as soft as it is coarse; made steeper, half of what alpha is wrong by goes.
+    """
+    reach = _GUIDED * max(1, round(max(image.size) / EDGE))
+    colours = torch.from_numpy(np.asarray(image, dtype=np.float32)).permute(2, 0, 1) / 255
+    mean, share = _mean(colours, reach), _mean(alpha[None], reach)
+    along = _mean(colours * alpha, reach) - mean * share
+    spread = torch.stack([_mean(colours * colour, reach) for colour in colours]) - mean[None] * mean[:, None]
+    # Only near the edge is there anything to solve for.
+    edge = (share[0] > _TINY) & (share[0] < 1 - _TINY)
+    matrices = spread[:, :, edge].permute(2, 0, 1) + _EVEN * torch.eye(3)
+    slope = torch.zeros_like(colours)
+    slope[:, edge] = torch.linalg.solve(matrices, along[:, edge].T).T
+    offset = share - (slope * mean).sum(0)
+    guided = (_mean(slope, reach) * colours).sum(0) + _mean(offset, reach)[0]
+    return ((guided - 0.5) * _STEEPER + 0.5).clamp(0, 1)
+
+
+def _colours_inside(image: Image.Image, alpha: Tensor) -> Image.Image:
+    """Where the thing is not fully there, its colours close by; elsewhere the image's own. RGB."""
+    colours = torch.from_numpy(np.asarray(image, dtype=np.float32)).permute(2, 0, 1)
+    inside, reach = (alpha >= 1).float(), _NEAR * max(1, round(max(image.size) / EDGE))
+    share = _mean(inside[None], reach)
+    own = torch.where(share > _SOME, _mean(colours * inside, reach) / share.clamp(min=_SOME), colours)
+    return Image.fromarray(own.round().clamp(0, 255).byte().permute(1, 2, 0).numpy())
+
+
+def _mean(maps: Tensor, reach: int) -> Tensor:
+    """Mean [c, h, w] over a square of ``reach`` pixels to each side."""
+    across = functional.avg_pool2d(maps[None], (1, 2 * reach + 1), 1, (0, reach), count_include_pad=False)
+    return functional.avg_pool2d(across, (2 * reach + 1, 1), 1, (reach, 0), count_include_pad=False)[0]
+
+
+def _is_believable(alpha: Image.Image) -> bool:
+    outline = outline_of(alpha)
+    return outline.area < 1 - _SMALLEST_SHARE and outline.border < _CUT_OFF
+
+
+def _cropped(cut: Image.Image) -> Image.Image:
+    alpha = np.asarray(cut.getchannel("A"))
+    rows, columns = (np.flatnonzero((alpha > _TRACE).any(axis=axis)) for axis in (1, 0))
+    return cut.crop((int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1))
+
+
+PORTRAIT_HEAD = Box(0.18, 0.12, 0.82, 0.84)
+"""Where the head with its hair is in a portrait."""
+
+
+_IN_HEAD, _BESIDE = 0.6, 0.4
+"""A matte is a person's if so much of the middle of the head is inside, and no more of the upper border."""
+_MIDDLE = Box(0.34, 0.3, 0.66, 0.66)
+
+
+def figure_of(portrait: Image.Image) -> Image.Image:
+    """The person of a portrait without the wall, RGBA, of the portrait's size.
+
+    The net may take the head for the whole; before a plain wall, what has not the wall's colour belongs to the person
+    too. A portrait in which nobody stands out gives its head alone.
+    """
+    figure = portrait.convert("RGB")
+    cut = _cut(figure)
+    if (standing_out := _before_plain_wall(figure)) is not None:
+        together = ImageChops.lighter(cut.getchannel("A"), standing_out)
+        cut = Image.composite(cut, figure.convert("RGBA"), cut.getchannel("A"))
+        cut.putalpha(together)
+    alpha = np.asarray(cut.getchannel("A"))
+    left, top, right, bottom = _MIDDLE.pixels(cut.size)
+    if (alpha[top:bottom, left:right] > 127).mean() >= _IN_HEAD and (alpha[0] > 127).mean() <= _BESIDE:
+        return cut
+    figure.putalpha(_head_only(figure.size))
+    return figure
+
+
+_FILL_EDGE, _TOLERANCE = 640, 24
+_SMOOTH_STEP, _SMOOTH_SHARE = 10, 0.9
+
+
+def _before_plain_wall(portrait: Image.Image) -> Image.Image | None:
+    """Alpha (mode L) of what has not the colour of the wall that touches the upper border and the sides; ``None``
+    where that is not plain. The lower border is the person's, but for its corners."""
+    small = portrait.copy()
     small.thumbnail((_FILL_EDGE, _FILL_EDGE), Image.Resampling.BOX)
     pixels = np.asarray(small, dtype=np.float32)
-    border = pixels
-    if bust:
-        border = pixels.copy()
-        border[-1] = np.linspace(pixels[-1, 0], pixels[-1, -1], pixels.shape[1], dtype=np.float32)
-    smooth = _border_smoothness(border)
-    if smooth < _SMOOTH_SHARE:
-        raise CutoutError(
-            f"{what}: its background is not plain (only {smooth:.0%} of the border is smooth, {_SMOOTH_SHARE:.0%} is "
-            "needed); deliver it with transparency or on a plain background"
-        )
-    alike = np.abs(pixels - _expected_background(border)).max(axis=2) <= (_BUST_TOLERANCE if bust else _TOLERANCE)
+    border = pixels.copy()
+    border[-1] = np.linspace(pixels[-1, 0], pixels[-1, -1], pixels.shape[1], dtype=np.float32)
+    if _border_smoothness(border) < _SMOOTH_SHARE:
+        return None
+    alike = np.abs(pixels - _expected_background(border)).max(axis=2) <= _TOLERANCE
     # A copy, since an image over an array's own memory cannot be filled.
     framed = Image.fromarray(np.pad(alike, 1, constant_values=True).astype(np.uint8)).copy()
-    if bust:
-        framed.paste(0, (0, framed.height - 1, framed.width, framed.height))
+    framed.paste(0, (0, framed.height - 1, framed.width, framed.height))
     ImageDraw.floodfill(framed, (0, 0), 2)
-    product = Image.fromarray(np.where(np.asarray(framed)[1:-1, 1:-1] == 2, 0, 255).astype(np.uint8))
+    person = Image.fromarray(np.where(np.asarray(framed)[1:-1, 1:-1] == 2, 0, 255).astype(np.uint8))
     # The fill stops inside the anti-aliased edge; one pixel less and softened takes that rim away.
-    soft = product.filter(ImageFilter.MinFilter(3)).filter(ImageFilter.BoxBlur(0.5))
-    return soft.resize(image.size, Image.Resampling.BICUBIC)
+    soft = person.filter(ImageFilter.MinFilter(3)).filter(ImageFilter.BoxBlur(0.5))
+    return soft.resize(portrait.size, Image.Resampling.BICUBIC)
 
 
 def _border_smoothness(pixels: np.ndarray) -> float:
@@ -107,32 +232,35 @@ def _expected_background(pixels: np.ndarray) -> np.ndarray:
     return patch
 
 
-def _cropped(cut: Image.Image, what: str) -> Image.Image:
-    alpha = np.asarray(cut.getchannel("A"))
-    if (alpha > 127).mean() < _SMALLEST_SHARE:
-        raise CutoutError(f"{what}: hardly anything is left once its background is gone; deliver it with transparency")
-    rows, columns = (np.flatnonzero((alpha > _TRACE).any(axis=axis)) for axis in (1, 0))
-    return cut.crop((int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1))
+@cached(LRUCache(_REMEMBERED), key=_content)
+def _finer(portrait: Image.Image) -> Image.Image:
+    """Half of it as the net sees it, which is crisp and somewhat of a drawing, half as it is."""
+    drawn = shipped().upscaler.upscale(portrait)
+    return Image.blend(drawn, portrait.resize(drawn.size, Image.Resampling.LANCZOS), 0.5)
 
 
-PORTRAIT_HEAD = Box(0.18, 0.12, 0.82, 0.84)
-"""Where the head with its hair is in a portrait."""
+def placed_person(portrait: Image.Image, face: Box, size: tuple[int, int], tilt: float = 0.0) -> Image.Image:
+    """The portrait's person (RGB) by :func:`place_figure`; what would be much enlarged is drawn finer before."""
+    if _scale(portrait, face, size) > _FINER:
+        portrait = _finer(portrait)
+    return place_figure(figure_of(portrait), face, size, tilt)
 
 
-def place_figure(portrait: Image.Image, face: Box, size: tuple[int, int]) -> Image.Image:
-    """A transparent picture of ``size`` with the portrait's person in it, the head in ``face``, its aspect kept.
-
-    A portrait before a lively background, such as one that the team brought, gives its head alone.
-    """
-    figure = portrait.convert("RGB")
-    try:
-        figure.putalpha(matte(figure, "portrait", bust=True))
-    except CutoutError:
-        figure.putalpha(_head_only(figure.size))
-    scale = min(
-        face.width * size[0] / (PORTRAIT_HEAD.width * figure.width),
-        face.height * size[1] / (PORTRAIT_HEAD.height * figure.height),
+def _scale(portrait: Image.Image, face: Box, size: tuple[int, int]) -> float:
+    return min(
+        face.width * size[0] / (PORTRAIT_HEAD.width * portrait.width),
+        face.height * size[1] / (PORTRAIT_HEAD.height * portrait.height),
     )
+
+
+def place_figure(figure: Image.Image, face: Box, size: tuple[int, int], tilt: float = 0.0) -> Image.Image:
+    """A transparent picture of ``size`` with the figure in it, the head in ``face``, its aspect kept.
+
+    Args:
+        figure: RGBA, from :func:`figure_of`.
+        tilt: in degrees, to the left, about the neck.
+    """
+    scale = _scale(figure, face, size)
     width, height = round(scale * figure.width), round(scale * figure.height)
     middle, bottom = (face.left + face.right) / 2 * size[0], face.bottom * size[1]
     left = round(middle - (PORTRAIT_HEAD.left + PORTRAIT_HEAD.right) / 2 * width)
@@ -140,7 +268,7 @@ def place_figure(portrait: Image.Image, face: Box, size: tuple[int, int]) -> Ima
     layer.paste(
         figure.resize((width, height), Image.Resampling.LANCZOS), (left, round(bottom - PORTRAIT_HEAD.bottom * height))
     )
-    return layer
+    return layer.rotate(tilt, Image.Resampling.BICUBIC, center=(middle, bottom)) if tilt else layer
 
 
 def _head_only(size: tuple[int, int]) -> Image.Image:

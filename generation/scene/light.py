@@ -35,16 +35,17 @@ def match_light(picture: Image.Image, photo: Image.Image, mask: Image.Image) -> 
     return from_lab(lab + (matched - lab) * weight * _SHARE)
 
 
-def relight(figure: Image.Image, portrait: Image.Image, photo: Image.Image) -> Image.Image:
+def relight(figure: Image.Image, portrait: Image.Image, photo: Image.Image, share: float = 1.0) -> Image.Image:
     """A cut-out person (RGBA) as in the light of ``photo`` instead of that of ``portrait``, both RGB of any size.
 
     The light of a picture is its mean colour ("grey world", Buchsbaum, 1980), the portrait's that of its upper border,
-    which is wall. A gain per channel, as another lamp would be; nothing gets brighter than it was.
+    which is wall. A gain per channel, as another lamp would be; nothing gets brighter than it was. ``share`` (0 to 1)
+    of it is taken.
     """
     walls = _linear(portrait.convert("RGB").crop((0, 0, portrait.width, max(1, portrait.height // 32))))
     place = _linear(photo.convert("RGB").resize((64, 64), Image.Resampling.BOX))
     ratio = (place.mean(axis=(0, 1)) + _DARKEST) / (walls.mean(axis=(0, 1)) + _DARKEST)
-    gain = np.minimum(ratio**_TAKEN, 1.0)
+    gain = np.minimum(ratio**_TAKEN, 1.0) * share**_GAMMA
     lit = (_linear(figure.convert("RGB")) * gain) ** (1 / _GAMMA)
     found = Image.fromarray((lit * 255).round().astype(np.uint8))
     found.putalpha(figure.getchannel("A"))

@@ -10,8 +10,9 @@ from PIL import Image
 from brief.errors import GenerationError
 from brief.images import read_image
 from brief.types import Composition, Measurements, Shot, Take
-from generation.scene.cutout import cut_out
-from generation.scene.layout import Layout, layout_of
+from generation.scene.collage import fit
+from generation.scene.cutout import Cutout, cut_out
+from generation.scene.layout import LAYOUTS, Layout, Variation, layout_of, standing_surface
 
 ImageSource = bytes | Image.Image
 """An image file's bytes, or a decoded image (mode RGB or RGBA)."""
@@ -33,6 +34,7 @@ class Material:
         portrait: of the shot's persona; ``None`` only where the framing shows nobody.
         picture: what the stage before made: ``compose`` takes none, ``refine`` the composed picture, ``score`` the
             refined one.
+        style: of the shot's campaign; ``None`` for most.
     """
 
     shot: Shot
@@ -41,6 +43,7 @@ class Material:
     photo: ImageSource
     portrait: ImageSource | None = None
     picture: ImageSource | None = None
+    style: ImageSource | None = None
 
     @property
     def key(self) -> str:
@@ -48,12 +51,27 @@ class Material:
         return self.take.key
 
     @cached_property
-    def layout(self) -> Layout:
-        return layout_of(self.shot.framing, self.shot.seed)
+    def variation(self) -> Variation:
+        """How this take differs from others of its framing."""
+        return Variation.of(self.take.seed)
 
     @cached_property
-    def cutout(self) -> Image.Image:
-        """The product alone, RGBA, at the packshot's resolution.
+    def layout(self) -> Layout:
+        """Raises ``ValueError`` if the photo cannot be read, whose surface the product stands on."""
+        size, framing = (self.shot.width or 1, self.shot.height or 1), self.shot.framing
+        view = fit(self.place, size, self.variation) if LAYOUTS[framing].stands and max(size) > 1 else None
+        return layout_of(
+            framing,
+            self.shot.seed,
+            size,
+            height_cm=self.shot.product.height_cm,
+            surface=standing_surface(view) if view else None,
+            variation=self.variation,
+        )
+
+    @cached_property
+    def cutout(self) -> Cutout:
+        """The product alone, at the packshot's resolution.
 
         Raises:
             ValueError: it cannot be read or cut out.
@@ -85,6 +103,16 @@ class Material:
         return opened(self.portrait, f"portrait of {name!r}").convert("RGB")
 
     @cached_property
+    def manner(self) -> Image.Image | None:
+        """The picture whose look is taken on, RGB; ``None`` without one.
+
+        Raises:
+            ValueError: it cannot be read.
+        """
+        what = f"style of campaign {self.shot.campaign!r}"
+        return None if self.style is None else opened(self.style, what).convert("RGB")
+
+    @cached_property
     def before(self) -> Image.Image:
         """What the stage before made, RGB.
 
@@ -95,7 +123,7 @@ class Material:
 
 
 @lru_cache(maxsize=_CUTOUTS)
-def _cut_out_file(data: bytes, what: str) -> Image.Image:
+def _cut_out_file(data: bytes, what: str) -> Cutout:
     return cut_out(read_image(data, what), what)
 
 
@@ -110,6 +138,7 @@ class Result:
         seconds: wall-clock time, a batch's time shared equally among its items.
         candidates: what a portrait was chosen from, itself included; a person may choose another.
         composition: of a composed picture: what is where in it.
+        cutout: of a take that was measured, the product as it was cut out.
     """
 
     key: str
@@ -120,6 +149,7 @@ class Result:
     seconds: float = 0.0
     candidates: tuple[Image.Image, ...] = ()
     composition: Composition | None = None
+    cutout: Image.Image | None = None
 
 
 def opened(source: ImageSource | None, what: str) -> Image.Image:

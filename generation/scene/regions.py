@@ -19,13 +19,15 @@ from generation.scene.layout import Box, Layout
 class Regions:
     """Shares of each pixel, float32 [height, width] in 0 to 1: ``face`` + ``product`` + ``place`` is 1 everywhere.
 
-    ``free`` is where the place may change although it is the environment's region: body, arm, plinth.
+    ``free`` is where the place may change although it is the environment's region: body, arm, plinth. ``style`` lies
+    over all of them: everywhere, or nowhere.
     """
 
     face: Tensor
     product: Tensor
     place: Tensor
     free: Tensor
+    style: Tensor
 
     @property
     def kept_place(self) -> Tensor:
@@ -35,7 +37,12 @@ class Regions:
     @property
     def by_role(self) -> Mapping[str, Tensor]:
         """Where the adapter of each role acts."""
-        return {"face": self.face, "product": self.product, "environment": self.kept_place}
+        return {
+            "face": self.face,
+            "product": self.product,
+            "environment": self.kept_place,
+            "style": self.style,
+        }
 
     def masks(self, recipe: Recipe, latent: tuple[int, int]) -> dict[str, Tensor]:
         """Per role [h, w]: strength of its adapter per latent pixel, averaged over its area."""
@@ -44,7 +51,7 @@ class Regions:
     def keep(self, recipe: Recipe, latent: tuple[int, int]) -> Tensor:
         """[h, w]: share of the steps for which each latent pixel of the collage is put back."""
         parts = {**self.by_role, "free": self.place * self.free}
-        keeps = [_shrunk(share, latent) * recipe.keeps[part] for part, share in parts.items()]
+        keeps = [_shrunk(parts[part], latent) * share for part, share in recipe.keeps.items()]
         return torch.stack(keeps).sum(0)
 
 
@@ -53,8 +60,9 @@ def _shrunk(share: Tensor, latent: tuple[int, int]) -> Tensor:
     return functional.adaptive_avg_pool2d(share[None, None], (height, width))[0, 0]
 
 
-def regions(layout: Layout, product: Image.Image) -> Regions:
-    """Regions of a picture; ``product`` is the placed cut-out (RGBA, the picture's size)."""
+def regions(layout: Layout, product: Image.Image, *, styled: bool = False) -> Regions:
+    """Regions of a picture; ``product`` is the placed cut-out (RGBA, the picture's size), ``styled`` says whether it
+    has a style."""
     size = product.size
     thing = to_shares(product.getchannel("A"))
     head = _soft(layout.face, size, round_=True) if layout.face else torch.zeros_like(thing)
@@ -62,7 +70,7 @@ def regions(layout: Layout, product: Image.Image) -> Regions:
     free = torch.zeros_like(thing)
     for box in layout.free:
         free = torch.maximum(free, _soft(box, size, round_=False))
-    return Regions(face, thing, 1 - face - thing, free)
+    return Regions(face, thing, 1 - face - thing, free, torch.full_like(thing, float(styled)))
 
 
 def _soft(box: Box, size: tuple[int, int], *, round_: bool) -> Tensor:

@@ -13,7 +13,7 @@ from brief.recipe import Recipe
 from brief.types import Area, Composition
 from generation.bundle.card import BundleCard
 from generation.scene.collage import collage, fit, paste_product
-from generation.scene.cutout import on_white, place_figure
+from generation.scene.cutout import on_white, placed_person
 from generation.scene.layout import area_of, place, working_size
 from generation.scene.light import relight
 from generation.scene.material import Material
@@ -43,7 +43,7 @@ class Scene:
     @cached_property
     def product(self) -> Image.Image:
         """The cut-out at its place, RGBA."""
-        return place(self.material.cutout, self.material.layout, self.size)
+        return place(self.material.cutout.image, self.material.layout, self.size)
 
     @cached_property
     def figure(self) -> Image.Image | None:
@@ -53,24 +53,28 @@ class Scene:
         wanted = self.hint == "figure" if self.hint else self.recipe.face_keep > 0
         if person is None or face is None or not wanted:
             return None
-        return relight(place_figure(person, face, self.size), person, self.material.place)
+        variation = self.material.variation
+        placed = placed_person(person, face, self.size, variation.tilt)
+        return relight(placed, person, self.material.place, variation.light)
 
     @cached_property
     def plate(self) -> Image.Image:
         """The empty place, RGB."""
-        return fit(self.material.place, self.size)
+        return fit(self.material.place, self.size, self.material.variation)
 
     @cached_property
     def backdrop(self) -> Image.Image:
         """The place with the product and its shadow, without the person, RGB."""
-        return collage(self.plate, self.product, stands=self.material.layout.stands)
+        return self._collage(None)
 
     @cached_property
     def collage(self) -> Image.Image:
         """The place with the product, and the portrait's figure if its face is kept, RGB."""
-        if self.figure is None:
-            return self.backdrop
-        return collage(self.plate, self.product, stands=self.material.layout.stands, figure=self.figure)
+        return self.backdrop if self.figure is None else self._collage(self.figure)
+
+    def _collage(self, figure: Image.Image | None) -> Image.Image:
+        stands, variation = self.material.layout.stands, self.material.variation
+        return collage(self.plate, self.product, stands=stands, figure=figure, variation=variation)
 
     @cached_property
     def composition(self) -> Composition:
@@ -85,7 +89,7 @@ class Scene:
 
     @cached_property
     def regions(self) -> Regions:
-        return regions(self.material.layout, self.product)
+        return regions(self.material.layout, self.product, styled=self.material.style is not None)
 
     @cached_property
     def drawn(self) -> Tensor:
@@ -99,8 +103,9 @@ class Scene:
         person = self.material.person
         return {
             **({} if person is None else {"face": [person]}),
-            "product": [on_white(self.material.cutout)],
+            "product": [on_white(self.material.cutout.image)],
             "environment": [self.material.place],
+            **({} if self.material.manner is None else {"style": [self.material.manner]}),
         }
 
 

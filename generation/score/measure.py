@@ -28,7 +28,8 @@ def score_picture(scoring: ScoringModels, card: BundleCard, material: Material) 
     """
     recipe = card.recipe_for(material.shot.recipe, material.take.changes)
     scene = Scene(material, recipe, material.before.size)
-    return Result(material.key, measured=measure(scoring, card, scene, material.before))
+    measured = measure(scoring, card, scene, material.before)
+    return Result(material.key, measured=measured, cutout=material.cutout.image)
 
 
 def measure(scoring: ScoringModels, card: BundleCard, scene: Scene, picture: Image.Image) -> Measurements:
@@ -38,6 +39,7 @@ def measure(scoring: ScoringModels, card: BundleCard, scene: Scene, picture: Ima
         "sharpness": lambda: sharpness(picture, max(card.width, card.height)),
         "exposure": lambda: exposure(picture),
         "product": lambda: product_similarity(picture, scene.product),
+        "cutout": lambda: scene.material.cutout.outline.wholeness,
         "prompt": lambda: prompt_likeness(scoring, picture, words),
         "environment": lambda: _environment(scoring, scene, picture),
         "identity": lambda: _identity(scoring, scene, picture),

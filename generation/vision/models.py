@@ -6,7 +6,7 @@ import hashlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import torch
@@ -80,6 +80,16 @@ def verify(folder: Path = FOLDER) -> None:
     present = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
     for extra in sorted(path for path in present if path.as_posix() not in listed and path.parts[0] not in _UNLISTED):
         raise VisionError(f"{folder / extra} is not listed in {CARD}; remove it or list it")
+
+
+@cache
+def shipped(device: str = "cpu") -> VisionModels:
+    """The models that ship with the project, one set per device and process.
+
+    Raises:
+        VisionError: a file is missing or altered.
+    """
+    return VisionModels(device=device)
 
 
 class VisionModels:

@@ -27,11 +27,17 @@ def face_crops(detector: FaceDetector, portrait: Image.Image) -> list[Image.Imag
 
 
 def crop_face(picture: Image.Image, face: Face, air: float = _AIR) -> Image.Image:
-    """A square of ``air`` times the edge of ``face`` round it, moved rather than cut where it leaves the picture."""
-    edge = min(air * face.edge, *picture.size)
-    left = min(max(0.0, face.middle[0] - edge / 2), picture.width - edge)
-    top = min(max(0.0, face.middle[1] - edge / 2), picture.height - edge)
-    return picture.crop((round(left), round(top), round(left + edge), round(top + edge)))
+    """:func:`face_square` of ``picture``."""
+    return picture.crop(face_square(picture.size, face, air))
+
+
+def face_square(size: tuple[int, int], face: Face, air: float = _AIR) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of a square of ``air`` times the edge of ``face`` round it, moved rather than cut
+    where it would leave the picture of ``size``."""
+    edge = min(air * face.edge, *size)
+    left = min(max(0.0, face.middle[0] - edge / 2), size[0] - edge)
+    top = min(max(0.0, face.middle[1] - edge / 2), size[1] - edge)
+    return round(left), round(top), round(left + edge), round(top + edge)
 
 
 def suitability(detector: FaceDetector, portrait: Image.Image) -> float:

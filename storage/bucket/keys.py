@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from brief.formats import RENDITION_FORMATS
+from brief.recipe import RECIPE_VERSION
 from brief.types import Shot, Take
 
 EXTENSIONS = {
@@ -46,6 +47,11 @@ def content_type(key: str) -> str:
 def packshot(sha256: str, extension: str) -> str:
     """A product's packshot as the team delivered it; ``extension`` includes the dot."""
     return f"catalog/packshots/{sha256}{extension}"
+
+
+def cut_product(sha256: str) -> str:
+    """The product of a packshot as pictures show it, RGBA, by the packshot's digest."""
+    return f"cutouts/{RECIPE_VERSION}/{sha256}.png"
 
 
 def cutout(sha256: str) -> str:

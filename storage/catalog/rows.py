@@ -91,7 +91,10 @@ class Rows(Database):
             return found
 
     def image_digests(self, kind: type, names: Collection[str]) -> dict[str, str]:
-        """SHA-256 of the images that the catalog has for these products, environments or personas."""
+        """SHA-256 of the images that the catalog has for these products, environments or personas. Campaigns, of which
+        there are few, are looked at anew."""
+        if kind not in _IMAGE_COLUMNS:
+            return {}
         key, digest = _IMAGE_COLUMNS[kind]
         with self.begin() as session:
             found: dict[str, str] = {}

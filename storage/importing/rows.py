@@ -52,7 +52,7 @@ KINDS: dict[str, Kind[Any]] = {
     "products": Kind(Product, "sku", "packshot", object_keys.packshot, views="views"),
     "environments": Kind(Environment, "name", "photo", object_keys.photo),
     "personas": Kind(Persona, "name", "portrait", object_keys.brought_portrait, image_needed=False),
-    "campaigns": Kind(Campaign, "name"),
+    "campaigns": Kind(Campaign, "name", "style", object_keys.photo, image_needed=False),
 }
 """By the name of their file, in the order in which they refer to each other."""
 _ADAPTERS = {kind.type: TypeAdapter(kind.type) for kind in KINDS.values()}

@@ -20,7 +20,7 @@ BUNDLE = "f" * 32
 SHOT: dict[str, Any] = {
     "product": product(),
     "environment": environment(),
-    "portrait": "0c690eb33e313e874d4e5685ba7271bf",
+    "portrait": "d7af28e200e220002d9cdc9c1d6bdf6d",
     "framing": Framing.HELD,
     "prompt": "a person holding a red mug, on a beach",
     "negative": "blurry",
@@ -32,13 +32,13 @@ SHOT: dict[str, Any] = {
 
 
 def test_golden_values() -> None:
-    assert RECIPE_VERSION == 2
+    assert RECIPE_VERSION == 3
     assert digest([]) == "4f53cda18c2baa0c0354bb5f9a3ecbe5"
     assert digest({"b": 1.0, "a": [1, "é", None, True, 0.1 + 0.2]}) == "b8bcc2700bfa1bdfa3cc5a91dffffd77"
     assert seed_of("a", 1) == 324999076
-    assert portrait_key(persona(), BUNDLE) == "0c690eb33e313e874d4e5685ba7271bf"
+    assert portrait_key(persona(), BUNDLE) == "d7af28e200e220002d9cdc9c1d6bdf6d"
     assert portrait_key(persona(portrait=ref("x")), BUNDLE) == "6b10c230c92e30838a32d9c0aa5237d2"
-    assert shot_key(**SHOT) == "4276ef5252de6c5abbf5ea17c319f5da"
+    assert shot_key(**SHOT) == "4c273bd1e2b0664bb1d694b3f11555e9"
     first, second = take("aec7", 7, 1), take("aec7", 7, 2, {"product_strength": 0.9})
     assert (first.key, first.seed) == ("3ebde93cd81f3eaad321d35e83016e06", 7)
     assert (second.key, second.seed) == ("a811779390dae6adbc51b5c804629828", 499903797)
@@ -57,6 +57,8 @@ def test_golden_values() -> None:
         {"size": (128, 136)},
         {"recipe": RECIPES["draft"]},
         {"bundle": "e" * 32},
+        {"product": product(attributes={"height": "24 cm"})},
+        {"style": ref("style")},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -67,7 +69,17 @@ def test_whatever_decides_the_pixels_changes_the_key(change: dict[str, Any]) -> 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Recipe)])
 def test_every_number_of_a_recipe_changes_the_key(field: str) -> None:
     recipe = RECIPES["standard"].changed({field: 3})
-    assert shot_key(**SHOT | {"recipe": recipe}) != shot_key(**SHOT)
+    styled = SHOT | {"style": ref("style")}
+    assert shot_key(**styled | {"recipe": recipe}) != shot_key(**styled)
+    # What a shot does not have changes nothing of it.
+    assert (shot_key(**SHOT | {"recipe": recipe}) == shot_key(**SHOT)) == (field == "style_strength")
+
+
+def test_a_products_height_is_read_in_any_unit() -> None:
+    given = {"24 cm": 24, "240mm": 24, "9,5 in": 24.13, "1.2 m": 120, "tall": None, "24": None, "0 cm": None}
+    for text, height in given.items():
+        assert product(attributes={"height": text}).height_cm == (pytest.approx(height) if height else None), text
+    assert product(attributes={"height_cm": "9.5"}).height_cm == 9.5
 
 
 def test_names_and_places_in_the_bucket_do_not_change_the_key() -> None:

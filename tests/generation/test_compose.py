@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +12,11 @@ import torch
 from PIL import Image, ImageFilter
 
 from brief.types import Framing
-from generation.bundle.load import Bundle
+from generation.bundle.card import BundleError, hash_files, read_card, write_card
+from generation.bundle.load import Bundle, load
 from generation.compose import lay_out
 from generation.models import Models
+from generation.painters.stable_diffusion.attribution import attribute, mass_inside
 from generation.painters.stable_diffusion.painter import StableDiffusion
 from generation.studio import Studio
 from tests.generation.conftest import picture
@@ -152,10 +156,38 @@ def test_encodings_are_made_once_for_a_whole_shard(bundle: Bundle, packshot: Ima
     assert bundle.counts.loads == 1
 
 
-def test_the_side_belongs_to_the_shot(bundle: Bundle, packshot: Image.Image) -> None:
+def test_the_side_belongs_to_the_shot(packshot: Image.Image) -> None:
     for seed in range(6):
-        first, second = (inputs(packshot, 0, attempt=attempt, seed=seed, framing=Framing.PLINTH) for attempt in (1, 2))
-        assert first.layout == second.layout
+        first, second = (
+            inputs(packshot, 0, attempt=attempt, seed=seed, framing=Framing.PLINTH).layout for attempt in (1, 2)
+        )
+        assert first != second
+        assert (first.product.left > 0.5) == (second.product.left > 0.5)
+
+
+RETAKES_DIFFER_BY = 5.0
+"""Mean difference of two takes of one shot, in levels of 255, outside the product of either."""
+
+
+@pytest.mark.parametrize("framing", Framing)
+def test_a_retake_differs_even_where_everything_is_pasted(
+    bundle: Bundle, packshot: Image.Image, framing: Framing
+) -> None:
+    kept = {"product_keep": 1.0, "environment_keep": 1.0, "face_keep": 1.0, "free_keep": 1.0}
+    takes = [inputs(packshot, 0, attempt, kept, framing=framing, persona=ADA) for attempt in (1, 2, 3)]
+    takes = [replace(take, photo=_detailed_place()) for take in takes]
+    made = {result.key: result.image for result in Studio(Models.of(bundle)).compose(takes)}
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        first, second = made[takes[one].key], made[takes[other].key]
+        assert first is not None and second is not None
+        products = [lay_out(StableDiffusion.of(bundle), takes[number]).product for number in (one, other)]
+        outside = np.all([np.asarray(product.getchannel("A")) == 0 for product in products], axis=0)
+        assert np.abs(_pixels(first) - _pixels(second))[outside].mean() > RETAKES_DIFFER_BY
+
+
+def _detailed_place() -> Image.Image:
+    """As busy as a photograph."""
+    return picture(3, (16, 16)).resize((160, 160), Image.Resampling.BICUBIC)
 
 
 def test_pictures_of_several_groups_come_in_their_order(bundle: Bundle, packshot: Image.Image) -> None:
@@ -167,3 +199,73 @@ def test_pictures_of_several_groups_come_in_their_order(bundle: Bundle, packshot
     for scene, drawn in zip(scenes, together, strict=True):
         (alone,) = painter.compose([scene])
         assert np.abs(_pixels(drawn) - _pixels(alone)).max() <= 2
+
+
+@pytest.fixture(scope="module")
+def styled(miniature: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The stand-in with an adapter for a campaign's style, which is the place's."""
+    folder = tmp_path_factory.mktemp("styled") / "bundle"
+    shutil.copytree(miniature, folder)
+    card = read_card(folder)
+    file = "ip_adapter/style.safetensors"
+    shutil.copy(folder / card.adapters["environment"], folder / file)
+    write_card(folder, replace(card, adapters={**card.adapters, "style": file}, sha256=hash_files(folder)))
+    return load(folder, "cpu")
+
+
+def test_a_campaigns_style_changes_the_whole_picture_where_the_bundle_has_an_adapter_for_it(
+    bundle: Bundle, styled: Bundle, packshot: Image.Image
+) -> None:
+    plain = inputs(packshot, 0, changes={"environment_keep": 0.0, "style_strength": 1.5})
+    takes = [plain, *(replace(plain, take=replace(plain.take, key=f"{n}"), style=picture(n)) for n in (60, 61))]
+    for models, differ in ((bundle, False), (styled, True)):
+        made = {result.key: result.image for result in Studio(Models.of(models)).compose(takes)}
+        none, first, second = (_pixels(image) for take in takes if (image := made[take.key]) is not None)
+        corner = np.s_[:8, :8]
+        for one, other in ((none, first), (first, second)):
+            assert (np.abs(one - other).max() > 2) == differ
+            assert (np.abs(one - other)[corner].max() > 0) == differ
+
+
+def test_without_a_style_its_adapter_acts_nowhere(styled: Bundle, packshot: Image.Image) -> None:
+    plain = inputs(packshot, 0)
+    for take, strength in ((plain, 0.0), (replace(plain, style=picture(60)), 0.5)):
+        (sample,) = StableDiffusion.of(styled).samples([lay_out(StableDiffusion.of(styled), take)])
+        assert torch.equal(sample.masks["style"], torch.full_like(sample.masks["style"], strength))
+
+
+def test_an_adapter_acts_only_in_the_blocks_that_the_card_names(miniature: Path, tmp_path: Path) -> None:
+    shutil.copytree(miniature, tmp_path / "bundle")
+    card = read_card(tmp_path / "bundle")
+    everywhere = load(miniature, "cpu")
+    names = sorted(name for name, each in everywhere.unet.attn_processors.items() if hasattr(each, "to_k_ip"))
+    block = names[0].split(".transformer_blocks")[0]
+    write_card(tmp_path / "bundle", replace(card, blocks={"environment": [block]}))
+    limited = load(tmp_path / "bundle", "cpu")
+    assert limited.card.fingerprint != everywhere.card.fingerprint
+    role = limited.roles.index("environment")
+    for name in names:
+        scale = limited.unet.attn_processors[name].scale
+        assert [value for number, value in enumerate(scale) if number != role] == [1.0] * (len(scale) - 1)
+        assert scale[role] == (1.0 if name.startswith(f"{block}.") else 0.0)
+    write_card(tmp_path / "bundle", replace(card, blocks={"environment": ["up_blocks.9"]}))
+    with pytest.raises(BundleError, match=f"'up_blocks.9', in which its UNet has no adapter; there are .*{block}"):
+        load(tmp_path / "bundle", "cpu")
+
+
+def test_heat_maps_say_where_each_adapter_acts_and_change_no_pixel(bundle: Bundle, packshot: Image.Image) -> None:
+    painter = StableDiffusion.of(bundle)
+    takes = [inputs(packshot, 0), inputs(packshot, 0, attempt=2, changes={"face_strength": 0.0})]
+    scenes = [lay_out(painter, take) for take in takes]
+    samples = painter.samples(scenes)
+    pictures, maps = attribute(bundle, samples)
+    for drawn, plain in zip(pictures, painter.draw(samples), strict=True):
+        assert np.array_equal(_pixels(drawn), _pixels(plain))
+    for scene, shares in zip(scenes, maps, strict=True):
+        assert set(shares) == set(bundle.roles)
+        assert 0 <= float(torch.stack(list(shares.values())).sum(0).max()) <= 1 + 1e-5
+        for role in ("product", "environment"):
+            region = scene.regions.by_role[role]
+            assert mass_inside(shares[role], region) > float(region.mean())
+    assert float(maps[0]["face"].max()) > 0.01
+    assert float(maps[1]["face"].max()) < 1e-5

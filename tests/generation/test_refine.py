@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from brief.types import Words
 from generation.bundle.load import Bundle
+from generation.compose import lay_out
 from generation.models import Models
+from generation.painter import Repaint
 from generation.scene.light import match_light, relight
 from generation.scene.scene import delivered_scene
 from generation.score.product import product_similarity
@@ -76,3 +80,54 @@ def test_a_person_is_darker_by_night_and_never_brighter_by_day() -> None:
     assert green < red < blue < 0.9
     assert day.getpixel((4, 4)) == (180, 140, 120, 255)
     assert night.getchannel("A").tobytes() == figure.getchannel("A").tobytes()
+
+
+ASTRONAUT = Path(__file__).parent / "vision" / "pictures" / "astronaut.png"
+EYES_BETWEEN = (113, 64)
+"""About the middle of the face in it, in pixels."""
+
+
+def _with_the_astronaut(face: tuple[int, int], scale: float) -> Image.Image:
+    """A picture of 256 x 256 with her face at ``face``."""
+    photo = Image.open(ASTRONAUT).convert("RGB")
+    photo = photo.resize((round(photo.width * scale), round(photo.height * scale)))
+    made = picture(5, (256, 256))
+    made.paste(photo, (round(face[0] - scale * EYES_BETWEEN[0]), round(face[1] - scale * EYES_BETWEEN[1])))
+    return made
+
+
+@pytest.fixture(scope="module")
+def photographic(bundle: Bundle) -> Models:
+    """The stand-in as a bundle of models of photographs: it has models that find faces."""
+    return Models.of(replace(bundle, card=replace(bundle.card, words=Words(prefix="photo of"))))
+
+
+def test_a_small_face_is_drawn_again_and_a_large_one_is_not(photographic: Models, packshot: Image.Image) -> None:
+    take = inputs(packshot, 0, width=256, height=256)
+    assert take.layout.face is not None
+    left, top, right, bottom = take.layout.face.pixels((256, 256))
+    middle = ((left + right) // 2, (top + bottom) // 2)
+    for scale, again in ((1.0, True), (3.0, False)):
+        (made,) = Studio(photographic).refine([replace(take, picture=_with_the_astronaut(middle, scale))])
+        assert any(note.startswith("face:") for note in made.notes) == again, (scale, made)
+
+
+def test_where_a_face_alone_is_drawn_nothing_counts_but_the_person(photographic: Models, packshot: Image.Image) -> None:
+    plain = inputs(packshot, 0)
+    takes = [plain, replace(plain, photo=picture(71)), replace(plain, portrait=picture(72, (64, 64)))]
+    scenes = [lay_out(photographic.painter, take) for take in takes]
+    crop = picture(8, (64, 64))
+    own, place, person = (
+        np.asarray(image, dtype=int)
+        for image in photographic.painter.repaint([Repaint(scene, crop, 0.5, face_only=True) for scene in scenes])
+    )
+    assert np.abs(own - place).max() <= 2
+    assert np.abs(own - person).max() > 2
+    assert np.abs(own - np.asarray(crop, dtype=int)).max() > 2
+
+
+def test_enlarging_says_how(bundle: Bundle, packshot: Image.Image) -> None:
+    for edge, how in ((64, None), (72, "1.12 times by Lanczos"), (160, "2.50 times by realesr-animevideov3")):
+        take = replace(inputs(packshot, 0, width=edge, height=edge), picture=picture(5, (64, 64)))
+        (made,) = Studio(Models.of(bundle)).refine([take])
+        assert [note for note in made.notes if note.startswith("size")] == ([f"size: enlarged {how}"] if how else [])

@@ -12,18 +12,21 @@ from PIL import Image
 from brief.recipe import Recipe
 from brief.types import Framing
 from generation.scene.collage import collage, paste_product
-from generation.scene.cutout import cut_out, place_figure
-from generation.scene.layout import Layout, layout_of, place, working_size
+from generation.scene.cutout import cut_out, figure_of, place_figure
+from generation.scene.layout import Box, Layout, Variation, layout_of, place, standing_surface, working_size
 from generation.scene.regions import regions
 from tests.generation.conftest import picture
 
 SIZE = (128, 128)
+SIZES = [SIZE, (128, 160), (108, 192), (192, 108), (192, 128), (96, 256)]
+"""1:1, 4:5, 9:16, 16:9, and two between and beyond."""
 
 
+@pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("framing", Framing)
-def test_the_regions_part_the_picture(framing: Framing, packshot: Image.Image) -> None:
-    layout = layout_of(framing, 5)
-    found = regions(layout, place(cut_out(packshot), layout, SIZE))
+def test_the_regions_part_the_picture(framing: Framing, size: tuple[int, int], packshot: Image.Image) -> None:
+    layout = layout_of(framing, 5, size, variation=Variation.of(7))
+    found = regions(layout, place(cut_out(packshot).image, layout, size))
     total = found.face + found.product + found.place
     assert torch.allclose(total, torch.ones_like(total), atol=1e-6)
     assert min(float(share.min()) for share in (found.face, found.product, found.place)) >= -1e-6
@@ -35,14 +38,14 @@ def test_the_regions_part_the_picture(framing: Framing, packshot: Image.Image) -
 
 def test_strength_and_area_are_kept_when_masks_shrink(packshot: Image.Image) -> None:
     layout = layout_of(Framing.HELD, 5)
-    found = regions(layout, place(cut_out(packshot), layout, SIZE))
+    found = regions(layout, place(cut_out(packshot).image, layout, SIZE))
     masks = found.masks(Recipe(face_strength=1.0, product_strength=0.5, environment_strength=0.25), (16, 16))
     assert float(masks["product"].mean()) == pytest.approx(0.5 * float(found.product.mean()), rel=1e-4)
 
 
 def test_the_change_map_keeps_the_product_longest_and_frees_the_body(packshot: Image.Image) -> None:
     layout = layout_of(Framing.PLINTH, 5)
-    found = regions(layout, place(cut_out(packshot), layout, SIZE))
+    found = regions(layout, place(cut_out(packshot).image, layout, SIZE))
     keep = found.keep(Recipe(product_keep=1.0, environment_keep=0.4, face_keep=0.0), (32, 32))
     assert float(keep.max()) == pytest.approx(1.0, abs=1e-3)
     left, top, right, bottom = layout.face.pixels((32, 32)) if layout.face else (0, 0, 0, 0)
@@ -65,6 +68,66 @@ def test_a_product_keeps_its_aspect_and_stays_in_its_box(width: int, height: int
     assert abs((right - left) - (bottom - top) * width / height) <= max(1.0, width / height) + 0.5
 
 
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("framing", Framing)
+def test_no_head_or_product_is_stretched_or_leaves_the_picture(framing: Framing, size: tuple[int, int]) -> None:
+    def shape(box: Box) -> float:
+        return box.width * size[0] / (box.height * size[1])
+
+    layout, square = layout_of(framing, 5, size), layout_of(framing, 5)
+    for box, usual in ((layout.face, square.face), (layout.product, square.product)):
+        assert (box is None) == (usual is None)
+        if box is not None and usual is not None:
+            assert shape(box) == pytest.approx(shape_of_square(usual), rel=0.08)
+            assert 0 <= box.left < box.right <= 1 and 0 <= box.top < box.bottom <= 1
+    for seed in range(20):
+        varied = layout_of(framing, 5, size, variation=Variation.of(seed))
+        for box in (varied.product, *varied.free, *([varied.face] if varied.face else [])):
+            assert -1e-9 <= box.left < box.right <= 1 + 1e-9 and -1e-9 <= box.top < box.bottom <= 1 + 1e-9
+        support = varied.free[-1]
+        assert support.top < varied.product.bottom < support.bottom
+
+
+def shape_of_square(box: Box) -> float:
+    return box.width / box.height
+
+
+def test_a_product_of_known_height_is_as_large_as_it_is_beside_a_head(packshot: Image.Image) -> None:
+    cut = Image.new("RGBA", (50, 100), "red")
+    heights = {}
+    for height in (None, 13.0, 20.0, 300.0, 1.0):
+        layout = layout_of(Framing.PLINTH, 5, height_cm=height)
+        box = place(cut, layout, (512, 512)).getchannel("A").getbbox()
+        assert box is not None and layout.face is not None
+        assert abs(box[3] - layout.product.bottom * 512) <= 1
+        heights[height] = (box[3] - box[1]) / (layout.face.height * 512)
+    assert heights[20.0] == pytest.approx(20 / 26, rel=0.03)
+    assert heights[13.0] == pytest.approx(0.5, rel=0.03)
+    assert heights[300.0] == pytest.approx(1.3 * heights[None], rel=0.03)
+    assert 0.2 < heights[1.0] < 0.3
+
+
+@pytest.mark.parametrize("begins", [0.5, 0.7, 0.85])
+def test_a_product_stands_on_the_places_surface(begins: float) -> None:
+    room = np.full((200, 200, 3), 90, dtype=np.uint8)
+    room[:, ::10] = 140  # wall with stripes
+    room[round(begins * 200) :] = 190
+    found = standing_surface(Image.fromarray(room))
+    assert found == pytest.approx(begins, abs=0.03)
+    layout = layout_of(Framing.PLINTH, 5, surface=found)
+    usual = layout_of(Framing.PLINTH, 5)
+    assert layout.product.bottom >= begins + 0.02
+    assert layout.product.height == pytest.approx(usual.product.height)
+    assert (layout.product == usual.product) == (begins < 0.75)
+    assert layout_of(Framing.HELD, 5, surface=found) == layout_of(Framing.HELD, 5)
+
+
+def test_where_nothing_tells_of_a_surface_none_is_found() -> None:
+    noise = np.random.default_rng(2).integers(0, 255, (96, 96, 3), dtype=np.uint8)
+    assert standing_surface(Image.fromarray(noise)) is None
+    assert standing_surface(Image.new("RGB", (64, 64), "white")) is None
+
+
 def test_seeds_put_products_on_both_sides() -> None:
     sides = {layout_of(Framing.HELD, seed).product.left > 0.5 for seed in range(12)}
     assert sides == {True, False}
@@ -72,7 +135,7 @@ def test_seeds_put_products_on_both_sides() -> None:
 
 def test_the_collage_is_photo_shadow_and_product(packshot: Image.Image) -> None:
     layout = layout_of(Framing.STILL, 5)
-    product = place(cut_out(packshot), layout, SIZE)
+    product = place(cut_out(packshot).image, layout, SIZE)
     photo = picture(3, SIZE)
     made, plain = np.asarray(collage(photo, product, stands=True), dtype=int), np.asarray(photo, dtype=int)
     assert np.abs(made[:20] - plain[:20]).max() == 0
@@ -85,9 +148,9 @@ def test_a_head_is_pasted_without_its_plain_wall(packshot: Image.Image) -> None:
     assert layout.face is not None
     portrait = Image.new("RGB", SIZE, "white")
     portrait.paste((90, 50, 30), (45, 40, 83, 90))
-    product = place(cut_out(packshot), layout, SIZE)
+    product = place(cut_out(packshot).image, layout, SIZE)
     photo = Image.new("RGB", SIZE, (0, 90, 0))
-    made = collage(photo, product, stands=layout.stands, figure=place_figure(portrait, layout.face, SIZE))
+    made = collage(photo, product, stands=layout.stands, figure=place_figure(figure_of(portrait), layout.face, SIZE))
     left, top, right, bottom = layout.face.pixels(SIZE)
     assert made.getpixel(((left + right) // 2, (top + bottom) // 2)) == (90, 50, 30)
     assert made.getpixel(((left + right) // 2, top + 4)) == (0, 90, 0)
@@ -95,8 +158,8 @@ def test_a_head_is_pasted_without_its_plain_wall(packshot: Image.Image) -> None:
 
 def _on_green(portrait: Image.Image, packshot: Image.Image, layout: Layout) -> Image.Image:
     assert layout.face is not None
-    figure = place_figure(portrait, layout.face, SIZE)
-    product = place(cut_out(packshot), layout, SIZE)
+    figure = place_figure(figure_of(portrait), layout.face, SIZE)
+    product = place(cut_out(packshot).image, layout, SIZE)
     return collage(Image.new("RGB", SIZE, (0, 90, 0)), product, stands=layout.stands, figure=figure)
 
 
@@ -125,7 +188,7 @@ def test_a_portrait_with_a_lively_background_gives_its_head_only(packshot: Image
 
 
 def test_pasting_changes_nothing_outside_the_product(packshot: Image.Image) -> None:
-    product = place(cut_out(packshot), layout_of(Framing.STILL, 5), SIZE)
+    product = place(cut_out(packshot).image, layout_of(Framing.STILL, 5), SIZE)
     before = picture(4, SIZE)
     after = np.asarray(paste_product(before, product))
     outside = np.asarray(product.getchannel("A")) == 0

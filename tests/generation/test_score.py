@@ -71,10 +71,20 @@ def test_every_dimension_is_measured_that_can_be(bundle: Bundle, packshot: Image
     }
     person, still = (cards[take.key] for take in takes)
     assert person is not None and still is not None
-    assert set(person.values) == {"sharpness", "exposure", "product", "environment", "identity"}
-    assert set(still.values) == {"sharpness", "exposure", "product", "environment"}
+    assert set(person.values) == {"sharpness", "exposure", "product", "cutout", "environment", "identity"}
+    assert set(still.values) == {"sharpness", "exposure", "product", "cutout", "environment"}
     assert person.values["product"] > 0.95
     assert all(0 <= value <= 1 for value in person.values.values())
+
+
+def test_a_doubtful_outline_is_told_and_the_cutout_comes_along(bundle: Bundle, packshot: Image.Image) -> None:
+    cut_off = packshot.crop((0, 0, packshot.width, 80))
+    for shown, doubtful in ((packshot, False), (cut_off, True)):
+        take = replace(inputs(packshot, 3), packshot=shown, picture=picture(5, (64, 64)))
+        (made,) = Studio(Models.of(bundle)).score([take])
+        assert made.measured is not None
+        assert (made.measured.values["cutout"] < 0.5) == doubtful
+        assert made.cutout is not None and made.cutout.width == 51
 
 
 def test_a_picture_that_is_not_there_is_named(bundle: Bundle, packshot: Image.Image) -> None:

@@ -47,7 +47,7 @@ def cut_out() -> Image.Image:
     return Image.new("RGBA", (300, 600), (20, 30, 160, 255))
 
 
-SOURCES = Sources(cut_out, lambda: Image.new("RGB", (100, 100), "red"))
+SOURCES = Sources(cut_out, lambda size: Image.new("RGB", size, "red"))
 
 
 def rendered(wanted: Rendition, areas: dict[str, Area] | None = None, edge: int = 512) -> Rendered:

@@ -90,6 +90,15 @@ def test_nothing_is_accepted_of_which_nobody_knows_what_it_shows(unknown: str) -
     assert judge_take(known, a_shot(thresholds={}), CALIBRATED).verdict is Verdict.ACCEPT
 
 
+@pytest.mark.parametrize(("wholeness", "verdict"), [(1.0, Verdict.ACCEPT), (0.0, Verdict.REVIEW)])
+def test_a_doubtful_outline_is_for_a_person_and_for_no_retake(wholeness: float, verdict: Verdict) -> None:
+    still = a_shot(framing=Framing.STILL, persona=None, portrait_key=None, thresholds={})
+    card = judge_take(measured(product=1.0, sharpness=1.0, prompt=0.9, cutout=wholeness), still, CALIBRATED)
+    assert card.verdict is verdict
+    assert card.low == (() if verdict is Verdict.ACCEPT else ("cutout",))
+    assert not wants_retake(card, Recipe(product_keep=0.0))
+
+
 def test_a_picture_of_nobody_is_not_asked_for_a_face() -> None:
     still = a_shot(framing=Framing.STILL, persona=None, portrait_key=None, thresholds={"identity": 0.9})
     card = judge_take(measured(product=1.0, sharpness=1.0, prompt=0.9), still, CALIBRATED)

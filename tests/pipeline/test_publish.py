@@ -122,7 +122,8 @@ def test_every_file_has_its_size_and_says_that_a_model_made_it(
 def test_every_format_is_what_it_says_and_says_that_a_model_made_it(kind: RenditionFormat) -> None:
     record = TakeRecord(take(SHOT.key, SHOT.seed, 1), {"refine": StageOutput(ImageRef("r.png", ""), made_by=MADE_BY)})
     told = Told(SHOT, record, Composition({}, ("product",)), "a mug <3", "en", datetime.now(UTC))
-    data = render(picture(), Rendition("web", 64, 48, kind.name), {}, Sources(picture, picture), xmp_packet(told)).data
+    sources = Sources(picture, lambda size: picture())
+    data = render(picture(), Rendition("web", 64, 48, kind.name), {}, sources, xmp_packet(told)).data
     with Image.open(io.BytesIO(data)) as image:
         image.load()
         assert (image.format, image.size) == (kind.pillow, (64, 48))

@@ -431,7 +431,7 @@ def _assert_true_product(run: Run, key: str, publication: Publication, area: Are
     """Within its outline, two pixels of feather apart, the published product is its packshot's pixels, resized."""
     (shot,) = run.catalog.shots([key])
     packshot = shot.product.packshot
-    cut = cut_out(read_image(run.objects.get(packshot.key, packshot.sha256), "packshot"))
+    cut = cut_out(read_image(run.objects.get(packshot.key, packshot.sha256), "packshot")).image
     master = read_image(run.objects.get(publication.master.key), "master")
     left, top, right, bottom = (
         round(edge * length)

@@ -121,6 +121,8 @@ def test_a_shot_goes_through_all_stages_and_lies_in_the_bucket(
         assert objects.sha256(key) == result.sha256
     measured = scored[made.key].measured
     assert measured is not None and measured.scorers == service.bundle().scorers
+    cut = Image.open(io.BytesIO(objects.get(object_keys.cut_product(shot.product.packshot.sha256))))
+    assert cut.mode == "RGBA"
     assert Image.open(io.BytesIO(objects.get(object_keys.refined(made)))).size == (shot.width, shot.height)
 
 

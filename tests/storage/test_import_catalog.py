@@ -183,6 +183,19 @@ def test_a_campaign_that_cannot_be_planned_is_refused(
     assert reason in bad.reason
 
 
+def test_a_campaign_may_bring_a_picture_whose_style_is_taken_on(
+    folder: Path, catalog: Catalog, objects: Objects
+) -> None:
+    write(folder, "campaigns", {**AUTUMN, "style": "images/beach.jpg"}, {**AUTUMN, "name": "plain"})
+    for _ in range(2):
+        assert import_catalog(folder, catalog, objects).bad == []
+        styled, plain_one = catalog.campaigns(["autumn"])[0], catalog.campaigns(["plain"])[0]
+        assert plain_one.style is None and styled.style is not None
+        assert objects.get(styled.style.key, styled.style.sha256) == (folder / "images" / "beach.jpg").read_bytes()
+    write(folder, "campaigns", {**AUTUMN, "style": "images/none.jpg"})
+    assert bad_fields(import_catalog(folder, catalog, objects).bad) == [("campaigns.jsonl:1", "style")]
+
+
 def test_one_file_can_be_imported_alone(folder: Path, catalog: Catalog, objects: Objects) -> None:
     import_catalog(folder / "products.jsonl", catalog, objects)
     assert list(catalog.products()) == ["MUG-1"]

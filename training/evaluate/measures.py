@@ -147,7 +147,7 @@ def product_retrieval(
 ) -> float:
     """Top-1: the right packshot among ``among``, from the picture inside the product's outline."""
     rows = list(cast.products.values())[:among]
-    library = _embedded(models, [on_white(cut_out(cast.images[row.packshot.sha256])) for row in rows])
+    library = _embedded(models, [on_white(cut_out(cast.images[row.packshot.sha256]).image) for row in rows])
     skus = [row.sku for row in rows]
     hits, shown = [], []
     for scene, picture in zip(scenes, pictures, strict=True):

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from brief.prompts import portrait_negative, portrait_prompt, take_prompt
+from brief.prompts import face_prompt, portrait_negative, portrait_prompt, take_prompt
 from brief.types import Persona
 from generation.bundle.card import BundleCard
 from generation.bundle.load import Bundle
@@ -160,7 +160,21 @@ class StableDiffusion:
     def _again(self, sample: Sample, order: Repaint) -> Sample:
         """``sample`` from where the last part of its steps begins, on the picture that is drawn over."""
         reference = encode_images(self.bundle, [order.picture])[0]
-        return replace(sample, reference=reference, keep=torch.full(reference.shape[1:], 1 - min(1.0, order.strength)))
+        keep = torch.full(reference.shape[1:], 1 - min(1.0, order.strength))
+        again = replace(sample, size=order.picture.size, reference=reference, keep=keep)
+        return self._of_face(again, order) if order.face_only else again
+
+    def _of_face(self, sample: Sample, order: Repaint) -> Sample:
+        """``sample`` with words and adapter of the person alone, everywhere alike."""
+        persona, strength = order.scene.material.shot.persona, order.scene.recipe.face_strength
+        latent = (order.picture.height // self.bundle.scale_factor, order.picture.width // self.bundle.scale_factor)
+        everywhere = torch.ones(order.picture.height, order.picture.width)
+        return replace(
+            sample,
+            text=self.texts.encode([face_prompt(persona.face, self.card.words)])[0] if persona else sample.text,
+            masks={role: torch.full(latent, strength if role == "face" else 0.0) for role in self.bundle.roles},
+            completion=self._completion(everywhere, order.picture) if self.bundle.completes else None,
+        )
 
     def samples(self, scenes: Sequence[Scene]) -> list[Sample]:
         """Encode words and images of ``scenes``, all in one batch each."""
