@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -13,6 +14,7 @@ from brief.types import BundleInfo, Campaign, Environment, Persona, Product, Sho
 from pipeline.request import Budget, RunRequest
 from pipeline.run import Run
 from storage.catalog.records import Measured, PlanRecord
+from storage.catalog.renames import renamed
 from storage.catalog.retiring import KINDS, OVER
 from storage.catalog.shots import UNFINISHED, Choice
 from storage.catalog.tables import CampaignState, ShotState
@@ -245,6 +247,7 @@ def _within_budget(run: Run, request: RunRequest, planned: RunPlan, bundle: Bund
     if planned.over_budget:
         _LOG.info("%d shots are left out: the run's budget takes %d", planned.over_budget, len(shots))
     if request.dry_run:
+        _tell_renamed(run, shots)
         _LOG.info("DRY RUN: nothing is made. %d shots would be: %s", len(shots), in_words(planned.estimate))
         for shot in shots[:SHOWN]:
             who = shot.persona.name if shot.persona else "nobody"
@@ -252,6 +255,18 @@ def _within_budget(run: Run, request: RunRequest, planned: RunPlan, bundle: Bund
     elif shots:
         _LOG.info("%d shots to make: %s", len(shots), in_words(planned.estimate))
     return planned
+
+
+def _tell_renamed(run: Run, shots: Sequence[Shot]) -> None:
+    """Say which shots are wanted anew only because something has another name, which decides their seeds."""
+    with run.catalog.begin() as session:
+        same = renamed(session, shots)
+    for what, number in Counter(same.values()).most_common(SHOWN):
+        _LOG.warning(
+            "DRY RUN: %d shots differ from published ones by a name alone (%s): with the old name nothing is made anew",
+            number,
+            what,
+        )
 
 
 def _affordable(budget: Budget, measured: Measured, hour_price: float | None) -> int | None:

@@ -76,6 +76,8 @@ def retire(session: Session, kind: Retirable, name: str, who: str, why: str = ""
         RowMissing: the catalog does not have it.
     """
     row = _row(session, kind, name)
+    if isinstance(row, ProductRow):
+        row.left_feed = False  # from now on no feed brings it back
     if row.retired_at is not None:
         return 0
     row.retired_at = row.updated_at = datetime.now(UTC)
@@ -94,6 +96,8 @@ def restore(session: Session, kind: Retirable, name: str, who: str, why: str = "
     if row.retired_at is None:
         return
     row.retired_at, row.updated_at = None, datetime.now(UTC)
+    if isinstance(row, ProductRow):
+        row.left_feed = False
     audit.note(session, who, "restore", why=why.strip(), details={kind.__name__.lower(): name})
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from brief.limits import STORED
 from brief.types import Campaign, Environment, ImageRef, Persona, Product
@@ -138,9 +139,17 @@ class Rows(Database):
             return frozenset(session.scalars(select(key).where(retired_at.is_not(None))))
 
     def save_products(self, products: Iterable[Product]) -> Upserted:
-        """Insert or update; ``updated_at`` moves only where something changed. One that had left the feed is back."""
+        """Insert or update; ``updated_at`` moves only where something changed. One that had left the feed is back; one
+        that a person retired stays so."""
+        values = [_product_values(product) for product in products]
+        back: list[str] = []
         with self.begin() as session:
-            return upsert(session, ProductRow, map(_product_values, products))
+            done = upsert(session, ProductRow, values)
+            for part in in_parts([row["sku"] for row in values]):
+                returning = update(ProductRow).where(ProductRow.sku.in_(part), ProductRow.left_feed)
+                fresh = {"left_feed": False, "retired_at": None, "updated_at": datetime.now(UTC)}
+                back += session.scalars(returning.values(fresh).returning(ProductRow.sku))
+        return Upserted(done.inserted, (*done.updated, *sorted(set(back) - {*done.updated})))
 
     def save_environments(self, environments: Iterable[Environment]) -> Upserted:
         """Insert or update, as :meth:`save_products`."""
@@ -207,7 +216,6 @@ def _product_values(product: Product) -> dict[str, Any]:
         "attributes": dict(product.attributes),
         "views": product.views,
         "doubts": product.doubts,
-        "retired_at": None,
     }
 
 

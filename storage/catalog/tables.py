@@ -100,6 +100,8 @@ class ProductRow(Base):
     """Of the packshot that a person approved in spite of its doubts."""
     retired_at: Mapped[datetime | None]
     """Since when nothing is made of it any more."""
+    left_feed: Mapped[bool] = mapped_column(server_default=false())
+    """That is because an import did not find it, and one that does brings it back; what a person retired stays so."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime] = mapped_column(index=True)
 

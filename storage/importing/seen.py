@@ -91,6 +91,8 @@ class SeenNames:
             total = self._connection.scalar(select(func.count()).select_from(ProductRow).where(here)) or 0
             leaving = self._connection.scalar(select(func.count()).select_from(ProductRow).where(*others)) or 0
             if 0 < leaving <= at_most * total:
-                self._connection.execute(update(ProductRow).where(*others).values(retired_at=datetime.now(UTC)))
+                self._connection.execute(
+                    update(ProductRow).where(*others).values(retired_at=datetime.now(UTC), left_feed=True)
+                )
             self._connection.commit()
         return leaving, total

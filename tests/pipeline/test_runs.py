@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import update
 
 from brief.plan import PlanError
-from brief.types import BundleInfo, Environment, Framing, Persona, Product
+from brief.types import BundleInfo, Environment, Framing, Persona, Product, Publication
 from pipeline.plan import RunPlan, plan_run
 from pipeline.request import PRIORITIES, Budget, RunRequest, read_request
 from pipeline.run import Run, open_catalog, open_objects, open_service
@@ -25,7 +25,7 @@ from storage.catalog.retiring import restore, retire, set_campaign_state, take_d
 from storage.catalog.runs import RunKey
 from storage.catalog.shots import Choice, Reprocess
 from storage.catalog.tables import CampaignRow, CampaignState, EnvironmentRow, PersonaRow, ProductRow, ShotState
-from tests.storage.samples import BUNDLE, campaign, environment, persona, plan_of, product, published, scored
+from tests.storage.samples import BUNDLE, RUN, campaign, environment, persona, plan_of, product, published, ref, scored
 
 DAY = timedelta(days=1)
 FIRST = datetime(2026, 11, 1, tzinfo=UTC)
@@ -192,6 +192,15 @@ def test_a_dry_run_chooses_what_the_real_one_makes_and_changes_nothing(run: Run,
         shot.key for shot in plan_run(run, replace(request, dry_run=False)).shots
     ]
     assert (dry.campaigns["autumn"]["wanted"], dry.campaigns["autumn"]["superseded"]) == (4, 1)
+
+
+def test_a_dry_run_says_what_a_new_name_would_cost(run: Run, caplog: Any) -> None:
+    (shot, *_) = plan_run(run, RunRequest()).shots
+    made, _ = scored(run.catalog, shot)
+    run.catalog.record_publication(Publication(shot.key, made.key, ref("m"), {}, ref("j")), RUN)
+    run.catalog.save_products([product("MUG-1-NEW", packshot=shot.product.packshot)])
+    plan_run(run, RunRequest(dry_run=True))
+    assert "DRY RUN: 1 shots differ from published ones by a name alone (SKU 'MUG-1-NEW' was 'MUG-1')" in caplog.text
 
 
 def test_what_is_refused_is_said_with_its_reason(run: Run, caplog: Any) -> None:

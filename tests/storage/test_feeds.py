@@ -14,9 +14,11 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from brief.images import ImageRefused
 from brief.plan import plan
+from brief.types import Product
 from storage.__main__ import main
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
+from storage.catalog.retiring import restore, retire
 from storage.catalog.tables import ShotState
 from storage.importing import remote
 from storage.importing.feeds import Columns, FeedUnusable
@@ -278,6 +280,17 @@ def test_products_that_leave_the_feed_are_retired_and_come_back(feed: Feed) -> N
     (gone,) = [shot.key for shot in shots if shot.product.sku == "B"]
     assert feed.catalog.states([gone])[gone] is ShotState.SUPERSEDED
     feed.read("products.csv", ROWS, None)
+    assert sorted(feed.catalog.products()) == ["A", "B", "C"]
+
+
+def test_what_a_person_retired_no_feed_brings_back(feed: Feed) -> None:
+    feed.read("products.csv", ROWS, None)
+    with feed.catalog.begin() as session:
+        retire(session, Product, "B", "ann", "sold out")
+    feed.read("products.csv", ROWS, None, replace=True)
+    assert sorted(feed.catalog.products()) == ["A", "C"]
+    with feed.catalog.begin() as session:
+        restore(session, Product, "B", "ann")
     assert sorted(feed.catalog.products()) == ["A", "B", "C"]
 
 
