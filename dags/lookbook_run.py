@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from storage.catalog.runs import RunKey
 
 
+NOT_FOUND = 404
+
+
 def open_run() -> Run:
     """Opened connections, for the DAG run that the current task belongs to."""
     from pipeline import run as connections
@@ -53,9 +56,12 @@ def _import_began(event: Any) -> datetime:
 def is_live(key: RunKey) -> bool:
     """Whether Airflow still works on a run, or will."""
     try:
-        return str(get_current_context()["ti"].get_dagrun_state(*key)) in ("queued", "running")
-    except AirflowRuntimeError:  # it was deleted
-        return False
+        state = get_current_context()["ti"].get_dagrun_state(*key)
+    except AirflowRuntimeError as error:
+        if (error.error.detail or {}).get("status_code") == NOT_FOUND:  # it was deleted
+            return False
+        raise
+    return getattr(state, "value", state) in ("queued", "running")
 
 
 def late(context: dict[str, Any], **_: Any) -> None:

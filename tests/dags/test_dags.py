@@ -56,6 +56,27 @@ def shown(dag):
 print(json.dumps({"errors": bag.import_errors, "seconds": seconds, "new": sorted(set(sys.modules) - before),
                   "dags": {name: shown(dag) for name, dag in bag.dags.items()}}))
 """
+IS_LIVE = """
+import json, sys
+sys.path[:0] = [sys.argv[1], sys.argv[2]]
+import lookbook_run
+from airflow.sdk.api.datamodels._generated import DagRunState
+from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+from airflow.sdk.execution_time.comms import ErrorResponse
+class Task:
+    def get_dagrun_state(self, dag_id, run_id):
+        if run_id.isdigit():
+            said = {"status_code": int(run_id)}
+            raise AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail=said))
+        return DagRunState(run_id)
+lookbook_run.get_current_context = lambda: {"ti": Task()}
+found = {state: lookbook_run.is_live(("catalog", state)) for state in ("queued", "running", "success", "failed", "404")}
+try:
+    lookbook_run.is_live(("catalog", "500"))
+except AirflowRuntimeError:
+    found["500"] = "raised"
+print(json.dumps(found))
+"""
 LOAD_PLUGIN = """
 import json, sys
 from airflow import plugins_manager
@@ -116,6 +137,12 @@ def test_an_approval_starts_its_publication(read: Any) -> None:
 
 def test_a_retake_that_is_asked_for_is_made_at_once(read: Any) -> None:
     assert read["dags"]["retakes"]["assets"] == [RETAKES]
+
+
+def test_a_run_that_airflow_works_on_is_not_taken_for_cancelled(tmp_path: Path) -> None:
+    found = run_apart(IS_LIVE, tmp_path, str(PROJECT / "dags"), str(PROJECT / "plugins"))
+    gone = {"success": False, "failed": False, "404": False}
+    assert found == {"queued": True, "running": True, **gone, "500": "raised"}
 
 
 def test_reading_imports_nothing_heavy(read: Any) -> None:

@@ -420,6 +420,7 @@ def test_a_backfill_makes_what_changed_on_each_day_once(rig: Rig) -> None:
         assert {airflow.run_state(DAG, key) for key in keys} == {"success"}
     with rig.catalog.begin() as session:
         taken = [runs.run_shots(session, RunKey(DAG, key)) for key in keys]
+        assert not any(record.cancelled for record in runs.latest_runs(session))
     assert [{shot.product.sku for shot in rig.catalog.shots(some)} for some in taken] == [
         set(),
         *({sku} for sku in new),
