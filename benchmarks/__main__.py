@@ -12,6 +12,8 @@ MEASUREMENTS = {
     "faults": "kill rounds and S3 faults, with what must hold after each",
     "gallery": "server time of the gallery's pages with 100,000 pictures, and how PostgreSQL finds them",
     "importing": "rows a second and memory of a feed of a million rows",
+    "stores": "writes with digests, planning as it grows, a run in which nothing changed",
+    "services": "two generation services, and one of them killed",
 }
 """Name, which is also the module's, and what it measures. Each module has ``main(arguments) -> exit status``."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import psutil
 from sqlalchemy import func, select, text
 
 from brief.types import ImageRef, Shot
@@ -147,3 +148,17 @@ def _left_over(catalog: Catalog, services: Sequence[str]) -> Iterator[str]:
     with catalog.begin() as session:
         if idle := session.scalar(query):
             yield f"{idle} database sessions idle within a transaction"
+
+
+def orphans_of(home: Path) -> list[str]:
+    """Processes of a set-up whose parent is gone, its supervisor apart."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            ours = process.environ().get("LOOKBOOK_SUPERVISED") == str(home) and process.ppid() == 1
+            command = " ".join(process.cmdline())
+        except psutil.Error:
+            continue
+        if ours and "supervisord" not in command:
+            found.append(f"orphan {process.pid}: {command[:80]}")
+    return found

@@ -21,17 +21,19 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import results
 from benchmarks.after_round import Lost, problems_of, takes_made
+from benchmarks.airflow_rounds import airflow_faults, airflow_rounds
+from benchmarks.outcome import Fault, Outcome
 from benchmarks.rig import Rig, put_rows, rig, until
 from benchmarks.s3_proxy import KINDS as S3_FAULTS
 from benchmarks.shards import Delivery, Shard, delivered, planned
 from benchmarks.task import STAGES
-from pipeline.run import Run, open_catalog, open_objects, open_service
+from pipeline.run import Run
 from pipeline.upkeep import heal_published
+from service.client import TOKEN_VARIABLE, URL_VARIABLE, GenerationClient
 from storage.bucket import keys as object_keys
 from storage.catalog.runs import RunKey
 from storage.catalog.tables import ShotState
@@ -42,56 +44,19 @@ SHARES = {"500": 0.25, "503": 0.25, "slow": 0.15, "half": 0.15, "reset": 0.2, "f
 """Of the requests that meet each fault."""
 THRESHOLDS = """
 [thresholds."prompt"]
-"accept" = 0.1
-"review" = 0.02
+"accept" = 0.0
+"review" = 0.0
+
+[thresholds."identity"]
+"accept" = 0.968
+"review" = 0.962
 """
 """Of the stand-in's noise: some takes pass, some do not, so that rounds have retakes, reviews and publications."""
 KILLED = ("service-1", "s3", "postgres", "task")
 KILL_STAGES = ("face", "compose", "refine", "score", "publish")
-LOSABLE = {"portrait": "face", "composed": "compose", "refined": "refine", "scorecard": "score", "published": "publish"}
+LOSABLE = {"portrait": "face", "composed": "compose", "refined": "refine", "measured": "score", "published": "publish"}
 """Objects that are lost or damaged, and the stage that makes them."""
 FAKETIME = (Path("/usr/lib"), "faketime/libfaketimeMT.so.1")
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What goes wrong in a round: ``kind`` on ``target``, at the latest of the shards' stages ``stage``."""
-
-    kind: str
-    target: str
-    stage: str
-
-
-@dataclass
-class Outcome:
-    """What came of a round; ``problems`` is what must not be."""
-
-    number: int
-    fault: Fault
-    states: dict[str, int] = field(default_factory=dict)
-    seconds: float = 0.0
-    after: float = 0.0
-    """Seconds from the fault to the end."""
-    tries: int = 1
-    takes: int = 0
-    nights: int = 1
-    """Runs that it took; the second is the next night's, which needs no hand."""
-    problems: list[str] = field(default_factory=list)
-
-    def row(self) -> dict[str, object]:
-        return {
-            "round": self.number,
-            "fault": self.fault.kind,
-            "on": self.fault.target,
-            "at": self.fault.stage,
-            "shots": ", ".join(f"{count} {state}" for state, count in sorted(self.states.items())),
-            "takes": self.takes,
-            "s": round(self.seconds, 1),
-            "s after the fault": round(self.after, 1),
-            "most tries": self.tries,
-            "runs": self.nights,
-            "problems": "; ".join(self.problems) or "none",
-        }
 
 
 def catalogue() -> list[Fault]:
@@ -180,7 +145,7 @@ class Rounds:
         wanted = [*shards, *self._twice(name, fault, shards)]
         outcome.tries = max(outcome.tries, self._deliver(wanted, fault))
         if fault and fault.stage == "publish" and fault.kind in {"missing", "damaged"}:
-            heal_published(self._opened(name))
+            self._heal(name)
 
     def _twice(self, name: str, fault: Fault | None, shards: Sequence[Shard]) -> Sequence[Shard]:
         if fault and fault.kind == "two runs":
@@ -272,11 +237,13 @@ class Rounds:
         if what == "portrait":
             return sorted({object_keys.portrait(shot.portrait_key) for shot in shots if shot.portrait_key})
         found = (key for shot in shots for key in listed(object_keys.takes_of(shot.key)))
-        return sorted(key for key in found if Path(key).stem == what)
+        return sorted(key for key in found if Path(key).name.startswith(what))
 
-    def _opened(self, name: str) -> Run:
-        os.environ.update({key: value for key, value in self.rig.environment.items() if key.startswith("LOOKBOOK_")})
-        return Run(open_catalog(None), open_objects(None), open_service(None), RunKey("upkeep", name))
+    def _heal(self, name: str) -> None:
+        """What DAG ``upkeep`` does every night."""
+        service = GenerationClient(self.rig.environment[URL_VARIABLE], self.rig.environment[TOKEN_VARIABLE])
+        with service:
+            heal_published(Run(self.rig.catalog, self.rig.objects, service, RunKey("upkeep", name)))
 
 
 DISK_KIB = 600 * 1024
@@ -332,27 +299,38 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)  # PostgreSQL runs as nobody where we are root
+        bundle = stand_in(folder / "bundle")
         faults = [each for each in faults_of(chosen.seed, chosen.rounds) if not chosen.only or chosen.only in str(each)]
         if faults:
-            left_out += _without_airflow(folder, faults, chosen.seed, outcomes)
+            left_out += _without_airflow(folder, bundle, faults, chosen.seed, outcomes)
+        airflow = airflow_faults(chosen.seed, chosen.airflow)
+        if airflow:
+            outcomes += map(_said, airflow_rounds(folder / "home", bundle, airflow, len(outcomes) + 1))
     _report(chosen, outcomes, left_out)
     return int(any(each.problems for each in outcomes))
 
 
-def _without_airflow(folder: Path, faults: list[Fault], seed: int, outcomes: list[Outcome]) -> list[str]:
+def stand_in(folder: Path) -> Path:
+    """The stand-in bundle with cuts at which its noise now passes and now fails."""
     from generation.bundle.miniature import build
 
-    bundle = build(folder / "bundle", judged=True)
-    card = bundle / "bundle.toml"
+    card = build(folder, judged=True) / "bundle.toml"
     card.write_text(card.read_text().replace("\n[sha256]", f"{THRESHOLDS}\n[sha256]"))
+    return folder
+
+
+def _without_airflow(folder: Path, bundle: Path, faults: list[Fault], seed: int, outcomes: list[Outcome]) -> list[str]:
     with disk_of_its_own(folder / "s3") as disk:
         wanted, left_out = possible(faults, disk=disk)
         with rig(folder, bundle, seed=seed) as running:
             rounds = Rounds(running, seed)
-            for number, fault in enumerate(wanted, 1):
-                outcomes.append(rounds.run(number, fault))
-                print(json.dumps(outcomes[-1].row(), ensure_ascii=False), flush=True)
+            outcomes += [_said(rounds.run(number, fault)) for number, fault in enumerate(wanted, 1)]
     return left_out
+
+
+def _said(outcome: Outcome) -> Outcome:
+    print(json.dumps(outcome.row(), ensure_ascii=False), flush=True)
+    return outcome
 
 
 def _report(chosen: argparse.Namespace, outcomes: Sequence[Outcome], left_out: Sequence[str]) -> None:

@@ -121,6 +121,57 @@ def until(holds: Callable[[], object], what: str, seconds: float = UP_SECONDS) -
         time.sleep(0.05)
 
 
+@dataclass(frozen=True)
+class Stores:
+    """A catalog and a bucket alone; ``postgres`` is the server's process."""
+
+    catalog: Catalog
+    objects: Objects
+    postgres: int
+
+
+@contextmanager
+def stores(folder: Path) -> Iterator[Stores]:
+    """PostgreSQL and S3 as they ship, durable, without a proxy between."""
+    taken: list[int] = []
+
+    def port(*, with_twin: bool = False) -> int:
+        taken.append(free_port(FIRST_PORT + 1500, taken, with_twin=with_twin))
+        return taken[-1]
+
+    postgres = PostgresServer(folder / "postgres", port(), secrets.token_hex(8))
+    s3 = SeaweedServer(folder / "s3", "stores", secrets.token_hex(16), *(port(with_twin=True) for _ in range(5)))
+    servers = _stores(folder, postgres, s3)
+    with _supervised(servers):
+        objects = _filled(postgres, s3, servers)
+        with Catalog.at(postgres.url("lookbook")) as catalog:
+            process = servers["postgres"].process
+            assert process is not None
+            yield Stores(catalog, objects, process.pid)
+
+
+def _stores(folder: Path, postgres: PostgresServer, s3: SeaweedServer) -> dict[str, Server]:
+    postgres.initialise()
+    s3.initialise()
+    log = folder / "postgres.log"
+    interrupted = Server("postgres", postgres.command(), {}, postgres.answers, log, stop_signal=signal.SIGINT)
+    bucket = Server("s3", s3.command(), s3.environment(), s3.answers, folder / "s3.log", before=s3.remove_sockets)
+    return {"postgres": interrupted, "s3": bucket}
+
+
+def _filled(postgres: PostgresServer, s3: SeaweedServer, servers: Mapping[str, Server]) -> Objects:
+    """Up, with an empty catalog and an empty bucket."""
+    _have_up(servers["postgres"], servers["s3"])
+    postgres.create_database("lookbook")
+    engine = make_engine(postgres.url("lookbook"))
+    migrate(engine)
+    engine.dispose()
+    objects = Objects(ObjectSettings(BUCKET, s3.endpoint, s3.access_key, s3.secret_key))
+    objects.ensure_bucket()
+    s3.sync_writes(BUCKET)
+    return objects
+
+
 @contextmanager
 def rig(
     folder: Path, bundle: Path, *, services: int = 1, application: str = MINIATURE, seed: int = 0, batch: int = 2
@@ -150,31 +201,12 @@ def rig(
             "OMP_NUM_THREADS": "1",
             "OMP_WAIT_POLICY": "PASSIVE",
         }
-        postgres.initialise()
-        s3.initialise()
-        servers = {
-            "postgres": Server(
-                "postgres",
-                postgres.command(),
-                {},
-                postgres.answers,
-                folder / "postgres.log",
-                stop_signal=signal.SIGINT,
-            ),
-            "s3": Server("s3", s3.command(), s3.environment(), s3.answers, folder / "s3.log", before=s3.remove_sockets),
-        }
+        servers = _stores(folder, postgres, s3)
         for number, each in enumerate(ports, 1):
             name = f"service-{number}"
             servers[name] = _service(name, each, application, environment, folder)
         stack.enter_context(_supervised(servers))
-        _have_up(servers["postgres"], servers["s3"])
-        postgres.create_database("lookbook")
-        engine = make_engine(postgres.url("lookbook"))
-        migrate(engine)
-        engine.dispose()
-        objects = Objects(ObjectSettings(BUCKET, s3.endpoint, s3.access_key, s3.secret_key))
-        objects.ensure_bucket()
-        s3.sync_writes(BUCKET)
+        objects = _filled(postgres, s3, servers)
         _have_up(*servers.values())
         catalog = stack.enter_context(Catalog.at(postgres.url("lookbook")))
         yield Rig(folder, servers, proxy, catalog, objects, environment, [f"http://127.0.0.1:{each}" for each in ports])

@@ -74,8 +74,9 @@ class Delivery:
             arguments = ["shard", self.shard.run, self.last, *self.shard.keys]
             self._process = _process(self.rig, arguments, self.log, self.extra)
             assert self._process.stdout is not None
-            for line in self._process.stdout:
-                self.stage = line.decode().strip()
+            with self._process.stdout as said:
+                for line in said:
+                    self.stage = line.decode().strip()
             self.failed = self._process.wait() != 0
             if not self.failed or pause is None:
                 break

@@ -20,7 +20,9 @@ FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP")
 MAX_EDGE = 12_000
 """Longest edge in pixels."""
 MAX_PIXELS = 64_000_000
-"""Most pixels of an image; decoded, it takes four bytes for each."""
+"""Most pixels of an image. Decoded, it takes four bytes for each, and up to twelve while it is decoded: 0.8 GB."""
+MAX_WEBP_PIXELS = 32_000_000
+"""Most pixels of a WebP file, whose decoder takes twenty bytes for each however small the file is: 0.64 GB."""
 
 _CORRUPT = (OSError, SyntaxError, ValueError, TypeError, LookupError, OverflowError, EOFError, struct.error, zlib.error)
 _SRGB = ImageCms.createProfile("sRGB")
@@ -51,12 +53,12 @@ def read_image(data: bytes, what: str) -> Image.Image:
     """
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_size(image.size, what)
+            _check_size(image, what)
             _check_frames(image, what)
             image.load()
             wide = _is_adobe_rgb(image)
-            upright = ImageOps.exif_transpose(image)
-            return _plain(upright, what, _ADOBE_RGB if wide else None)
+            ImageOps.exif_transpose(image, in_place=True)
+            return _plain(image, what, _ADOBE_RGB if wide else None)
     except ImageRefused:
         raise
     except UnidentifiedImageError as error:
@@ -80,10 +82,15 @@ def _too_large(what: str) -> str:
     return f"{what}, at most {limit} are taken; deliver it smaller"
 
 
-def _check_size(size: tuple[int, int], what: str) -> None:
-    width, height = size
-    if max(size) > MAX_EDGE or width * height > MAX_PIXELS:
+def _check_size(image: Image.Image, what: str) -> None:
+    width, height = image.size
+    if max(image.size) > MAX_EDGE or width * height > MAX_PIXELS:
         raise ImageRefused(f"{what}: {_too_large(f'it is {width} x {height} pixels')}")
+    if image.format == "WEBP" and width * height > MAX_WEBP_PIXELS:
+        limit = f"{MAX_WEBP_PIXELS // 1_000_000} megapixels"
+        raise ImageRefused(
+            f"{what}: it is a WebP of {width} x {height} pixels, at most {limit} are taken; deliver a PNG"
+        )
 
 
 def _check_frames(image: Image.Image, what: str) -> None:
@@ -142,7 +149,9 @@ def _plain(image: Image.Image, what: str, assumed: bytes | None = None) -> Image
     if image.mode == "LAB":
         raise ImageRefused(f"{what}: its colours are Lab; deliver it as RGB")
     see_through = "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info
-    image = image.convert("RGBA" if see_through else "RGB")
+    mode = "RGBA" if see_through else "RGB"
+    # A copy of its own in any case: the caller closes the file's.
+    image = image.convert(mode) if image.mode != mode else image.crop()
     image = _to_srgb(image, profile, what) if profile else image
     image.info.clear()
     return image
@@ -155,17 +164,16 @@ def _to_srgb(image: Image.Image, profile: bytes, what: str) -> Image.Image:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if image.mode != "CMYK" and source.profile.xcolor_space.strip() != "RGB":
             return image
-        plain = ImageCms.profileToProfile(
-            image.convert("RGB") if image.mode == "RGBA" else image, source, _SRGB, outputMode="RGB"
-        )
+        if image.mode != "CMYK":
+            ImageCms.profileToProfile(image, source, _SRGB, inPlace=True)  # a copy would take as much again
+            return image
+        plain = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
     except (ImageCms.PyCMSError, OSError) as error:
         if image.mode != "CMYK":
             return image
         raise ImageRefused(f"{what}: its CMYK colour profile cannot be read ({error}); deliver it as RGB") from error
     if plain is None:
         return image
-    if image.mode == "RGBA":
-        plain.putalpha(image.getchannel("A"))
     plain.info.clear()
     return plain
 

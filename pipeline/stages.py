@@ -216,8 +216,10 @@ def _in_words(each: Current) -> str:
 def _is_done(run: Run, stage: Stage, each: Current, bundle: BundleInfo | None) -> bool:
     if bundle is None:
         return is_whole(run, each.output(stage))
-    card = each.record.scorecard if each.record else None
-    return card is not None and card.measured.scorers == bundle.scorers
+    card, output = each.record.scorecard if each.record else None, each.output(stage)
+    if card is None or card.measured.scorers != bundle.scorers:
+        return False
+    return output is None or is_whole(run, output)
 
 
 def _inputs(run: Run, stage: Stage, todo: Sequence[Current]) -> set[str]:

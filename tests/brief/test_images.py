@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms
 
+from brief import images
 from brief.images import ImageRefused, image_format, read_image
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -131,6 +135,33 @@ def test_damage_of_any_kind_is_refused_or_survived(data: st.DataObject) -> None:
         assert str(error).startswith("packshot: ")
     else:
         assert image.mode in ("RGB", "RGBA")
+
+
+@pytest.mark.parametrize(("kind", "mode"), [("PNG", "RGBA"), ("PNG", "I;16"), ("JPEG", "RGB"), ("WEBP", "RGB")])
+def test_a_large_picture_takes_no_more_memory_than_is_said(tmp_path: Path, kind: str, mode: str) -> None:
+    """With an orientation and a colour profile, which both could cost a copy."""
+    file, size = tmp_path / "large", (6000, 4000)
+    turned = Image.Exif()
+    turned[ExifTags.Base.Orientation] = 6
+    Image.new(mode, size).save(
+        file, kind, exif=turned, icc_profile=images._ADOBE_RGB, **({"method": 0} if kind == "WEBP" else {})
+    )
+    peak = "int(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
+    code = (
+        "import sys; from pathlib import Path; from brief.images import read_image\n"
+        f"data = Path(sys.argv[1]).read_bytes(); before = {peak}\n"
+        f"read_image(data, 'it'); print({peak} - before)"
+    )
+    said = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=True)
+    allowed = 20 if kind == "WEBP" else 12
+    assert int(said.stdout) * 1024 < allowed * size[0] * size[1] + 20_000_000
+
+
+def test_a_webp_whose_decoder_would_take_too_much_is_refused_by_its_header() -> None:
+    data = io.BytesIO()
+    Image.new("RGB", (8000, 8000)).save(data, "WEBP", lossless=True, method=0)
+    with pytest.raises(ImageRefused, match="WebP of 8000 x 8000 pixels, at most 32 megapixels"):
+        read_image(data.getvalue(), "packshot")
 
 
 def test_a_tiff_with_pages_gives_its_first() -> None:

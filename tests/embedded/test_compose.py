@@ -92,3 +92,11 @@ def _needs(name: str) -> set[str]:
     except PackageNotFoundError:
         return set()
     return {canonicalize_name(each.name) for each in wanted if not each.marker or each.marker.evaluate({"extra": ""})}
+
+
+def test_a_second_service_is_the_first_on_another_gpu(compose: Any) -> None:
+    first, second = dict(compose["services"]["generation"]), dict(compose["services"]["generation-2"])
+    assert second.pop("profiles") == ["two-gpus"]
+    cards = [each.pop("deploy")["resources"]["reservations"]["devices"][0]["device_ids"] for each in (first, second)]
+    assert cards == [["0"], ["1"]]
+    assert first == second

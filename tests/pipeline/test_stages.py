@@ -179,6 +179,17 @@ def test_what_other_scorers_measured_is_measured_again_where_the_service_is_ther
         assert card.values != old.values
 
 
+def test_measurements_that_were_lost_after_they_were_recorded_are_taken_again(run: Run) -> None:
+    keys = planned(run, prompt="lost measurements")
+    refined = score(run, refine(run, compose(run, face(run, keys))))
+    made = items_made(run)
+    (record,) = run.catalog.takes([refined[0]])[refined[0]]
+    run.objects.delete(record.outputs["score"].ref.key)
+    assert score(run, refined) == refined
+    assert items_made(run) == made + 1
+    assert run.objects.exists(record.outputs["score"].ref.key)
+
+
 def test_a_second_run_over_an_unchanged_catalog_makes_nothing(run: Run) -> None:
     shoot(run, planned(run, prompt="two"))
     made = items_made(run)
