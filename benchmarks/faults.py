@@ -19,7 +19,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,11 +30,12 @@ from benchmarks.outcome import Fault, Outcome
 from benchmarks.rig import Rig, put_rows, rig, until
 from benchmarks.s3_proxy import KINDS as S3_FAULTS
 from benchmarks.shards import Delivery, Shard, delivered, planned
-from benchmarks.task import STAGES
+from benchmarks.task import DAG, STAGES
 from pipeline.run import Run
 from pipeline.upkeep import heal_published
 from service.client import TOKEN_VARIABLE, URL_VARIABLE, GenerationClient
 from storage.bucket import keys as object_keys
+from storage.catalog import runs
 from storage.catalog.runs import RunKey
 from storage.catalog.tables import ShotState
 
@@ -144,8 +145,15 @@ class Rounds:
             self._lose(name, fault)
         wanted = [*shards, *self._twice(name, fault, shards)]
         outcome.tries = max(outcome.tries, self._deliver(wanted, fault))
+        self._end({RunKey(DAG, shard.run) for shard in wanted})
         if fault and fault.stage == "publish" and fault.kind in {"missing", "damaged"}:
             self._heal(name)
+
+    def _end(self, over: Iterable[RunKey]) -> None:
+        """As a run's summary does, so that the next run may take up what it left."""
+        with self.rig.catalog.begin() as session:
+            for run in over:
+                runs.end_run(session, run)
 
     def _twice(self, name: str, fault: Fault | None, shards: Sequence[Shard]) -> Sequence[Shard]:
         if fault and fault.kind == "two runs":
