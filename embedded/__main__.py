@@ -99,7 +99,7 @@ def import_rows(arguments: tuple[str, ...]) -> None:
 
 def _announce_import(home: Home, began: datetime) -> None:
     """Have Airflow make what an import changed."""
-    from embedded.airflow_api import AirflowApi, AirflowError
+    from embedded.airflow import AirflowApi, AirflowError
     from pipeline.airflow_assets import IMPORTS
 
     try:
@@ -121,7 +121,7 @@ def catalog(arguments: tuple[str, ...]) -> None:
 @_ARGUMENTS
 def airflow(arguments: tuple[str, ...]) -> None:
     """Airflow's own command line, with this set-up's Airflow: lookbook airflow dags list."""
-    from embedded.airflow_settings import airflow_environment
+    from embedded.airflow import airflow_environment
     from embedded.parts import base_environment, lookbook_environment
 
     home = _needed_home()

@@ -9,14 +9,12 @@ import tomllib
 from rich.console import Console
 
 from brief.errors import LookbookError
-from embedded.airflow_api import AirflowApi
-from embedded.bad_row import SKU, plant_bad_row
-from embedded.contact_sheet import make_contact_sheet
-from embedded.home import PROJECT, Home, default_root, open_home
+from embedded.airflow import AirflowApi
+from embedded.home import PROJECT, Home, default_root, open_catalog, open_home, open_objects
 from embedded.run_catalog import RunOutcome, run_catalog
+from embedded.sample import SKU, make_contact_sheet, plant_bad_row
 from embedded.start import Say, start
 from embedded.status import show_addresses
-from embedded.stores import open_catalog, open_objects
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
 from storage.catalog.gallery import ShotFilter

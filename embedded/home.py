@@ -1,4 +1,4 @@
-"""The folder that holds everything of a set-up, and what is generated for it once: credentials and ports."""
+"""The folder that holds everything of a set-up: what is generated for it once (credentials, ports), and its stores."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from typing import TypeVar
 from brief.settings import Settings
 from embedded.ports import GRPC_OFFSET, free_port
 from embedded.postgres import PostgresServer
-from embedded.seaweedfs import SeaweedServer
+from embedded.seaweedfs import REGION, SeaweedServer
 from pipeline.credentials import development_signer
+from storage.bucket.objects import Objects
+from storage.bucket.settings import ObjectSettings
+from storage.catalog.catalog import Catalog
 
 PROJECT = Path(__file__).resolve().parent.parent
 BUCKET = "lookbook"
@@ -200,3 +203,22 @@ def _write_text(path: Path, text: str) -> None:
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
         handle.write(text)
     draft.replace(path)
+
+
+def open_catalog(home: Home) -> Catalog:
+    """The catalog; its database must be up and migrated."""
+    return Catalog.at(home.database_url)
+
+
+def open_objects(home: Home) -> Objects:
+    """The bucket; its server must be up."""
+    keys = home.credentials
+    return Objects(
+        ObjectSettings(
+            bucket=BUCKET,
+            endpoint=home.s3.endpoint,
+            access_key=keys.s3_access_key,
+            secret_key=keys.s3_secret_key,
+            region=REGION,
+        )
+    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from embedded.airflow_settings import airflow_environment
+from embedded.airflow import airflow_environment
 from embedded.home import BUCKET, PROJECT, Home
 from embedded.seaweedfs import REGION
 from pipeline.credentials import ALGORITHM_VARIABLE, CERTIFICATE_VARIABLE, KEY_VARIABLE, TIMESTAMP_VARIABLE

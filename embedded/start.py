@@ -7,10 +7,9 @@ import sys
 from collections.abc import Callable
 
 from brief.errors import EmbeddedError
-from embedded.airflow_settings import airflow_environment, write_passwords
-from embedded.home import BUCKET, Home, with_free_ports
+from embedded.airflow import airflow_environment, write_passwords
+from embedded.home import BUCKET, Home, open_catalog, open_objects, with_free_ports
 from embedded.parts import Part, base_environment, lookbook_environment, parts
-from embedded.stores import open_catalog, open_objects
 from embedded.supervision import STORES, is_supervised, start_parts, start_supervisor, stop, wait_for
 from storage.catalog.migrate import migrate
 

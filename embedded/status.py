@@ -7,9 +7,8 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from embedded.home import ACCOUNTS, BUCKET, Home, default_root, open_home
+from embedded.home import ACCOUNTS, BUCKET, Home, default_root, open_catalog, open_home, open_objects
 from embedded.parts import parts
-from embedded.stores import open_catalog, open_objects
 from embedded.supervision import is_supervised, states, stop
 from storage.catalog.gallery import ShotFilter
 from storage.catalog.tables import ShotState

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
 from brief.errors import PipelineError, ServiceError
 from service.client import GenerationClient, JobUnknown, ServiceUnreachable
 from service.jobs import ItemResult, Job, JobState, Stage, job_id
@@ -93,18 +95,23 @@ def _follow(
 
 def _look(service: GenerationClient, job: str, stage: Stage, items: Mapping[str, Mapping[str, Any]]) -> Job:
     """The job as it stands; a service that restarts is waited for, and given the job again if it forgot it."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return service.job(job)
-        except JobUnknown:
-            _LOG.warning("%s: the service forgot job %s (a restart?); submitting it again", stage.value, job)
-            return service.submit(job, stage, list(items.values()))
-        except ServiceUnreachable as error:
-            if time.monotonic() > deadline:
-                raise
-            _LOG.warning("%s: %s; waiting for it", stage.value, error)
-            time.sleep(LONGEST_PAUSE)
+    attempts = Retrying(
+        stop=stop_after_delay(PATIENCE),
+        wait=wait_fixed(LONGEST_PAUSE),
+        retry=retry_if_exception_type(ServiceUnreachable),
+        before_sleep=lambda state: _LOG.warning("%s: %s; waiting for it", stage.value, _error(state)),
+        sleep=lambda seconds: time.sleep(seconds),
+        reraise=True,
+    )
+    try:
+        return attempts(service.job, job)
+    except JobUnknown:
+        _LOG.warning("%s: the service forgot job %s (a restart?); submitting it again", stage.value, job)
+        return service.submit(job, stage, list(items.values()))
+
+
+def _error(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
 
 
 def _say(stage: Stage, result: ItemResult, name: str, how_far: str) -> None:

@@ -9,8 +9,7 @@ from PIL import Image
 from playwright.sync_api import Page
 from sqlalchemy import select
 
-from embedded.home import ADMIN, PROJECT, default_root, open_home
-from embedded.stores import open_catalog
+from embedded.home import ADMIN, PROJECT, default_root, open_catalog, open_home
 from storage.catalog.tables import RunRow, RunShotRow
 from tests.embedded.browser import LAPTOP, PHONE, chromium, signed_in
 

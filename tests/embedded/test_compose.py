@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from brief.settings import PREFIX, Settings
-from embedded.airflow_settings import airflow_environment
+from embedded.airflow import airflow_environment
 from embedded.home import PROJECT, open_home
 from embedded.parts import lookbook_environment
 

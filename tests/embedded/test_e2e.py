@@ -23,15 +23,13 @@ from playwright.sync_api import Browser, Page, expect
 from rich.console import Console
 from sqlalchemy import update
 
-from embedded.airflow_api import ENDED, AirflowApi
-from embedded.bad_row import SKU as DAMAGED
-from embedded.bad_row import plant_bad_row
-from embedded.contact_sheet import make_contact_sheet
-from embedded.home import ADMIN, PROJECT, REVIEWER, Home, Ports, open_home
+from embedded.airflow import ENDED, AirflowApi
+from embedded.home import ADMIN, PROJECT, REVIEWER, Home, Ports, open_catalog, open_home, open_objects
 from embedded.parts import parts
 from embedded.run_catalog import DAG, RunOutcome, run_catalog
+from embedded.sample import SKU as DAMAGED
+from embedded.sample import make_contact_sheet, plant_bad_row
 from embedded.start import start
-from embedded.stores import open_catalog, open_objects
 from embedded.supervision import states, stop
 from storage.bucket.objects import Objects
 from storage.catalog import runs

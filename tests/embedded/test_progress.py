@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from embedded import progress
-from embedded.progress import Lines, TimeLeft
+from embedded import run_catalog
+from embedded.run_catalog import Lines, TimeLeft
 from storage.catalog.records import Progress
 
 NOTHING = Progress(planned=4, composed=0, refined=0, scored=0, finished=0, failed=0)
@@ -27,7 +27,7 @@ def test_lines_are_written_when_something_changed_and_not_too_often(clock: list[
     shown.show(NOTHING, "")
     shown.show(HALF, "")
     assert len(lines) == 1
-    clock[0] += progress.LINE_SECONDS
+    clock[0] += run_catalog.LINE_SECONDS
     shown.show(HALF, "about 20 s left")
     shown.show(HALF, "about 19 s left")
     shown.show(ALL, "")
