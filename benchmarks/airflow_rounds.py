@@ -17,10 +17,9 @@ import psutil
 from benchmarks.after_round import Lost, orphans_of, problems_of, takes_made
 from benchmarks.outcome import Fault, Outcome
 from benchmarks.rig import put_rows, until
-from embedded.airflow_api import ENDED, AirflowApi, AirflowError
-from embedded.home import Home, Ports, open_home
+from embedded.airflow import ENDED, AirflowApi, AirflowError
+from embedded.home import Home, Ports, open_catalog, open_home, open_objects
 from embedded.start import start
-from embedded.stores import open_catalog, open_objects
 from embedded.supervision import states, stop
 
 T = TypeVar("T")
