@@ -1,8 +1,9 @@
 """How long the gallery's pages take over 100,000 pictures, and how PostgreSQL finds them.
 
 ``python -m benchmarks gallery [--shots N]``: fills a catalog of its own by SQL, asks for each page several times
-through the application itself (no Airflow, no network), and keeps the median of the server's time together with the
-plans of the slowest queries.
+through the application itself (no Airflow, no network), and keeps the server's time together with the plans of the
+slowest queries. ``cpu_ms`` is the processor time of application and PostgreSQL per request, which is what a page takes
+on a machine that does nothing else; ``wall_ms`` is what it took here.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from subprocess import DEVNULL, Popen
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+import psutil
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import event, text
@@ -63,7 +66,8 @@ _COPIES = (
     WHERE p.sku = 'MUG-1'""",
     """INSERT INTO shot SELECT r.* FROM shot s, generate_series(1, :shots) g,
     LATERAL jsonb_populate_record(s, jsonb_build_object(
-        'key', md5(g::text), 'sku', 'MUG-' || lpad((g % :products + 1)::text, 4, '0'),
+        'key', md5(g::text), 'spec', jsonb_set(s.spec, '{value,key}', to_jsonb(md5(g::text))),
+        'sku', 'MUG-' || lpad((g % :products + 1)::text, 4, '0'),
         'state', (CAST(:states AS text[]))[g % 10 + 1], 'updated_at', now() - g * interval '1 second',
         'reason', CASE WHEN g % 10 > 5 THEN 'sharpness 0.5 is below 0.6: the picture is soft' END)) r
     WHERE s.key = :like""",
@@ -86,16 +90,16 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks gallery")
     parser.add_argument("--shots", type=int, default=100_000)
     shots = parser.parse_args(arguments).shots
-    with tempfile.TemporaryDirectory() as folder, _catalog(Path(folder)) as catalog:
+    with tempfile.TemporaryDirectory() as folder, _catalog(Path(folder)) as (catalog, server):
         _fill(catalog, shots)
-        rows, plans = _measure(catalog)
+        rows, plans = _measure(catalog, server)
     print(results.table(rows))
     results.keep("gallery", f"python -m benchmarks gallery --shots {shots}", rows, shots=shots, plans=plans)
-    return int(any(row["server_ms"] > AIM_MS for row in rows))
+    return int(any(row["cpu_ms"] > AIM_MS for row in rows))
 
 
 @contextmanager
-def _catalog(folder: Path) -> Iterator[Catalog]:
+def _catalog(folder: Path) -> Iterator[tuple[Catalog, psutil.Process]]:
     server = PostgresServer(folder / "data", free_port(16432), "benchmark")
     server.initialise()
     process = Popen(server.command(durable=False), stdout=DEVNULL, stderr=DEVNULL, stdin=DEVNULL)
@@ -105,10 +109,9 @@ def _catalog(folder: Path) -> Iterator[Catalog]:
         server.create_database("catalog")
         catalog = Catalog.at(server.url("catalog"))
         migrate(catalog.engine)
-        yield catalog
-        catalog.engine.dispose()
+        yield catalog, psutil.Process(process.pid)
     finally:
-        process.terminate()
+        process.kill()
         process.wait()
 
 
@@ -128,7 +131,7 @@ def _fill(catalog: Catalog, shots: int) -> None:
         connection.execute(text("VACUUM ANALYZE"))
 
 
-def _measure(catalog: Catalog) -> tuple[list[dict[str, Any]], dict[str, list[str]]]:
+def _measure(catalog: Catalog, server: psutil.Process) -> tuple[list[dict[str, Any]], dict[str, list[str]]]:
     with _pages(catalog) as client:
         marks = _marks(client, catalog)
         rows, plans = [], {}
@@ -136,15 +139,17 @@ def _measure(catalog: Catalog) -> tuple[list[dict[str, Any]], dict[str, list[str
             address = way.format(**marks)
             answer = client.get(address)
             assert answer.status_code == 200, (address, answer.text[:2000])
+            before = _cpu(server)
             times = [_seconds(partial(client.get, address)) for _ in range(ASKED)]
+            cpu = (_cpu(server) - before) / ASKED
             with _slowest(catalog) as slow:
                 client.get(address)
             plans[name] = _plan(catalog, slow)
             rows.append(
                 {
                     "page": name,
-                    "server_ms": round(1000 * statistics.median(times)),
-                    "worst_ms": round(1000 * max(times)),
+                    "cpu_ms": round(1000 * cpu),
+                    "wall_ms": round(1000 * statistics.median(times)),
                     "slowest_query_ms": round(1000 * slow["seconds"]),
                     "kib": round(len(answer.content) / 1024),
                 }
@@ -164,17 +169,30 @@ def _pages(catalog: Catalog) -> Iterator[TestClient]:
         app.dependency_overrides[asked] = yes
     outer = FastAPI()
     outer.mount("/gallery", app)
-    with patch.object(stores, "catalog", lambda: catalog), TestClient(outer) as client:
+    nothing = SimpleNamespace(exists=lambda key: False)  # the bucket is another server, and not measured
+    with (
+        patch.object(stores, "catalog", lambda: catalog),
+        patch.object(stores, "objects", lambda: nothing),
+        TestClient(outer) as client,
+    ):
         yield client
 
 
 def _marks(client: TestClient, catalog: Catalog) -> dict[str, Any]:
     with catalog.begin() as session:
+        skip = min(9600, (session.scalar(text("SELECT count(*) FROM shot")) or 0) // 2)
         shot, when = session.execute(
-            text("SELECT key, updated_at FROM shot ORDER BY updated_at DESC, key DESC OFFSET 9600 LIMIT 1")
+            text("SELECT key, updated_at FROM shot ORDER BY updated_at DESC, key DESC OFFSET :skip LIMIT 1"),
+            {"skip": skip},
         ).one()
         review = session.scalar(text("SELECT max(id) FROM review"))
     return {"mark": f"{when.isoformat()}~{shot}".replace("+", "%2B"), "shot": shot, "review": review}
+
+
+def _cpu(server: psutil.Process) -> float:
+    """Processor seconds so far of this process and of PostgreSQL's."""
+    times = [each.cpu_times() for each in (server, *server.children(recursive=True))]
+    return time.process_time() + float(sum(each.user + each.system for each in times))
 
 
 def _seconds(act: Callable[[], object]) -> float:

@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.base import RequestResponseEndpoint
 
-from brief.errors import SettingsError
+from brief.errors import ServiceError, SettingsError
 from gallery_web import auditing, changing, downloads, images, pages, reporting, reviewing
 from gallery_web.access import check_may_look, check_own_page
 from gallery_web.render import page
@@ -39,6 +39,7 @@ _STATUS: dict[type[Exception], int] = {
     CatalogError: 503,
     ObjectError: 502,
     SettingsError: 500,
+    ServiceError: 503,
 }
 
 

@@ -13,10 +13,22 @@ from gallery_web.asked import MOST_ID, Text
 from gallery_web.render import page
 from storage.catalog import audit
 from storage.catalog.audit import AuditFilter
+from storage.catalog.tables import CampaignState
 
 PER_PAGE = 100
 EXPORTED = 100_000
-ACTIONS = ("approve", "reject", "retake", "undo", "withdraw")
+ACTIONS = (
+    "approve",
+    "reject",
+    "retake",
+    "undo",
+    "withdraw",
+    "try again",
+    "packshot",
+    *CampaignState,
+    "retire",
+    "restore",
+)
 
 router = APIRouter()
 

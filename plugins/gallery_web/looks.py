@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from brief.types import Framing, Persona, Shot
+from brief.types import Framing, Persona, Product, Shot
 from gallery_web import stores
 from storage.bucket import keys as object_keys
 from storage.catalog import runs, search
@@ -77,15 +77,31 @@ def portrait_of(persona: Persona | None, key: str | None) -> str | None:
     return object_keys.portrait(key) if key else None
 
 
+def portrait_key_of(persona: Persona) -> str | None:
+    """Object key of a persona's portrait as it is now: one that was brought or chosen, else the one drawn last."""
+    if persona.portrait is not None:
+        return persona.portrait.key
+    drawn = stores.catalog().portraits().get(persona.name)
+    return drawn.key if drawn else None
+
+
 def references(shot: Shot) -> list[Reference]:
-    """Packshot, place and portrait."""
+    """Packshot, place, what was cut out of the packshot, and portrait."""
     found = [
         Reference("packshot", shot.product.sku, shot.product.packshot.key),
         Reference("place", shot.environment.name, shot.environment.photo.key),
     ]
+    if cut := cutout_of(shot.product):
+        found.append(Reference("cut-out", shot.product.sku, cut))
     if shot.persona:
         found.append(Reference("portrait", shot.persona.name, portrait_of(shot.persona, shot.portrait_key)))
     return found
+
+
+def cutout_of(product: Product) -> str | None:
+    """Key of what was cut out of a product's packshot, where its import kept that."""
+    key = object_keys.cutout(product.packshot.sha256)
+    return key if stores.objects().exists(key) else None
 
 
 def scores(take: TakeRecord, limits: Mapping[str, float]) -> list[Score]:

@@ -33,6 +33,11 @@ def with_articles(text: str) -> str:
     return re.sub(r"\b([Aa])(?= [aeiou])", r"\1n", text)
 
 
+def at_most(count: int, most: int) -> str:
+    """A number that was counted no further than to ``most`` + 1: "1,000+"."""
+    return f"{most:,}+" if count > most else f"{count:,}"
+
+
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader([_FOLDER / "templates", report.FOLDER]),
     autoescape=select_autoescape(default=True),
@@ -41,6 +46,7 @@ _ENVIRONMENT = Environment(
     lstrip_blocks=True,
 )
 _ENVIRONMENT.filters |= {
+    "at_most": at_most,
     "with_articles": with_articles,
     "duration": report.duration,
     "cost": report.cost,

@@ -8,18 +8,27 @@ from fastapi import APIRouter, Form, HTTPException, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
 
 from gallery_web import stores
-from gallery_web.access import CanDecide, CanStart, StartingUser
-from gallery_web.asked import MOST_ID, Name
+from gallery_web.access import CanStart, StartingUser
+from gallery_web.asked import MOST_ID, MOST_TEXT, Name, Writable
 from gallery_web.events import start_campaign
 from gallery_web.render import address, page
 from pipeline.report import STYLE, as_json
-from storage.catalog import decisions, report
+from storage.catalog import decisions, report, retiring
 from storage.catalog.errors import RowMissing
 from storage.catalog.report import Report
 from storage.catalog.runs import RunKey
+from storage.catalog.tables import CampaignState
 
 LATEST = 50
 """Runs in the list."""
+
+CHANGES = {
+    CampaignState.ACTIVE: ("Resume", "Its outstanding shots are made by the next nightly run."),
+    CampaignState.PAUSED: ("Pause", "Nightly runs leave it out; what is asked for by name is made."),
+    CampaignState.ENDED: ("End", "Nothing more of it is made; what is published stays."),
+    CampaignState.ARCHIVED: ("Archive", "Ended, and left out of lists."),
+}
+"""What a button says, and what it does."""
 
 router = APIRouter()
 
@@ -94,7 +103,7 @@ def campaigns(request: Request, may_start: CanStart, archived: bool = False) -> 
 
 
 @router.get("/campaigns/{name}", name="campaign")
-def campaign(request: Request, name: Name, may_decide: CanDecide) -> Response:
+def campaign(request: Request, name: Name, may_start: CanStart) -> Response:
     """One campaign's report, over all its runs."""
     with stores.catalog().begin() as session:
         numbers = {each.name: each for each in report.campaign_numbers(session, archived=True)}
@@ -107,8 +116,30 @@ def campaign(request: Request, name: Name, may_decide: CanDecide) -> Response:
         campaign=numbers[name],
         report=found,
         hour_price=stores.hour_price(),
-        may_decide=may_decide,
+        may_start=may_start,
+        changes=CHANGES,
     )
+
+
+@router.post("/campaigns/{name}", name="change_campaign")
+def change_campaign(
+    request: Request,
+    name: Name,
+    user: StartingUser,
+    state: Annotated[CampaignState, Form()],
+    why: Annotated[Writable, Form(max_length=MOST_TEXT)] = "",
+) -> Response:
+    """Pause, end, archive or resume a campaign."""
+    with stores.catalog().begin() as session:
+        retiring.set_campaign_state(session, name, state, user, why)
+    return RedirectResponse(address(request, "campaign", name=name), 303)
+
+
+@router.post("/campaigns/{name}/start", name="start_campaign")
+def start(request: Request, name: Name, user: StartingUser) -> Response:
+    """Make what the campaign lacks now, instead of in the night."""
+    start_campaign(name, user)
+    return RedirectResponse(address(request, "run_list"), 303)
 
 
 @router.get("/report.css", name="report_style")

@@ -9,9 +9,11 @@ from airflow.models.connection import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from pipeline import run as connections
+from pipeline.run import Run
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
 from storage.catalog.errors import CatalogError
+from storage.catalog.runs import RunKey
 from storage.catalog.search import waiting_count
 
 
@@ -31,6 +33,11 @@ def objects() -> Objects:
 def hour_price() -> float | None:
     """What an hour of a GPU costs, by connection ``lookbook_service`` or the environment."""
     return connections.hour_price(_connection(connections.SERVICE))
+
+
+def run() -> Run:
+    """What a use case works with, on behalf of a person instead of a DAG's run."""
+    return Run(catalog(), objects(), connections.open_service(_connection(connections.SERVICE)), RunKey("", ""))
 
 
 def waiting() -> int | None:

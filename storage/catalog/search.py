@@ -8,7 +8,22 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, DateTime, Select, Text, cast, func, literal, or_, select, tuple_
+from sqlalchemy import (
+    ARRAY,
+    CollectionAggregate,
+    ColumnElement,
+    DateTime,
+    Select,
+    Text,
+    and_,
+    any_,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.orm import Session
 
 from brief.errors import StorageError
@@ -31,6 +46,8 @@ COUNTED = 10_000
 """Results are counted up to here; a page that says "more than 10,000" need not know how many more."""
 
 
+PLACES = 1_000
+"""Reviews that wait are counted up to here in the navigation and beside a review."""
 LISTED = 500
 """Names in a list to choose from; whatever is beyond is found by its words."""
 
@@ -130,7 +147,8 @@ class FoundReviews:
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """Ids of the reviews beside one, and that it is number ``at`` of ``total``; 0 where it does not wait."""
+    """Ids of the reviews beside one, and that it is number ``at`` of ``total``; 0 where it does not wait. Both are
+    counted up to :data:`PLACES` + 1."""
 
     before: int | None
     after: int | None
@@ -208,7 +226,7 @@ def neighbours(session: Session, wanted: ReviewSearch, review_id: int) -> Neighb
     value, _ = _REVIEW_ORDERS[wanted.order]
     here = session.execute(_joined(select(ReviewRow.id, value).where(*conditions, ReviewRow.id == review_id))).first()
     ids = _joined(select(ReviewRow.id).where(*conditions))
-    total = _counted(session, conditions)
+    total = _counted(session, conditions, PLACES)
     if here is None:
         return Neighbours(None, session.scalar(_in_review_order(ids, wanted.order).limit(1)), 0, total)
     beyond = _beyond(wanted.order, here[1], here[0])
@@ -216,7 +234,7 @@ def neighbours(session: Session, wanted: ReviewSearch, review_id: int) -> Neighb
     return Neighbours(
         session.scalar(_in_review_order(ids.where(before), wanted.order, reverse=True).limit(1)),
         session.scalar(_in_review_order(ids.where(beyond), wanted.order).limit(1)),
-        _counted(session, [*conditions, before]) + 1,
+        min(PLACES + 1, _counted(session, [*conditions, before], PLACES) + 1),
         total,
     )
 
@@ -224,8 +242,8 @@ def neighbours(session: Session, wanted: ReviewSearch, review_id: int) -> Neighb
 _REVIEW_ORDERS: Mapping[ReviewOrder, tuple[ColumnElement[Any], bool]] = {
     ReviewOrder.OLDEST: (ReviewRow.id, False),  # type: ignore[dict-item]
     ReviewOrder.NEWEST: (ReviewRow.id, True),  # type: ignore[dict-item]
-    ReviewOrder.BEST: (func.coalesce(TakeRow.mean_score, 0.0), True),
-    ReviewOrder.WORST: (func.coalesce(TakeRow.mean_score, 0.0), False),
+    ReviewOrder.BEST: (TakeRow.mean_score, True),  # type: ignore[dict-item]
+    ReviewOrder.WORST: (TakeRow.mean_score, False),  # type: ignore[dict-item]
 }
 """By what reviews are ordered, and whether the highest comes first; equal ones by their id in the same direction."""
 
@@ -257,7 +275,8 @@ def _beyond(order: ReviewOrder, mark: float, review_id: int, *, reverse: bool = 
     if order in (ReviewOrder.OLDEST, ReviewOrder.NEWEST):
         return ReviewRow.id < review_id if further_down else ReviewRow.id > review_id
     here, there = tuple_(value, ReviewRow.id), tuple_(literal(mark), literal(review_id))
-    return here < there if further_down else here > there
+    # The two columns are of two tables: the first condition is what an index can begin at.
+    return and_(value <= mark, here < there) if further_down else and_(value >= mark, here > there)
 
 
 def _review_mark(mark: str) -> tuple[float, int]:
@@ -271,9 +290,9 @@ def _review_mark(mark: str) -> tuple[float, int]:
     return found
 
 
-def _counted(session: Session, conditions: Sequence[ColumnElement[bool]]) -> int:
-    """How many reviews fit, up to :data:`COUNTED` + 1."""
-    some = _joined(select(literal(1)).select_from(ReviewRow)).where(*conditions).limit(COUNTED + 1).subquery()
+def _counted(session: Session, conditions: Sequence[ColumnElement[bool]], most: int = COUNTED) -> int:
+    """How many reviews fit, up to ``most`` + 1."""
+    some = _joined(select(literal(1)).select_from(ReviewRow)).where(*conditions).limit(most + 1).subquery()
     return session.scalar(select(func.count()).select_from(some)) or 0
 
 
@@ -287,9 +306,8 @@ def names(session: Session) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str
 
 
 def waiting_count(session: Session) -> int:
-    """How many reviews wait for a person."""
-    query = select(func.count()).select_from(ReviewRow).join(ShotRow, ShotRow.key == ReviewRow.shot_key)
-    return session.scalar(query.where(ReviewRow.decision.is_(None), ShotRow.state != ShotState.SUPERSEDED)) or 0
+    """How many reviews wait for a person, up to :data:`PLACES` + 1."""
+    return _counted(session, _waiting(ReviewSearch()), PLACES)
 
 
 def reviews_by_id(session: Session, ids: list[int]) -> list[ReviewRecord]:
@@ -299,17 +317,19 @@ def reviews_by_id(session: Session, ids: list[int]) -> list[ReviewRecord]:
 
 
 def _has_word(word: str) -> ColumnElement[bool]:
-    """Looked up in the small tables first: rows of the catalog are few beside shots."""
+    """Looked up in the small tables first, once: rows of the catalog are few beside shots, and what they give leads to
+    the shots by their indexes."""
 
-    def named(column: ColumnElement[str], *also: ColumnElement[str]) -> Select[str]:
-        return select(column).where(or_(*(each.icontains(word, autoescape=True) for each in (column, *also))))
+    def named(column: ColumnElement[str], *also: ColumnElement[str]) -> CollectionAggregate[Any]:
+        names = select(column).where(or_(*(each.icontains(word, autoescape=True) for each in (column, *also))))
+        return any_(func.array(names.scalar_subquery(), type_=ARRAY(Text)))
 
     product, place, campaign = ProductRow, EnvironmentRow, CampaignRow
     return or_(
-        ShotRow.sku.in_(named(product.sku, product.title, product.category)),  # type: ignore[arg-type]
-        ShotRow.environment.in_(named(place.name, place.description)),  # type: ignore[arg-type]
-        ShotRow.persona.in_(named(PersonaRow.name)),  # type: ignore[arg-type]
-        ShotRow.campaign.in_(named(campaign.name, campaign.title)),  # type: ignore[arg-type]
+        ShotRow.sku == named(product.sku, product.title, product.category),  # type: ignore[arg-type]
+        ShotRow.environment == named(place.name, place.description),  # type: ignore[arg-type]
+        ShotRow.persona == named(PersonaRow.name),  # type: ignore[arg-type]
+        ShotRow.campaign == named(campaign.name, campaign.title),  # type: ignore[arg-type]
     )
 
 

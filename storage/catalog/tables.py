@@ -243,8 +243,8 @@ class TakeRow(Base):
     """What a person added to the shot's prompt for this take."""
     verdict: Mapped[Verdict | None]
     scorecard: Mapped[Scorecard | None] = mapped_column(Versioned(Scorecard, (scorecard_1_to_2,)))
-    mean_score: Mapped[float | None]
-    """Mean of the scorecard's values, to order by."""
+    mean_score: Mapped[float] = mapped_column(server_default="0", index=True)
+    """Mean of the scorecard's values, to order by; 0 before it is scored."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

@@ -85,7 +85,7 @@ class Takes(Database):
                     f"take {take_key!r} is not in the catalog, so its scorecard cannot be kept; compose it first"
                 )
             row.scorecard, row.verdict = scorecard, scorecard.verdict
-            row.mean_score = sum(scorecard.values.values()) / len(scorecard.values) if scorecard.values else None
+            row.mean_score = sum(scorecard.values.values()) / (len(scorecard.values) or 1)
             if session.is_modified(row):
                 row.updated_at = datetime.now(UTC)
             if output is not None:

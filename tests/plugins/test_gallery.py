@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -19,7 +20,7 @@ from storage.catalog.catalog import Catalog
 from storage.catalog.records import StageOutput
 from storage.catalog.runs import RunKey
 from tests.plugins.conftest import as_role, png
-from tests.storage.samples import persona, planned, scored
+from tests.storage.samples import persona, planned, product, scored
 
 
 class Links(HTMLParser):
@@ -140,6 +141,24 @@ def test_a_withdrawn_picture_leaves_bucket_and_lists(
     assert pages.get("/gallery/published.json").json() == []
     assert catalog.history(published).record.reason == "withdrawn by the-admin: not our logo"
     assert pages.post(f"/gallery/shot/{published}/withdraw", data={"why": "again"}).status_code == 409
+
+
+def test_a_doubtful_packshot_is_approved_by_who_may_decide(
+    pages: TestClient, catalog: Catalog, objects: Objects
+) -> None:
+    doubtful = replace(product("A/B"), doubts=("white on white",))
+    catalog.save_products([doubtful, product("GOOD-1")])
+    objects.put(object_keys.cutout(doubtful.packshot.sha256), png(), "image/png")
+    shown = pages.get("/gallery/packshots").text
+    assert "white on white" in shown
+    assert "cut-out of A/B" in shown
+    assert "GOOD-1" not in shown
+    viewer = as_role("VIEWER")
+    assert "Good as it is" not in pages.get("/gallery/packshots", headers=viewer).text
+    assert pages.post("/gallery/packshots", data={"sku": "A/B"}, headers=viewer).status_code == 403
+    assert pages.post("/gallery/packshots", data={"sku": "A/B"}).status_code == 303
+    assert "No packshot waits" in pages.get("/gallery/packshots").text
+    assert pages.post("/gallery/packshots", data={"sku": "nonsense"}).status_code == 404
 
 
 def test_making_again_withdraws_and_asks_for_another_take(

@@ -84,6 +84,22 @@ def test_campaigns_are_counted_and_each_has_its_report(pages: TestClient, run: l
     assert "/gallery/run/catalog/nightly/report" in pages.get("/gallery/runs").text
 
 
+def test_a_campaign_is_paused_resumed_and_ended_by_who_may_start_runs(
+    pages: TestClient, run: list[str], catalog: Catalog
+) -> None:
+    way = "/gallery/campaigns/autumn"
+    assert pages.post(way, data={"state": "paused"}, headers=as_role("VIEWER")).status_code == 403
+    assert pages.post(way, data={"state": "nonsense"}).status_code == 422
+    assert pages.post(way, data={"state": "paused"}).status_code == 303
+    assert "Resume" in pages.get(way).text
+    assert catalog.states(run[3:]) == {run[3]: ShotState.PLANNED}
+    assert pages.post(way, data={"state": "archived", "why": "season is over"}).status_code == 303
+    assert catalog.states(run[3:]) == {run[3]: ShotState.SUPERSEDED}
+    assert "autumn" not in pages.get("/gallery/campaigns").text
+    assert 'href="/gallery/campaigns/autumn"' in pages.get("/gallery/campaigns?archived=true").text
+    assert "season is over" in pages.get("/gallery/audit?action=archived").text
+
+
 def test_what_hardly_ever_succeeds_is_warned_of(catalog: Catalog) -> None:
     shots = planned(catalog, tuple(f"MUG-{number}" for number in range(10)))
     with catalog.begin() as session:

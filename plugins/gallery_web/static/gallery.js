@@ -31,7 +31,9 @@ document.addEventListener("submit", (event) => {
   const question = event.submitter?.dataset.ask;
   if (!question) return;
   const count = new FormData(event.target).getAll("ids").length;
-  if (!confirm(question.replace("{n}", count))) event.preventDefault();
+  const none = question.includes("{n}") && !count;
+  if (none) alert("Tick the pictures first.");
+  if (none || !confirm(question.replace("{n}", count))) event.preventDefault();
 });
 
 // A slider that was never moved asks for nothing.

@@ -8,7 +8,7 @@ const look = async () => {
       const { waiting } = answer.ok ? await answer.json() : { waiting: 0 };
       rule.textContent = waiting > 0
         ? `a[href$="/plugin/lookbook-reviews"] { position: relative; } a[href$="/plugin/lookbook-reviews"]::after {
-            content: "${Number(waiting)}"; position: absolute; top: 2px; right: 2px; padding: 0 5px; border-radius: 9px;
+            content: "${waiting > 1000 ? "1000+" : Number(waiting)}"; position: absolute; top: 2px; right: 2px; padding: 0 5px; border-radius: 9px;
             background: #8a4b00; color: #fff; font: 600 11px/16px system-ui, sans-serif; }`
         : "";
     } catch { /* the server restarts: the next time will do */ }
