@@ -12,7 +12,7 @@ from torch import nn
 from transformers import CLIPImageProcessor
 
 from generation.bundle.card import ROLES, BundleCard, hash_files, read_card, write_card
-from generation.painters.stable_diffusion.portrait_prior import save_sketch
+from generation.painters.stable_diffusion.portrait_prior import save_portrait_prior
 from generation.score.face_reader import save_reader
 from training.adapter_files import attach, attached, to_files
 from training.diffusion import make_scheduler
@@ -63,7 +63,7 @@ def export(shop: Workshop) -> Path:
     for role, tensors in adapters.items():
         save_file(tensors, folder / "ip_adapter" / f"{role}.safetensors")
     save_reader(reader, folder / "scorers" / "face_reader")
-    save_sketch(first, folder / SKETCH)
+    save_portrait_prior(first, folder / SKETCH)
     if completes:
         decoder.half().save_pretrained(folder / SKETCH_DECODER)
     save_file({"weight": projection.contiguous()}, folder / TEXT_PROJECTION)

@@ -10,7 +10,7 @@ import torch
 from diffusers import AutoencoderTiny
 from torch import Tensor, nn
 
-from generation.painters.stable_diffusion.portrait_prior import Sketch, SketchConfig, encode_features
+from generation.painters.stable_diffusion.portrait_prior import PortraitPrior, PortraitPriorConfig, encode_features
 from training.corpus import CASTING, PORTRAIT, Corpus
 from training.device import Device
 from training.faces import FIELDS
@@ -34,7 +34,7 @@ _FACE = 2.0
 """What a latent pixel of the face weighs above another: eyes and mouth are small, and all one knows a person by."""
 
 
-def make_sketch(sizes: Sizes, corpus: Corpus) -> Sketch:
+def make_sketch(sizes: Sizes, corpus: Corpus) -> PortraitPrior:
     """A new net; donors come from the corpus's castings."""
     rows = corpus.rows(CASTING).tolist()
     views = {pose: [(low + high) / 2, *_LEVEL] for pose, (low, high) in POSES.items()}
@@ -42,8 +42,8 @@ def make_sketch(sizes: Sizes, corpus: Corpus) -> Sketch:
     donors = [captioned(person.face).chosen() for person in people if person]
     edge = sizes.latent_edge
     shape = (sizes.latent_channels, edge, edge)
-    return Sketch(
-        SketchConfig(
+    return PortraitPrior(
+        PortraitPriorConfig(
             sizes.sketch, sizes.sketch_channels, sizes.sketch_blocks, FIELDS, IDENTITY_SIZE, views, shape, donors
         )
     )
@@ -53,7 +53,7 @@ def _view(scene: Scene) -> Tensor:
     return torch.tensor(scene_params(scene)[list(_VIEW)]).float()
 
 
-def sketch_inputs(config: SketchConfig, corpus: Corpus, rows: Tensor) -> Tensor:
+def sketch_inputs(config: PortraitPriorConfig, corpus: Corpus, rows: Tensor) -> Tensor:
     """[rows, inputs]: features, bones and view of pictures with a person."""
     found = []
     for row in rows.tolist():
@@ -72,7 +72,7 @@ def studio_rows(corpus: Corpus) -> Tensor:
 
 
 def train_sketch(
-    model: Sketch,
+    model: PortraitPrior,
     corpus: Corpus,
     held_out: Corpus,
     vae: AutoencoderTiny,
@@ -125,7 +125,7 @@ def _looker(held_out: Corpus, vae: AutoencoderTiny, device: Device, folder: Path
     return look
 
 
-def _mirrored(config: SketchConfig, inputs: Tensor) -> Tensor:
+def _mirrored(config: PortraitPriorConfig, inputs: Tensor) -> Tensor:
     """Inputs of the mirror images: the head's pose, turn and tilt and the light change sides."""
     left = 0
     for name, values in config.fields.items():
@@ -141,7 +141,7 @@ def _mirrored(config: SketchConfig, inputs: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _begin(model: Sketch, deviation: Tensor, latents: Tensor) -> None:
+def _begin(model: PortraitPrior, deviation: Tensor, latents: Tensor) -> None:
     """Inputs are read as if all varied alike, and the first sketch of everybody is the mean portrait's tint."""
     model.read[0].get_parameter("weight").div_(deviation * math.sqrt(len(deviation)))
     model.drawn[-1].get_parameter("bias").copy_(latents.float().mean((0, 1, 3, 4)))

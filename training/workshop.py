@@ -15,7 +15,7 @@ from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjec
 
 from generation.bundle.card import ROLES
 from generation.bundle.patches import PatchAutoencoder, fit_patches
-from generation.painters.stable_diffusion.portrait_prior import Sketch, load_sketch
+from generation.painters.stable_diffusion.portrait_prior import PortraitPrior, load_portrait_prior
 from generation.score.face_reader import FaceReader, load_reader
 from training.adapter_files import attach, from_files, make_adapters
 from training.autoencoder import make_autoencoder
@@ -96,9 +96,13 @@ class Workshop:
         self._latest("autoencoder", {"vae": vae})
         return vae
 
-    def sketch(self) -> Sketch:
+    def sketch(self) -> PortraitPrior:
         folder = self.bundle / SKETCH
-        model = load_sketch(folder).requires_grad_(True) if folder.exists() else make_sketch(self.sizes, self.corpus)
+        model = (
+            load_portrait_prior(folder).requires_grad_(True)
+            if folder.exists()
+            else make_sketch(self.sizes, self.corpus)
+        )
         self._latest("sketch", {"sketch": model})
         return model
 

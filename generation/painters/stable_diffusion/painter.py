@@ -28,7 +28,7 @@ from generation.painters.stable_diffusion.latents import (
     encode_images,
     encode_pixels,
 )
-from generation.painters.stable_diffusion.portrait_prior import Sketch, load_sketch, sketch
+from generation.painters.stable_diffusion.portrait_prior import PortraitPrior, first_latents, load_portrait_prior
 from generation.painters.stable_diffusion.sample import Completion, Sample
 from generation.scene.scene import Scene
 from generation.vision.models import VisionModels
@@ -51,7 +51,7 @@ class StableDiffusion:
     bundle: Bundle
     texts: TextEncoder
     images: ImageEncoder
-    prior: Sketch | None
+    prior: PortraitPrior | None
     prior_decoder: AutoencoderTiny | None
     vision: VisionModels | None
 
@@ -63,7 +63,7 @@ class StableDiffusion:
             bundle=bundle,
             texts=TextEncoder(bundle),
             images=ImageEncoder(bundle),
-            prior=load_sketch(bundle.folder / prior, bundle.device) if prior else None,
+            prior=load_portrait_prior(bundle.folder / prior, bundle.device) if prior else None,
             prior_decoder=_prior_decoder(bundle, decoder) if decoder else None,
             vision=vision,
         )
@@ -141,7 +141,7 @@ class StableDiffusion:
         if self.prior is None:
             return [None] * len(personas)
         faces, seeds = [persona.face for persona in personas], [persona.seed for persona in personas]
-        begun = sketch(self.prior, faces, seeds).to(self.bundle.device, self.bundle.dtype)
+        begun = first_latents(self.prior, faces, seeds).to(self.bundle.device, self.bundle.dtype)
         if self.prior_decoder is not None:
             with torch.inference_mode():
                 pixels = self.prior_decoder.decode(begun).sample.float() / 2 + 0.5

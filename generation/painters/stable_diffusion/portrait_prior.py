@@ -27,7 +27,7 @@ _DECIDING, _DECIDES = ("gender_expression", "hair_style", "facial_hair", "glasse
 
 
 @dataclass(frozen=True, slots=True)
-class SketchConfig:
+class PortraitPriorConfig:
     """Shape of the net and what it is fed.
 
     Attributes:
@@ -54,14 +54,14 @@ class SketchConfig:
     keep: float = 1.0
 
 
-class Sketch(nn.Module):
+class PortraitPrior(nn.Module):
     """Features, bones and view [n, inputs] to latents [n, channels, height, width].
 
     A map of half the size is read off the inputs, and residual blocks whose norms the inputs modulate draw on it: a
     generator by regression, as in Dosovitskiy et al., 2015 (arXiv:1411.5928).
     """
 
-    def __init__(self, config: SketchConfig) -> None:
+    def __init__(self, config: PortraitPriorConfig) -> None:
         super().__init__()
         self.config = config
         inputs = sum(map(len, config.fields.values())) + config.bones + len(next(iter(config.views.values())))
@@ -102,14 +102,14 @@ class _Block(nn.Module):
         return found
 
 
-def encode_features(config: SketchConfig, face: FaceSpec) -> Tensor:
+def encode_features(config: PortraitPriorConfig, face: FaceSpec) -> Tensor:
     """One of n per feature, zeros where it is not chosen: [values]."""
     chosen = face.chosen()
     parts = [[float(chosen.get(name) == value) for value in values] for name, values in config.fields.items()]
     return torch.tensor([number for part in parts for number in part])
 
 
-def completed(config: SketchConfig, face: FaceSpec, seed: int) -> FaceSpec:
+def completed(config: PortraitPriorConfig, face: FaceSpec, seed: int) -> FaceSpec:
     """``face`` with what was left open taken from the donor that agrees most with what was chosen; the seed decides
     among equals."""
     chosen = face.chosen()
@@ -123,7 +123,7 @@ def completed(config: SketchConfig, face: FaceSpec, seed: int) -> FaceSpec:
 
 
 @torch.inference_mode()
-def sketch(model: Sketch, faces: Sequence[FaceSpec], seeds: Sequence[int]) -> Tensor:
+def first_latents(model: PortraitPrior, faces: Sequence[FaceSpec], seeds: Sequence[int]) -> Tensor:
     """Scaled latents [n, channels, height, width] of a portrait of each face."""
     rows = []
     for face, seed in zip(faces, seeds, strict=True):
@@ -135,7 +135,7 @@ def sketch(model: Sketch, faces: Sequence[FaceSpec], seeds: Sequence[int]) -> Te
     return found
 
 
-def save_sketch(model: Sketch, folder: Path) -> None:
+def save_portrait_prior(model: PortraitPrior, folder: Path) -> None:
     """Write ``config.json`` and ``model.safetensors`` (float16)."""
     folder.mkdir(parents=True, exist_ok=True)
     config = {field.name: getattr(model.config, field.name) for field in fields(model.config)}
@@ -144,9 +144,9 @@ def save_sketch(model: Sketch, folder: Path) -> None:
     save_file(weights, folder / "model.safetensors")
 
 
-def load_sketch(folder: Path, device: str | torch.device = "cpu") -> Sketch:
-    """The net that :func:`save_sketch` wrote."""
+def load_portrait_prior(folder: Path, device: str | torch.device = "cpu") -> PortraitPrior:
+    """The net that :func:`save_portrait_prior` wrote."""
     values: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    model = Sketch(SketchConfig(**values))
+    model = PortraitPrior(PortraitPriorConfig(**values))
     model.load_state_dict({name: value.float() for name, value in load_file(folder / "model.safetensors").items()})
     return model.eval().requires_grad_(False).to(device)
