@@ -106,7 +106,7 @@ def main(arguments: list[str]) -> int:
             **{claim: said(passed, tests[family]) for claim, tests in _CLAIMS.items()},
             "weights, GiB": round(weights(family), 1),
             "at full size": _FULL_SIZE.get(family, "not run"),
-            "on a GPU": "not run: none was lent",
+            "on a GPU": "not run",
         }
         for family in FAMILIES
     ]
