@@ -49,8 +49,9 @@ def export(shop: Workshop) -> Path:
     pipe = _pipeline(shop, painter, "sample" if completes else "v_prediction")
     encoder, reader = shop.image_encoder().half(), shop.reader().eval()
     adapters = to_files(attached(painter["unet"]))
-    projection = shop.heads().text.weight.detach().half()
-    reader = with_accuracy(reader, accuracy(reader, shop.held_out, shop.device))
+    projection = shop.text_projection().half()
+    if shop.checkpoint("reader").exists() or not shop.begun:
+        reader = with_accuracy(reader, accuracy(reader, shop.held_out, shop.device))
     before = read_card(folder) if (folder / "bundle.toml").exists() else None
     for part in ("tokenizer", "text_encoder", "unet", "vae", "scheduler", "image_encoder", "ip_adapter", "scorers"):
         shutil.rmtree(folder / part, ignore_errors=True)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from diffusers import AutoencoderTiny, UNet2DConditionModel
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
 
 from generation.bundle.card import ROLES
@@ -167,6 +167,13 @@ class Workshop:
             heads.text.load_state_dict({"weight": load_file(projection)["weight"].float()})
         self._latest("clip", {"heads": heads})
         return heads
+
+    def text_projection(self) -> Tensor:
+        """From the text encoder's width to that of the image encoder's embeddings, [joint, words]."""
+        kept = self.bundle / TEXT_PROJECTION
+        if kept.exists() and not self.checkpoint("clip").exists():
+            return load_file(kept)["weight"]
+        return self.heads().text.weight.detach()
 
     def reader(self) -> FaceReader:
         folder = self.bundle / "scorers" / "face_reader"

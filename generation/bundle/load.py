@@ -23,6 +23,8 @@ from safetensors import safe_open
 from torch import nn
 from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 
+# Diffusers loads an autoencoder of patches by the name of its module, and only if that has been imported.
+import generation.bundle.patches  # noqa: F401
 from brief.recipe import RECIPES
 from generation.bundle.card import BundleCard, BundleError, hash_file, read_card, verify
 from generation.bundle.hub import Sources, locate

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -146,6 +148,14 @@ def test_lookbook_draws_with_what_is_exported(chain: Path) -> None:
     portraits = models.painter.portraits([Persona("Ann", FaceSpec(), 3)])
     assert portraits[0].size == (SIZE, SIZE)
     assert np.asarray(portraits[0]).std() > 0
+
+
+def test_what_is_exported_loads_where_nothing_else_was_imported(chain: Path) -> None:
+    code = "import sys; from pathlib import Path; from generation.bundle.load import load; load(Path(sys.argv[1]))"
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, str(chain / "bundle")], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_the_evaluation_compares_collages_and_completed_ones_with_renderings(chain: Path) -> None:
