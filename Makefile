@@ -8,13 +8,14 @@ COVERAGE := $(CURDIR)/$(HOME_FOLDER)/coverage
 PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11; do \
 	"$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$each" && break; done)
 
-.PHONY: help setup demo stop status test lock
+.PHONY: help setup demo stop status test evaluate lock
 
 help:
 	@echo "make demo     set up, start the servers, make the sample catalog's pictures"
 	@echo "make status   what runs, and where"
 	@echo "make stop     end every server"
 	@echo "make test     set up, then lint, types, unit tests and one end-to-end run on servers of its own"
+	@echo "make evaluate plant defects into the starter's pictures and see which score catches what"
 	@echo "make setup    only install (.lookbook/venv)"
 	@echo "make lock     pin the dependencies of pyproject.toml anew"
 	@echo "$(HOME_FOLDER)/venv/bin/lookbook import FOLDER | airflow ... | open | bundle ... | --help"
@@ -40,6 +41,9 @@ test: setup
 		echo "$$each: $$(COVERAGE_FILE="$(COVERAGE)" $(VENV) -m coverage report --include "$$each/*" --format=total) % of lines are run"; \
 		COVERAGE_FILE="$(COVERAGE)" $(VENV) -m coverage report --include "$$each/*" --fail-under=90 >$(HOME_FOLDER)/tmp/report \
 			|| { cat $(HOME_FOLDER)/tmp/report; exit 1; }; done
+
+evaluate: setup
+	$(VENV) -m benchmarks evaluate
 
 lock: setup
 	@$(PYTHON) -m embedded.installation lock

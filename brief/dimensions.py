@@ -82,7 +82,7 @@ DIMENSIONS = (
     Dimension("sharpness", "the picture is soft", _more_steps),
     Dimension(
         "exposure",
-        "too much of the picture is black or blown out",
+        "the picture is lit otherwise than the place, or black or blown out where the place is not",
         _less_guidance,
         kept=lambda recipe: recipe.environment_keep >= 1,
     ),
@@ -144,6 +144,8 @@ def sentence(finding: Finding) -> str:
         return f"{name} {_compared(finding.value, finding.threshold)}: {_meaning(name)}"
     if finding.reason is Reason.UNAVAILABLE:
         return f"{name} is unavailable: {finding.why or 'nothing measures it'}"
+    if finding.reason is Reason.ALTERED:
+        return f"{name}: {finding.value or 0:.1%} of the pixels that should be the original's own are not"
     if finding.reason is Reason.UNCALIBRATED:
         return finding.why or "the thresholds are not calibrated, so a person decides"
     return finding.why

@@ -291,12 +291,14 @@ class Measurements:
         unavailable: dimensions that could not be measured, and why.
         kept: dimensions whose pixels are the packshot's, the photo's or the portrait's own, checked to be so: there is
             nothing to measure, since no take can differ in them.
+        altered: dimensions whose pixels should be kept and are not all: the share of them that is not.
         scorers: fingerprint of what measured; empty where nobody noted it.
     """
 
     values: Mapping[str, float] = field(default_factory=dict)
     unavailable: Mapping[str, str] = field(default_factory=dict)
     kept: tuple[str, ...] = ()
+    altered: Mapping[str, float] = field(default_factory=dict)
     scorers: str = ""
 
 
@@ -307,6 +309,8 @@ class Reason(StrEnum):
     """A dimension is below its threshold."""
     UNAVAILABLE = "unavailable"
     """A dimension that must be known was not measured."""
+    ALTERED = "altered"
+    """Pixels that should be the originals' own are not."""
     UNCALIBRATED = "uncalibrated"
     """Nobody knows yet what the scores of these models mean."""
     EARLIER = "earlier"
@@ -319,7 +323,8 @@ class Finding:
 
     Attributes:
         dimension: of :mod:`brief.dimensions`; empty for a reason that concerns the whole take.
-        value, threshold: of what is low; the threshold is the lower one where the value is below both.
+        value, threshold: of what is low; the threshold is the lower one where the value is below both. Of what is
+            altered, ``value`` is the share of its pixels.
         why: of what is unavailable.
     """
 

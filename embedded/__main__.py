@@ -18,7 +18,9 @@ from embedded.home import Home, default_root, open_home
 
 OTHERS = {
     "bundle": "generation.bundle.commands:bundle",
+    "calibrate": "pipeline.commands:calibrate",
     "describe": "pipeline.commands:describe",
+    "judge": "pipeline.commands:judge",
     "renditions": "pipeline.commands:renditions",
     "reproduce": "pipeline.commands:reproduce",
     "verify": "pipeline.commands:verify",

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brief.recipe import digest
-from generation.bundle.card import BundleError, read_card
+from generation.bundle.card import BundleCard, BundleError, read_card
 from generation.bundle.load import Bundle, load
 from generation.painter import Painter
 from generation.painters.flux2_klein.painter import Flux2Klein
 from generation.painters.stable_diffusion.clip import BundleClip
 from generation.painters.stable_diffusion.painter import StableDiffusion
+from generation.score.domain import load_domain
 from generation.score.face_reader import load_reader
 from generation.score.scoring_models import MEASURES_VERSION, ScoringModels
 from generation.vision.models import VisionModels, shipped
@@ -45,18 +46,29 @@ class Models:
     @classmethod
     def of(cls, bundle: Bundle) -> Models:
         """A Stable Diffusion bundle that is loaded already, with empty caches."""
-        vision = shipped() if bundle.card.words.prefix else None
-        painter = StableDiffusion.of(bundle, vision)
-        reader = bundle.card.scorers.get("face_reader")
-        return cls(
-            painter=painter,
-            scoring=ScoringModels(
-                clip=BundleClip.of(painter),
-                face_reader=load_reader(bundle.folder / reader, bundle.device) if reader else None,
-                fingerprint=digest(["scorers", MEASURES_VERSION, bundle.card.fingerprint]),
-            ),
-            vision=vision,
-        )
+        vision = shipped()
+        painter = StableDiffusion.of(bundle, vision if bundle.card.words.prefix else None)
+        return cls(painter, _scoring(bundle, painter, vision), painter.vision)
+
+
+def _scoring(bundle: Bundle, painter: StableDiffusion, vision: VisionModels) -> ScoringModels:
+    card, files = bundle.card, bundle.card.scorers
+    reader, domain = files.get("face_reader"), files.get("domain")
+    return ScoringModels(
+        clip=BundleClip.of(painter),
+        face_reader=load_reader(bundle.folder / reader, bundle.device) if reader else None,
+        fingerprint=_scorers(card, vision),
+        vision=vision,
+        domain=load_domain(bundle.folder / domain) if domain else None,
+        scales=card.scales,
+    )
+
+
+def _scorers(card: BundleCard, vision: VisionModels) -> str:
+    """Digest of all that decides what is measured of a picture."""
+    known = {use: vision.cards[use].digest for use in ("faces", "identity")}
+    scales = {name: {key: float(value) for key, value in scale.items()} for name, scale in card.scales.items()}
+    return digest(["scorers", MEASURES_VERSION, card.fingerprint, known, scales])
 
 
 def _stable_diffusion(folder: Path, device: str | None) -> Models:
@@ -64,9 +76,9 @@ def _stable_diffusion(folder: Path, device: str | None) -> Models:
 
 
 def _flux2_klein(folder: Path, device: str | None) -> Models:
-    painter = Flux2Klein.open(folder, device)
-    scorers = digest(["scorers", MEASURES_VERSION, painter.card.fingerprint])
-    return Models(painter, ScoringModels(clip=None, face_reader=None, fingerprint=scorers), shipped())
+    painter, vision = Flux2Klein.open(folder, device), shipped()
+    scoring = ScoringModels(None, None, fingerprint=_scorers(painter.card, vision), vision=vision)
+    return Models(painter, scoring, vision)
 
 
 _FAMILIES: dict[str, Callable[[Path, str | None], Models]] = {

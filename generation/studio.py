@@ -103,7 +103,7 @@ class Studio:
         yield from self._each("score", takes, self._score)
 
     def _score(self, material: Material) -> Result:
-        return score_picture(self._models.scoring, self.card, material)
+        return score_picture(self._models.scoring, self.card, material, self._models.painter.hint)
 
     def _portray(self, pairs: Sequence[tuple[str, Persona]]) -> list[Result]:
         portraits = draw_portraits(self._models, [persona for _, persona in pairs])

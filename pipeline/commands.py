@@ -1,4 +1,5 @@
-"""Commands on published pictures: verify a file, bring renditions up to date, describe, make a picture again."""
+"""Commands on published pictures: verify a file, bring renditions up to date, describe, make a picture again. Verdicts:
+judge again, calibrate."""
 
 from __future__ import annotations
 
@@ -9,7 +10,11 @@ import click
 
 from brief.errors import LookbookError
 from pipeline.run import Run, open_catalog, open_objects, open_service
+from service.client import GenerationClient
 from storage.catalog.runs import RunKey
+
+NOBODY = "http://127.0.0.1:9"
+"""Where no service is, for what needs none."""
 
 
 @click.command
@@ -67,16 +72,45 @@ def reproduce(shot: str, bundle: Path, device: str | None) -> None:
     sys.exit(0 if found.same else 1)
 
 
-COMMANDS = (verify, renditions, describe, reproduce)
+@click.command
+@click.argument("campaigns", nargs=-1)
+@click.option("--measure", is_flag=True, help="Measure anew what other scorers measured; needs the service.")
+def judge(campaigns: tuple[str, ...], measure: bool) -> None:
+    """Judge the takes of CAMPAIGNS (all) again under today's thresholds, and publish, ask or reject accordingly. What
+    is published and what people answered stays."""
+    from pipeline.calibration import judge_again
+
+    try:
+        counts = judge_again(_run(needs_service=measure), list(campaigns) or None, measure=measure)
+    except LookbookError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(", ".join(f"{name} {number}" for name, number in counts.items()))
 
 
-def _run() -> Run:
-    return Run(open_catalog(None), open_objects(None), open_service(None), RunKey("commands", "commands"))
+@click.command
+def calibrate() -> None:
+    """Make thresholds of the bundle that the service has loaded from what people approved and turned down."""
+    from pipeline.calibration import calibrate as make_thresholds
+
+    try:
+        thresholds = make_thresholds(_run())
+    except LookbookError as error:
+        raise click.ClickException(str(error)) from error
+    for name, each in thresholds.items():
+        click.echo(f"{name}: accept {each.accept:.3f}, review {each.review:.3f}")
+
+
+COMMANDS = (verify, renditions, describe, reproduce, judge, calibrate)
+
+
+def _run(*, needs_service: bool = True) -> Run:
+    service = open_service(None) if needs_service else GenerationClient(NOBODY, "none")
+    return Run(open_catalog(None), open_objects(None), service, RunKey("commands", "commands"))
 
 
 @click.group
 def main() -> None:
-    """Published pictures: verify, renditions, alt texts, reproduction."""
+    """Published pictures: verify, renditions, alt texts, reproduction. Verdicts: judge again, calibrate."""
 
 
 for each in COMMANDS:

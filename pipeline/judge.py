@@ -68,6 +68,11 @@ def judge(
     verdicts = [Verdict.ACCEPT]
     for name in (each.name for each in DIMENSIONS):
         value, threshold = measured.values.get(name), thresholds.get(name)
+        if name in measured.altered:
+            # No other take can cure what is not drawn, so a person looks at what went wrong.
+            verdicts.append(Verdict.REVIEW)
+            findings.append(Finding(Reason.ALTERED, name, measured.altered[name]))
+            continue
         if name in measured.kept or (threshold is None and name not in needed):
             continue
         if value is None:

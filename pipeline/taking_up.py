@@ -44,7 +44,8 @@ def take_up(
     """
     end_cancelled(run, is_live)
     keys = [shot.key for shot in planned.shots]
-    limits = {name: asdict(each) for name, each in run.service.bundle().thresholds.items()}
+    bundle = run.catalog.calibrated(run.service.bundle())
+    limits = {name: asdict(each) for name, each in bundle.thresholds.items()}
     found = {**planned.found, "thresholds": limits}
     if planned.dry_run:
         keys = []

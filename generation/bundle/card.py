@@ -60,6 +60,8 @@ class BundleCard:
             not named acts in all. So a place gives its style and layout alone (Wang et al., 2024, arXiv:2404.02733).
         scorers: role to path, relative to the bundle.
         recipe: numbers of :class:`brief.recipe.Recipe` that suit these models.
+        scales: per dimension that is measured by CLIP, ``middle`` and ``steepness`` of the logistic curve that turns a
+            cosine of this encoder into a probability; without one the cosine is the score.
         calibration: where the thresholds come from: ``takes``, the number of labelled takes they were made of, and
             whatever else says how. Without it they are starting values, and a person decides about every take.
         sha256: path to hex digest of every file but ``bundle.toml`` and ``README.md``.
@@ -87,6 +89,7 @@ class BundleCard:
     scorers: Mapping[str, str] = field(default_factory=dict)
     recipe: Mapping[str, float] = field(default_factory=dict)
     thresholds: Mapping[str, Threshold] = field(default_factory=dict)
+    scales: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     calibration: Mapping[str, str | float] = field(default_factory=dict)
     sha256: Mapping[str, str] = field(default_factory=dict)
     source: Mapping[str, str] = field(default_factory=dict)
@@ -197,7 +200,7 @@ def _check_card(card: BundleCard, file: Path) -> None:
     for role in card.blocks:
         if role not in card.adapters:
             raise BundleError(f"{file}: [blocks] names {role!r}, for which [adapters] has no file")
-    if strange := dimensions.unknown(card.thresholds):
+    if strange := dimensions.unknown([*card.thresholds, *card.scales]):
         raise BundleError(f"{file}: {strange}")
     for path in (*card.sha256, *card.adapters.values(), *card.scorers.values()):
         pure = PurePosixPath(path)
@@ -253,6 +256,7 @@ _TABLES = (
     "scorers",
     "recipe",
     "thresholds",
+    "scales",
     "calibration",
     "sha256",
     "loras",
@@ -268,9 +272,9 @@ def write_card(folder: Path, card: BundleCard) -> None:
         if table == "loras":
             for lora in rows:
                 lines += ["", "[[loras]]", *_rows(lora)]
-        elif table == "thresholds":
-            for dimension, thresholds in rows.items():
-                lines += ["", f"[thresholds.{_value(dimension)}]", *_rows(thresholds)]
+        elif table in ("thresholds", "scales"):
+            for dimension, numbers in rows.items():
+                lines += ["", f"[{table}.{_value(dimension)}]", *_rows(numbers)]
         elif _given(rows):
             lines += ["", f"[{table}]", *_rows(_given(rows))]
     (folder / "bundle.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -64,6 +64,10 @@ def paste_product(picture: Image.Image, product: Image.Image, feather: float = 0
 
     A plain alpha blend on purpose: gradient-domain blending shifts the product's colours.
     """
+    return Image.composite(product.convert("RGB"), picture.convert("RGB"), product_mask(product, feather))
+
+
+def product_mask(product: Image.Image, feather: float = 0.7) -> Image.Image:
+    """How much of each pixel is the product's own once it is pasted, mode L."""
     alpha = product.getchannel("A")
-    soft = ImageChops.darker(alpha, alpha.filter(ImageFilter.GaussianBlur(feather)))
-    return Image.composite(product.convert("RGB"), picture.convert("RGB"), soft)
+    return ImageChops.darker(alpha, alpha.filter(ImageFilter.GaussianBlur(feather)))

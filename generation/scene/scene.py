@@ -12,7 +12,7 @@ from torch import Tensor
 from brief.recipe import Recipe
 from brief.types import Area, Composition
 from generation.bundle.card import BundleCard
-from generation.scene.collage import collage, fit, paste_product
+from generation.scene.collage import collage, fit, paste_product, product_mask
 from generation.scene.cutout import on_white, placed_person
 from generation.scene.layout import area_of, place, working_size
 from generation.scene.light import relight
@@ -138,14 +138,34 @@ def put_back(picture: Image.Image, scene: Scene) -> Image.Image:
     """``picture`` (RGB, of the scene's size) with the product's own pixels, and the photo's and the portrait's where
     they are kept to the end."""
     picture = picture.convert("RGB")
-    if scene.hint is not None:
-        return paste_product(Image.composite(scene.backdrop, picture, to_mask(1 - scene.drawn)), scene.product)
-    if scene.recipe.environment_keep >= _TO_THE_END:
-        picture = Image.composite(scene.backdrop, picture, _kept_place(scene))
-    if scene.recipe.face_keep >= _TO_THE_END and scene.figure is not None:
-        mask = ImageChops.multiply(to_mask(scene.regions.face), scene.figure.getchannel("A"))
-        picture = Image.composite(scene.figure.convert("RGB"), picture, mask)
+    masks = _kept_masks(scene)
+    if "environment" in masks:
+        picture = Image.composite(scene.backdrop, picture, masks["environment"])
+    if "identity" in masks and scene.figure is not None:
+        picture = Image.composite(scene.figure.convert("RGB"), picture, masks["identity"])
     return paste_product(picture, scene.product)
+
+
+def kept_parts(scene: Scene) -> Mapping[str, Image.Image]:
+    """Where :func:`put_back` puts the originals' own pixels, as masks of mode L, by the dimension of a scorecard that
+    would compare them with themselves."""
+    product = scene.product.getchannel("A")
+    masks = _kept_masks(scene)
+    if "identity" in masks and "environment" in masks:
+        masks["environment"] = ImageChops.subtract(masks["environment"], masks["identity"])
+    beside = {name: ImageChops.subtract(mask, product) for name, mask in masks.items()}
+    return {"product": product_mask(scene.product), **beside}
+
+
+def _kept_masks(scene: Scene) -> dict[str, Image.Image]:
+    if scene.hint is not None:
+        return {"environment": to_mask(1 - scene.drawn)}
+    masks = {}
+    if scene.recipe.environment_keep >= _TO_THE_END:
+        masks["environment"] = _kept_place(scene)
+    if scene.recipe.face_keep >= _TO_THE_END and scene.figure is not None:
+        masks["identity"] = ImageChops.multiply(to_mask(scene.regions.face), scene.figure.getchannel("A"))
+    return masks
 
 
 def _kept_place(scene: Scene) -> Image.Image:

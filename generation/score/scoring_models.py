@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from PIL import Image
 from torch import Tensor
 
+from generation.score.domain import Domain
 from generation.score.face_reader import FaceReader
+from generation.vision.models import VisionModels
 
-MEASURES_VERSION = 2
+MEASURES_VERSION = 3
 """Raised with every change of how something is measured: takes are then measured again where they are looked at."""
 
 
@@ -32,10 +35,22 @@ class ScoringModels:
     """The models that scores are measured with; what is ``None`` leaves its dimensions unavailable.
 
     Attributes:
-        face_reader: reads features and identity of a face.
+        face_reader: reads features and identity of a face of the bundle's own world.
         fingerprint: digest of all that decides a measurement beside the picture; another one means measured anew.
+        vision: finds and recognises faces in photographs.
+        domain: what ``clip`` and ``face_reader`` know; ``None`` if that is the whole world.
+        scales: of the bundle's card, per dimension (:attr:`generation.bundle.card.BundleCard.scales`).
     """
 
     clip: Clip | None
     face_reader: FaceReader | None
     fingerprint: str
+    vision: VisionModels | None = None
+    domain: Domain | None = None
+    scales: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def scaled(self, dimension: str, cosine: float) -> float:
+        """A cosine as the probability that two things belong together, where a scale was calibrated for it (logistic,
+        Platt 1999); else the cosine itself."""
+        scale = self.scales.get(dimension)
+        return cosine if scale is None else 1 / (1 + math.exp(-scale["steepness"] * (cosine - scale["middle"])))

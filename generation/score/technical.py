@@ -7,6 +7,8 @@ from PIL import Image
 
 _SHARP_AT = 12.0
 _CLIPPED_AT = 0.25
+_MOVES, _FAR = 0.1, 0.3
+"""Of full luma: how far a person and a product may move the mean, and how far beyond that counts as nothing."""
 _LONG_EDGE = 512
 
 
@@ -32,10 +34,19 @@ def sharpness(image: Image.Image, long_edge: int) -> float:
     return spread / (spread + _SHARP_AT)
 
 
-def exposure(image: Image.Image) -> float:
-    """0 to 1: falls with the share of pixels that are crushed to black or blown to white, and with a mean far from
-    the middle."""
-    luma = _luma(image, _LONG_EDGE) / 255
-    clipped = float(((luma < 0.012) | (luma > 0.988)).mean())
-    off_centre = max(0.0, abs(float(luma.mean()) - 0.5) - 0.2) / 0.3
-    return max(0.0, 1 - clipped / _CLIPPED_AT * 0.5) * (1 - off_centre)
+def exposure(image: Image.Image, original: Image.Image) -> float:
+    """0 to 1: how far ``image`` is lit as ``original`` is, the place and the product before anything was drawn. Falls
+    with the share of pixels that are crushed to black or blown to white beyond the original's, and with a mean that
+    moved. A white studio and a night are as good as a day.
+
+    Args:
+        image, original: of one size.
+    """
+    luma, before = _luma(image, _LONG_EDGE) / 255, _luma(original, _LONG_EDGE) / 255
+    more = max(0.0, _clipped(luma) - _clipped(before))
+    moved = max(0.0, abs(float(luma.mean() - before.mean())) - _MOVES) / _FAR
+    return max(0.0, 1 - 0.5 * more / _CLIPPED_AT) * max(0.0, 1 - moved)
+
+
+def _clipped(luma: np.ndarray) -> float:
+    return float(((luma < 0.012) | (luma > 0.988)).mean())

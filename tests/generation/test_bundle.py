@@ -10,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from generation.bundle.card import BundleCard, BundleError, Threshold, hash_files, read_card, write_card
+from brief.types import Threshold
+from generation.bundle.card import BundleCard, BundleError, hash_files, read_card, write_card
 from generation.bundle.load import Bundle, load
 from generation.bundle.miniature import build
 from tests.published.bundles import BUNDLES

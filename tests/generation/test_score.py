@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
+from brief.recipe import Recipe
+from brief.types import Measurements
 from generation.bundle.load import Bundle
 from generation.compose import lay_out
 from generation.models import Models
 from generation.painters.stable_diffusion.painter import StableDiffusion
 from generation.scene.colour import from_lab, to_lab
+from generation.scene.cutout import on_white
+from generation.scene.material import Material
+from generation.scene.scene import Scene, put_back
+from generation.score.domain import Domain, load_domain, make_domain, save_domain
+from generation.score.faces import faces_as_asked, same_face
+from generation.score.likeness import Unavailable
 from generation.score.product import product_similarity
 from generation.score.technical import exposure, sharpness
 from generation.studio import Studio
+from generation.vision.models import VisionModels
 from tests.generation.conftest import picture
 from tests.generation.takes import inputs
+from training.evaluate.calibrate import scale_of
+
+PICTURES = Path(__file__).parent / "vision" / "pictures"
 
 
 def _detailed() -> Image.Image:
@@ -38,7 +53,20 @@ def test_blur_lowers_sharpness() -> None:
 
 @pytest.mark.parametrize("factor", [0.1, 4.0])
 def test_darkness_and_blown_light_lower_exposure(factor: float) -> None:
-    assert exposure(ImageEnhance.Brightness(_detailed()).enhance(factor)) < 0.7 < exposure(_detailed())
+    image = _detailed()
+    assert exposure(ImageEnhance.Brightness(image).enhance(factor), image) < 0.7
+
+
+@pytest.mark.parametrize("light", ["white studio", "night", "day"])
+def test_exposure_is_that_of_the_place(light: str) -> None:
+    place = {
+        "white studio": Image.new("RGB", (128, 128), "white"),
+        "night": Image.new("RGB", (128, 128), (3, 3, 8)),
+        "day": _detailed(),
+    }[light]
+    picture = place.copy()
+    picture.paste((120, 90, 80), (40, 50, 80, 128))
+    assert exposure(picture, place) > 0.9
 
 
 def test_the_products_own_pixels_score_full_and_others_low(bundle: Bundle, packshot: Image.Image) -> None:
@@ -62,19 +90,179 @@ def test_lab_has_the_values_of_the_standard_and_comes_back() -> None:
     assert from_lab(to_lab(image)).tobytes() == image.tobytes()
 
 
+def measured(bundle: Bundle, take: Material, picture: Image.Image, **models: Any) -> Measurements:
+    """Of ``picture`` shown as the take's."""
+    loaded = Models.of(bundle)
+    (made,) = Studio(replace(loaded, scoring=replace(loaded.scoring, **models))).score([replace(take, picture=picture)])
+    assert made.measured is not None, made.error
+    return made.measured
+
+
 def test_every_dimension_is_measured_that_can_be(bundle: Bundle, packshot: Image.Image) -> None:
     studio = Studio(Models.of(bundle))
     takes = [inputs(packshot, 0), inputs(packshot, 3)]
     composed = {made.key: made.image for made in studio.compose(takes)}
-    cards = {
-        made.key: made.measured for made in studio.score([replace(take, picture=composed[take.key]) for take in takes])
-    }
-    person, still = (cards[take.key] for take in takes)
-    assert person is not None and still is not None
-    assert set(person.values) == {"sharpness", "exposure", "product", "cutout", "environment", "identity"}
-    assert set(still.values) == {"sharpness", "exposure", "product", "cutout", "environment"}
-    assert person.values["product"] > 0.95
-    assert all(0 <= value <= 1 for value in person.values.values())
+    person, still = (measured(bundle, take, composed[take.key] or picture(0)) for take in takes)
+    for found in (person, still):
+        assert set(found.values) == {"sharpness", "exposure", "cutout", "environment"}
+        assert all(0 <= value <= 1 for value in found.values.values())
+        assert (found.kept, found.altered) == (("product",), {})
+        assert found.unavailable["prompt"] == "the bundle has no text projection into its image encoder's space"
+    assert (
+        person.unavailable["identity"] == "no face is found in the portrait, so none can be looked for in the picture"
+    )
+    assert still.unavailable["identity"] == "the picture shows nobody"
+
+
+class TestKept:
+    """Pixels that the recipe keeps are looked at, not scored for their likeness to themselves."""
+
+    ALL: ClassVar[dict[str, float]] = {"face_keep": 1.0, "environment_keep": 1.0}
+
+    @pytest.fixture
+    def take(self, packshot: Image.Image) -> Material:
+        return inputs(packshot, 0, changes=self.ALL, width=128, height=128)
+
+    @pytest.fixture
+    def whole(self, take: Material) -> Image.Image:
+        """What is drawn is grey, what is kept is the originals' own."""
+        recipe = Recipe().changed(self.ALL)
+        return put_back(Image.new("RGB", (128, 128), (127, 127, 127)), Scene(take, recipe, (128, 128)))
+
+    def test_what_is_whole_is_kept_and_has_no_score(self, bundle: Bundle, take: Material, whole: Image.Image) -> None:
+        found = measured(bundle, take, whole)
+        assert set(found.kept) == {"product", "environment", "identity", "features"}
+        assert not set(found.kept) & set(found.values)
+
+    def test_another_product_is_altered_pixels(
+        self, bundle: Bundle, take: Material, whole: Image.Image, packshot: Image.Image
+    ) -> None:
+        green = Image.merge("RGBA", [packshot.getchannel(band) for band in ("G", "R", "B", "A")])
+        recipe = Recipe().changed(self.ALL)
+        other = put_back(whole, Scene(replace(take, packshot=green), recipe, whole.size))
+        found = measured(bundle, take, other)
+        assert found.altered["product"] > 0.3
+        assert "product" not in found.values
+        assert "environment" in found.kept
+
+    def test_a_second_face_in_the_place_is_altered_pixels(
+        self, bundle: Bundle, take: Material, whole: Image.Image
+    ) -> None:
+        whole.paste((200, 150, 130), (100, 4, 118, 24))
+        assert 0 < measured(bundle, take, whole).altered["environment"] < 0.1
+
+
+class TestDomain:
+    """What a CLIP of one world says about another is not asked."""
+
+    @pytest.fixture
+    def domain(self, bundle: Bundle, packshot: Image.Image) -> Domain:
+        clip = Models.of(bundle).scoring.clip
+        assert clip is not None
+        known = {
+            "product": clip.images([on_white(packshot)]),
+            "place": clip.images([picture(number) for number in range(4)]),
+            "portrait": clip.images([picture(90, (64, 64))]),
+        }
+        return make_domain(known, known, ["a", "red", "bottle", "number", "on", "beach"], share=0.0)
+
+    def test_its_own_pictures_are_known_and_others_foreign(self, bundle: Bundle, domain: Domain) -> None:
+        clip = Models.of(bundle).scoring.clip
+        assert clip is not None
+        own, other = clip.images([picture(1), picture(77)])
+        assert not domain.is_foreign("place", own)
+        assert domain.is_foreign("place", other)
+
+    def test_a_foreign_place_has_no_likeness_and_a_foreign_word_no_prompt(
+        self, bundle: Bundle, domain: Domain, packshot: Image.Image
+    ) -> None:
+        take = inputs(packshot, 3)
+        assert "environment" in measured(bundle, take, picture(1, (64, 64)), domain=domain).values
+        foreign = replace(take, photo=picture(77))
+        found = measured(bundle, foreign, picture(1, (64, 64)), domain=domain)
+        assert found.unavailable["environment"] == "the bundle's CLIP was trained on pictures unlike this place"
+        strange = replace(take, shot=replace(take.shot, prompt="a red samovar, on a beach"))
+        found = measured(bundle, strange, picture(1, (64, 64)), domain=domain)
+        assert found.unavailable["prompt"] == "'samovar' is in no caption that the bundle's CLIP learnt from"
+
+    def test_it_is_kept_in_files(self, domain: Domain, tmp_path: Path) -> None:
+        save_domain(domain, tmp_path)
+        again = load_domain(tmp_path)
+        assert again.words == domain.words
+        assert again.limits == pytest.approx(domain.limits, abs=1e-3)
+
+
+def test_a_scale_makes_cosines_probabilities(bundle: Bundle) -> None:
+    scale = scale_of(np.array([0.8, 0.9]), np.array([0.1, 0.2, 0.0]))
+    scoring = replace(Models.of(bundle).scoring, scales={"prompt": scale})
+    assert scoring.scaled("prompt", 0.85) > 0.95
+    assert scoring.scaled("prompt", 0.1) < 0.05
+    assert scoring.scaled("environment", 0.1) == 0.1
+
+
+@pytest.fixture(scope="module")
+def vision() -> VisionModels:
+    return VisionModels()
+
+
+@pytest.fixture(scope="module")
+def portrait() -> Image.Image:
+    return Image.open(PICTURES / "astronaut.png").convert("RGB")
+
+
+class TestFacesInPhotographs:
+    """With a photograph for a portrait and photographs for pictures."""
+
+    SIZE = (384, 384)
+
+    def scene(self, packshot: Image.Image, portrait: Image.Image, number: int = 0) -> Scene:
+        return Scene(replace(inputs(packshot, number), portrait=portrait), Recipe(), self.SIZE)
+
+    def shown(self, scene: Scene, portrait: Image.Image, *corners: tuple[int, int]) -> Image.Image:
+        """The backdrop with the portrait's head at its place, and again at each corner."""
+        picture = scene.backdrop.copy()
+        head = portrait.crop(crop_about(portrait))
+        box = scene.material.layout.face
+        if box is not None:
+            left, top, right, bottom = box.pixels(self.SIZE)
+            picture.paste(head.resize((right - left, bottom - top)), (left, top))
+        for corner in corners:
+            picture.paste(head.resize((90, 100)), corner)
+        return picture
+
+    def test_one_face_is_as_asked_and_the_portraits(
+        self, vision: VisionModels, packshot: Image.Image, portrait: Image.Image
+    ) -> None:
+        scene = self.scene(packshot, portrait)
+        picture = self.shown(scene, portrait)
+        assert faces_as_asked(vision, scene, picture) > 0.6
+        assert same_face(vision, scene, picture) > 0.6
+
+    def test_none_or_two_are_not(self, vision: VisionModels, packshot: Image.Image, portrait: Image.Image) -> None:
+        scene = self.scene(packshot, portrait)
+        assert faces_as_asked(vision, scene, scene.backdrop) == 0
+        assert same_face(vision, scene, scene.backdrop) == 0
+        face = scene.material.layout.face
+        assert face is not None
+        corner = (4, 4) if face.left > 0.3 else (280, 4)
+        assert faces_as_asked(vision, scene, self.shown(scene, portrait, corner)) == 0
+
+    def test_a_picture_of_nobody_has_no_face(
+        self, vision: VisionModels, packshot: Image.Image, portrait: Image.Image
+    ) -> None:
+        still = self.scene(packshot, portrait, 3)
+        assert faces_as_asked(vision, still, self.shown(still, portrait)) == 1
+        assert faces_as_asked(vision, still, self.shown(still, portrait, (20, 20))) == 0
+
+    def test_a_portrait_without_a_face_says_nothing(self, vision: VisionModels, packshot: Image.Image) -> None:
+        scene = self.scene(packshot, picture(5, (200, 200)))
+        with pytest.raises(Unavailable, match="no face is found in the portrait"):
+            same_face(vision, scene, scene.backdrop)
+
+
+def crop_about(portrait: Image.Image) -> tuple[int, int, int, int]:
+    """The astronaut's head."""
+    return tuple(round(share * portrait.width) for share in (0.31, 0.05, 0.59, 0.36))  # type: ignore[return-value]
 
 
 def test_a_doubtful_outline_is_told_and_the_cutout_comes_along(bundle: Bundle, packshot: Image.Image) -> None:

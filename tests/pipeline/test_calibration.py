@@ -6,12 +6,15 @@ import io
 from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from brief.dimensions import sentences
 from brief.recipe import take
+from brief.thresholds import Labelled, TooFewLabels, threshold_of
 from brief.types import Measurements, Scorecard, Shot, Threshold, Verdict
-from pipeline.calibration import ENOUGH, Labelled, TooFewLabels, calibrate, judge_again, threshold_of
+from pipeline.calibration import ENOUGH, calibrate, judge_again
+from pipeline.commands import main
 from pipeline.judge import judge_take
 from pipeline.publish import settle
 from pipeline.run import Run
@@ -90,6 +93,24 @@ def test_an_answer_of_a_person_is_not_judged_again(run: Run) -> None:
     set_threshold(run, 0.1)
     assert judge_again(run) == {"judged": 0, "changed": 0}
     assert run.catalog.states([shots[0].key])[shots[0].key] is ShotState.REJECTED
+
+
+def test_the_shell_judges_again_and_says_what_is_missing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    shots = planned(run.catalog, thresholds={"product": 0.9})
+    scored(run, shots, 0.7)
+    settle(run, [shots[0].key])
+    set_threshold(run, 0.5)
+    shell = CliRunner()
+    monkeypatch.delenv("LOOKBOOK_DATABASE_URL", raising=False)
+    refused = shell.invoke(main, ["judge"])
+    assert (refused.exit_code, "LOOKBOOK_DATABASE_URL" in refused.output) == (1, True)
+    monkeypatch.setattr("pipeline.commands.open_catalog", lambda _: run.catalog)
+    monkeypatch.setattr("pipeline.commands.open_objects", lambda _: run.objects)
+    assert shell.invoke(main, ["judge", "autumn"]).output == "judged 1, changed 1, published 1\n"
+    monkeypatch.setenv("LOOKBOOK_SERVICE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("LOOKBOOK_SERVICE_TOKEN", "x")
+    few = shell.invoke(main, ["calibrate"])
+    assert (few.exit_code, "no generation service answers" in few.output) == (1, True)
 
 
 def test_measuring_again_needs_the_service_and_says_so(run: Run) -> None:

@@ -61,6 +61,13 @@ def test_what_is_kept_needs_no_score() -> None:
     assert judge(Measurements({"sharpness": 0.9}, kept=("product",)), THRESHOLDS).verdict is Verdict.ACCEPT
 
 
+def test_pixels_that_should_be_kept_and_are_not_are_for_a_person_and_not_for_a_retake() -> None:
+    card = judge(Measurements({"sharpness": 0.9}, kept=("environment",), altered={"product": 0.041}), THRESHOLDS)
+    assert card.verdict is Verdict.REVIEW
+    assert sentences(card) == ("product: 4.1% of the pixels that should be the original's own are not",)
+    assert not wants_retake(card, Recipe())
+
+
 def test_a_bundle_without_thresholds_is_reviewed() -> None:
     card = judge(measured(product=1.0), {})
     assert (card.verdict, [each.reason for each in card.findings]) == (Verdict.REVIEW, [Reason.UNCALIBRATED])
