@@ -30,8 +30,9 @@ def listening_ports(processes: Iterable[psutil.Process]) -> set[int]:
     return {each.laddr.port for each in listening_sockets(processes)}
 
 
-def let_in(port: int, paths: Iterable[str]) -> list[str]:
-    """Requests that this port answered with success, as ``METHOD path``; gRPC counts as one."""
+def let_in(port: int, paths: Iterable[str], page: bytes | None = None) -> list[str]:
+    """Requests that this port answered with success, as ``METHOD path``; gRPC counts as one, and an answer that is
+    ``page`` as none: the page for logging in, which Airflow sends for every path that it does not know."""
     assert not is_free(port)
     opened = [f"gRPC {kind}" for kind in ("plain", "TLS") if _speaks_grpc(port, tls=kind == "TLS")]
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20, headers=STRANGER) as client:
@@ -39,7 +40,8 @@ def let_in(port: int, paths: Iterable[str]) -> list[str]:
             for path in paths:
                 content = b"intruder" if method in {"PUT", "POST"} else None
                 with contextlib.suppress(httpx.TransportError):
-                    if client.request(method, path, content=content).is_success:
+                    answer = client.request(method, path, content=content)
+                    if answer.is_success and answer.content != page:
                         opened.append(f"{method} {path}")
     return opened
 
