@@ -15,6 +15,7 @@ from pipeline.plan import SHOWN, RunPlan, Shard, cut
 from pipeline.report import write_report
 from pipeline.run import Run
 from storage.catalog import decisions, events, runs
+from storage.catalog.report import warnings_of
 from storage.catalog.runs import RunKey, RunRecord
 from storage.catalog.shots import UNFINISHED
 from storage.catalog.tables import ShotState
@@ -57,6 +58,9 @@ def take_up(
         found["shared"] = dict(Counter(map(str, shared.values())))
         runs.record_run(session, run.id, asked, found, own, shared=list(shared), priority=priority)
         decisions.open_next_takes(session, own)
+        warnings = warnings_of(session, {shot.campaign for shot in planned.shots})
+    for warning in warnings:
+        _LOG.warning("fails nearly always so far: %s; a better reference or leaving it out saves the time", warning)
     for other, number in found["shared"].items():
         _LOG.info("%d shots are being made by run %s already, and shared with it", number, other)
     mine = set(own)

@@ -39,8 +39,15 @@ class ImagesLink(BaseOperatorLink):
 
 def _in_navigation(name: str, href: str) -> dict[str, Any]:
     """An entry of its own, not one of the menu "Plugins"."""
-    route = f"lookbook-{name.lower()}"
-    return {"name": name, "href": href, "destination": "nav", "url_route": route, "nav_top_level": True}
+    word = name.lower()
+    return {
+        "name": name,
+        "href": href,
+        "icon": f"/gallery/static/{word}.svg",
+        "destination": "nav",
+        "url_route": f"lookbook-{word}",
+        "nav_top_level": True,
+    }
 
 
 class LookbookGallery(AirflowPlugin):

@@ -15,7 +15,7 @@ from storage.bucket import keys as object_keys
 from storage.bucket.errors import ObjectMissing
 from storage.bucket.keys import CONTENT_TYPES
 
-PREFIXES = ("catalog/", "portraits/", "takes/", "published/")
+PREFIXES = ("catalog/", "cutouts/", "portraits/", "takes/", "published/")
 """What may be looked at; anything else in the bucket is not ours to show."""
 WIDTHS = (0, 160, 320, 640)
 """Widths of previews in pixels; 0 is the object as it is. Few, so that previews can be remembered."""

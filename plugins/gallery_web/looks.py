@@ -99,9 +99,10 @@ def references(shot: Shot) -> list[Reference]:
 
 
 def cutout_of(product: Product) -> str | None:
-    """Key of what was cut out of a product's packshot, where its import kept that."""
-    key = object_keys.cutout(product.packshot.sha256)
-    return key if stores.objects().exists(key) else None
+    """Key of what was cut out of a product's packshot: by the service, as its pictures show it, else by its import."""
+    sha256 = product.packshot.sha256
+    known = (object_keys.cut_product(sha256), object_keys.cutout(sha256))
+    return next((key for key in known if stores.objects().exists(key)), None)
 
 
 def scores(take: TakeRecord, limits: Mapping[str, float]) -> list[Score]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -130,12 +130,7 @@ class Report:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Personas, places and framings that are tried often and hardly ever accepted."""
-        return tuple(
-            f"{kind} {each.name}: {each.accepted} of {each.judged} accepted"
-            for kind, shares in self.groups.items()
-            for each in shares
-            if each.hardly_ever
-        )
+        return _hardly_ever(self.groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +199,13 @@ def campaign_report(session: Session, name: str) -> Report:
     return _report(session, _Scope(wanted), name, {}, {})
 
 
+def warnings_of(session: Session, campaigns: Collection[str]) -> tuple[str, ...]:
+    """Personas, places and framings that these campaigns tried often and that were hardly ever accepted, before more is
+    made with them."""
+    wanted = select(ShotRow.key).where(ShotRow.campaign.in_(campaigns), ShotRow.state != ShotState.SUPERSEDED)
+    return _hardly_ever({name: _shares(session, _Scope(wanted), column) for name, column in GROUPS.items()})
+
+
 def campaign_numbers(session: Session, *, archived: bool = False) -> list[CampaignNumbers]:
     """Every campaign by name, archived ones only where asked for."""
     states: dict[str, Counter[ShotState]] = defaultdict(Counter)
@@ -251,6 +253,15 @@ def cause_of(reason: str) -> list[str]:
     words = re.sub(r"\btake \d+ of … in …: ", "", words)
     words = re.sub(r"\b(approved|rejected|withdrawn|sent back) by [^:]+", r"\1 by a person", words)
     return [re.sub(r"(…[ ,]*)+… ", "… ", re.sub(r"\b\d[\d.,]*\b", "…", words))]
+
+
+def _hardly_ever(groups: Mapping[str, Sequence[Share]]) -> tuple[str, ...]:
+    return tuple(
+        f"{kind} {each.name}: {each.accepted} of {each.judged} accepted"
+        for kind, shares in groups.items()
+        for each in shares
+        if each.hardly_ever
+    )
 
 
 def _report(

@@ -6,12 +6,14 @@ import io
 import zipfile
 from dataclasses import replace
 from html.parser import HTMLParser
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from brief.recipe import portrait_key
 from brief.types import ImageRef, Publication, Verdict
 from storage.bucket import keys as object_keys
 from storage.bucket.objects import Objects
@@ -20,7 +22,7 @@ from storage.catalog.catalog import Catalog
 from storage.catalog.records import StageOutput
 from storage.catalog.runs import RunKey
 from tests.plugins.conftest import as_role, png
-from tests.storage.samples import persona, planned, product, scored
+from tests.storage.samples import BUNDLE, persona, planned, product, scored
 
 
 class Links(HTMLParser):
@@ -159,6 +161,35 @@ def test_a_doubtful_packshot_is_approved_by_who_may_decide(
     assert pages.post("/gallery/packshots", data={"sku": "A/B"}).status_code == 303
     assert "No packshot waits" in pages.get("/gallery/packshots").text
     assert pages.post("/gallery/packshots", data={"sku": "nonsense"}).status_code == 404
+
+
+def test_another_candidate_becomes_the_portrait(
+    pages: TestClient, catalog: Catalog, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gallery_web import stores
+
+    from pipeline.run import Run
+
+    service: Any = SimpleNamespace(bundle=lambda: BUNDLE)  # which says by what the candidates are named
+    monkeypatch.setattr(stores, "run", lambda: Run(catalog, objects, service, RunKey("", "")))
+    ana = persona("ana")
+    catalog.save_personas([ana])
+    first, second = (
+        f"{object_keys.candidates(portrait_key(ana, BUNDLE.fingerprint))}{number}.png" for number in (1, 2)
+    )
+    for key, colour in ((first, (9, 9, 9)), (second, (200, 9, 9))):
+        objects.put(key, png(colour), "image/png")
+    shown = pages.get("/gallery/personas/ana").text
+    assert shown.count("Take this one") == 2
+    assert pages.get("/gallery/personas/nobody").status_code == 404
+    viewer = as_role("VIEWER")
+    assert pages.post("/gallery/personas/ana", data={"candidate": second}, headers=viewer).status_code == 403
+    assert pages.post("/gallery/personas/ana", data={"candidate": "catalog/x.png"}).status_code == 422
+    assert pages.post("/gallery/personas/ana", data={"candidate": second}).status_code == 303
+    chosen = catalog.personas()["ana"].portrait
+    assert chosen is not None
+    assert objects.get(chosen.key) == png((200, 9, 9))
+    assert chosen.key in pages.get("/gallery/personas/ana").text
 
 
 def test_making_again_withdraws_and_asks_for_another_take(

@@ -108,6 +108,7 @@ def test_what_hardly_ever_succeeds_is_warned_of(catalog: Catalog) -> None:
         session.execute(update(ShotRow).where(ShotRow.key == shots[0].key).values(state=ShotState.PUBLISHED))
     assert "environment beach: 1 of 10 accepted" in _report(catalog).warnings
     with catalog.begin() as session:
+        assert report.warnings_of(session, ["autumn"]) == _report(catalog).warnings
         session.execute(update(ShotRow).values(state=ShotState.PUBLISHED))
     assert _report(catalog).warnings == ()
 
