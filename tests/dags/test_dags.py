@@ -77,6 +77,20 @@ except AirflowRuntimeError:
     found["500"] = "raised"
 print(json.dumps(found))
 """
+WEIGH = """
+import json, sys
+from types import SimpleNamespace
+sys.path.insert(0, sys.argv[1])
+from lookbook_runs import WEIGHTS, _weigh
+tasks = [SimpleNamespace(priority_weight=weight) for weight in (1, 9, 100, 108, 1003)]
+session = SimpleNamespace(scalars=lambda query: tasks)
+run = SimpleNamespace(dag_id="campaign", run_id="one")
+found = {}
+for word in ("urgent", "urgent", "night", "normal"):
+    _weigh(session, run, WEIGHTS[word])
+    found[word] = [task.priority_weight for task in tasks]
+print(json.dumps(found))
+"""
 LOAD_PLUGIN = """
 import json, sys
 from airflow import plugins_manager
@@ -137,6 +151,13 @@ def test_an_approval_starts_its_publication(read: Any) -> None:
 
 def test_a_retake_that_is_asked_for_is_made_at_once(read: Any) -> None:
     assert read["dags"]["retakes"]["assets"] == [RETAKES]
+
+
+def test_tasks_take_the_weight_of_their_run_however_often_it_begins(tmp_path: Path) -> None:
+    found = run_apart(WEIGH, tmp_path, str(PROJECT / "plugins"))
+    assert found["urgent"] == [1000, 1008, 1000, 1008, 1003]
+    assert found["night"] == [1, 9, 1, 9, 4]
+    assert found["normal"] == [100, 108, 100, 108, 103]
 
 
 def test_a_run_that_airflow_works_on_is_not_taken_for_cancelled(tmp_path: Path) -> None:

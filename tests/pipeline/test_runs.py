@@ -16,10 +16,10 @@ from brief.types import BundleInfo, Environment, Framing, Persona, Product, Publ
 from pipeline.plan import RunPlan, plan_run
 from pipeline.request import PRIORITIES, Budget, RunRequest, read_request
 from pipeline.run import Run, open_catalog, open_objects, open_service
-from pipeline.taking_up import RunUnfinished, affordable, finish, take_up
+from pipeline.taking_up import RunUnfinished, affordable, finish, published_by, take_up
 from storage.__main__ import main
 from storage.bucket.objects import Objects
-from storage.catalog import runs
+from storage.catalog import events, runs
 from storage.catalog.catalog import Catalog
 from storage.catalog.retiring import restore, retire, set_campaign_state, take_downs
 from storage.catalog.runs import RunKey
@@ -119,6 +119,27 @@ def test_runs_that_meet_share_shots_instead_of_each_claiming_them(run: Run) -> N
         record = runs.run(session, second.id)
     assert record is not None
     assert record.found["shared"] == {"catalog/one": 3}
+
+
+def test_a_run_that_shares_its_shots_says_whose_they_are(run: Run, caplog: Any) -> None:
+    caplog.set_level(logging.INFO)
+    second = as_run(run, "two")
+    for each in (run, second):
+        take_up(each, plan_run(each, RunRequest()), {}, everybody)
+    caplog.clear()
+    assert finish(second, []) == {}
+    assert "3 shots of this run are made by catalog/one; 3 of them are still going" in caplog.text
+    assert "nothing to make" not in caplog.text
+
+
+def test_what_a_run_published_is_told_once_by_campaign(run: Run) -> None:
+    shots = plan_run(run, RunRequest()).shots
+    published(run.catalog, shots[0])
+    publisher = as_run(run, "run-1", "campaign")
+    assert published_by(publisher) == published_by(publisher) == {"autumn": 1}
+    with run.catalog.begin() as session:
+        told = [each for each in events.waiting(session, FIRST) if each.kind == "publication.finished"]
+    assert [each.body["shots"] for each in told] == [[shots[0].key]]
 
 
 def test_two_plans_at_the_same_moment_take_up_each_shot_once(run: Run) -> None:
