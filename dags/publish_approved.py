@@ -30,13 +30,12 @@ def publish_approved() -> None:
 
     @task
     def publish() -> dict[str, int]:
-        from pipeline.current import write_current
+        from pipeline.current import write_current_of_run
         from pipeline.publish import publish_approved
 
         run = open_run()
         outcomes = publish_approved(run)
-        if outcomes:
-            write_current(run)
+        write_current_of_run(run)
         return outcomes
 
     publish() >> announce()  # type: ignore[call-arg]

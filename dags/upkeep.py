@@ -53,7 +53,7 @@ def upkeep() -> None:
 
         run = open_run()
         outcomes = refresh_renditions(run)
-        write_current(run)
+        write_current(run.catalog, run.objects)
         return outcomes
 
     clear_takes()

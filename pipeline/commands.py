@@ -40,7 +40,7 @@ def renditions(campaigns: tuple[str, ...]) -> None:
 
     run = _run()
     outcomes = refresh_renditions(run, campaigns or None)
-    write_current(run, campaigns or None)
+    write_current(run.catalog, run.objects, campaigns or None)
     click.echo(", ".join(f"{number} {what}" for what, number in sorted(outcomes.items())) or "nothing is published")
 
 

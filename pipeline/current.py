@@ -20,6 +20,7 @@ from brief.types import ImageRef
 from pipeline.run import Run
 from storage.bucket import keys as object_keys
 from storage.bucket.objects import Objects
+from storage.catalog.catalog import Catalog
 from storage.catalog.takes import PublishedShot
 
 PUBLIC_URL_VARIABLE = "LOOKBOOK_PUBLIC_URL"
@@ -31,18 +32,18 @@ COLUMNS = (
 _FORMULA = "=+-@\t\r"
 
 
-def write_current(run: Run, campaigns: Sequence[str] | None = None) -> int:
+def write_current(catalog: Catalog, objects: Objects, campaigns: Sequence[str] | None = None) -> int:
     """Write the lists of these campaigns (``None``: all); returns the number of live pictures.
 
     Raises:
         ObjectError, CatalogError: the bucket or the database is gone or refuses.
     """
     live_pictures = 0
-    for campaign in run.catalog.campaigns(campaigns):
+    for campaign in catalog.campaigns(campaigns):
         live: list[dict[str, Any]] = []
         superseded: list[dict[str, Any]] = []
-        for published in run.catalog.published_shots(campaign.name):
-            (live if published.live else superseded).extend(_rows(published, run.objects))
+        for published in catalog.published_shots(campaign.name):
+            (live if published.live else superseded).extend(_rows(published, objects))
             live_pictures += published.live
         whole = {
             "campaign": campaign.name,
@@ -54,14 +55,15 @@ def write_current(run: Run, campaigns: Sequence[str] | None = None) -> int:
         text = json.dumps(whole, indent=1, ensure_ascii=False).encode()
         for extension, data in ((".json", text), (".csv", _table(live))):
             key = object_keys.current(campaign.name, extension)
-            run.objects.replace(key, data, object_keys.content_type(key))
+            objects.replace(key, data, object_keys.content_type(key))
     return live_pictures
 
 
 def write_current_of_run(run: Run) -> int:
-    """Write the lists of the campaigns whose shots the run took up; errors as :func:`write_current`."""
+    """Write the lists of the campaigns of whose shots the run took up or published any; errors as
+    :func:`write_current`."""
     names = run.catalog.campaigns_of_run(run.id)
-    return write_current(run, names) if names else 0
+    return write_current(run.catalog, run.objects, names) if names else 0
 
 
 def _rows(published: PublishedShot, objects: Objects) -> Iterator[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from brief.types import Shot
+from pipeline.current import write_current
 from storage.bucket import keys as object_keys
 from storage.bucket.objects import Objects
 from storage.catalog import decisions
@@ -33,6 +34,7 @@ def withdraw(catalog: Catalog, objects: Objects, shot_key: str, who: str, why: s
     remove_published(objects, record.shot)
     with catalog.begin() as session:
         decisions.withdraw(session, shot_key, who, why)
+    write_current(catalog, objects, [record.shot.campaign])
     _LOG.info("%s in %s: withdrawn by %s: %s", record.shot.product.sku, record.shot.environment.name, who, why)
 
 

@@ -14,6 +14,7 @@ from gallery_web.asked import MOST_ID, AskedReviews, Id, Text, Writable, query_o
 from gallery_web.events import announce
 from gallery_web.render import address, page
 from pipeline.airflow_assets import APPROVALS, RETAKES
+from pipeline.current import write_current
 from pipeline.withdraw import remove_published
 from storage.catalog import decisions, search
 from storage.catalog.decisions import NotAllowed, Steering
@@ -123,6 +124,8 @@ def _take_back(number: int, user: str) -> None:
         published = decisions.undo(session, number, user)
         if published is not None:  # within the transaction: if the bucket refuses, the answer stands
             remove_published(stores.objects(), shot)
+    if published is not None:
+        write_current(catalog, stores.objects(), [shot.campaign])
 
 
 @router.post("/reviews/bulk", name="bulk")

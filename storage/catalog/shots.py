@@ -123,16 +123,13 @@ class Shots(Database):
             return in_shooting_order(session.scalars(_chosen(campaign, Choice(Reprocess(reprocess)))))
 
     def campaigns_of_run(self, run: RunKey) -> list[str]:
-        """Names of the campaigns whose shots a run took up."""
-        query = (
-            select(ShotRow.campaign)
-            .join(RunShotRow, RunShotRow.shot_key == ShotRow.key)
-            .where(RunShotRow.dag_id == run.dag_id, RunShotRow.run_id == run.run_id)
-            .distinct()
-            .order_by(ShotRow.campaign)
-        )
+        """Names of the campaigns of whose shots a run took up or published any."""
+        found: set[str] = set()
         with self.begin() as session:
-            return list(session.scalars(query))
+            for table in (RunShotRow, PublicationRow):
+                query = select(ShotRow.campaign).join(table, table.shot_key == ShotRow.key).distinct()
+                found |= set(session.scalars(query.where(table.dag_id == run.dag_id, table.run_id == run.run_id)))
+        return sorted(found)
 
     def shots(self, keys: Sequence[str]) -> list[Shot]:
         """The shots with these keys, in their order; unknown keys are left out."""

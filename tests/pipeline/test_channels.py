@@ -21,6 +21,7 @@ from pipeline.current import write_current
 from pipeline.publish import Publishing, publish, publish_approved, refresh_renditions, settle
 from pipeline.renditions import Rendered, Sources, render
 from pipeline.run import Run
+from pipeline.withdraw import withdraw
 from service.client import GenerationClient
 from storage.bucket import keys as object_keys
 from storage.bucket.objects import Objects
@@ -317,7 +318,7 @@ def test_a_campaign_lists_what_is_live_with_its_urls(
 ) -> None:
     run, shot, publication = live
     monkeypatch.setenv("LOOKBOOK_PUBLIC_URL", "https://cdn.example/pictures/")
-    assert write_current(run) == 1
+    assert write_current(run.catalog, run.objects) == 1
     whole = json.loads(run.objects.get("published/autumn/current.json"))
     assert [row["rendition"] for row in whole["live"]] == ["master", "web"]
     assert whole["live"][1]["url"] == f"https://cdn.example/pictures/{publication.renditions['web'].key}"
@@ -328,7 +329,7 @@ def test_a_campaign_lists_what_is_live_with_its_urls(
     other = campaign(renditions=(WEB,), framings=(Framing.STILL,), personas=(), prompt="other")
     run.catalog.record_plan(other, plan_of(run.catalog, other), RUN)
     assert run.catalog.states([shot.key])[shot.key] is ShotState.SUPERSEDED
-    assert write_current(run) == 0
+    assert write_current(run.catalog, run.objects) == 0
     whole = json.loads(run.objects.get("published/autumn/current.json"))
     assert (whole["superseded"][0]["key"], whole["live"]) == (publication.master.key, [])
 
@@ -347,3 +348,11 @@ def test_a_persons_own_alt_text_is_kept_and_written_into_the_files(live: tuple[R
     )
     refresh_renditions(run)
     assert published(run.catalog, shot).alt_text == "Ein roter Becher <am> Strand"
+
+
+def test_what_is_withdrawn_leaves_the_list_at_once(live: tuple[Run, Shot, Publication]) -> None:
+    run, shot, _ = live
+    assert write_current(run.catalog, run.objects) == 1
+    withdraw(run.catalog, run.objects, shot.key, "ann", "the logo is not ours")
+    whole = json.loads(run.objects.get("published/autumn/current.json"))
+    assert (whole["live"], whole["superseded"]) == ([], [])
