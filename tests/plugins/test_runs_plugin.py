@@ -19,7 +19,8 @@ def session(airflow_users: None) -> Any:
     from airflow.utils.session import create_session
     from sqlalchemy import delete
 
-    import_all_models()
+    load_models: Any = import_all_models
+    load_models()
     DagRun.metadata.create_all(settings.engine)
     with create_session(scoped=False) as opened:
         opened.execute(delete(Pool))
@@ -30,9 +31,10 @@ def session(airflow_users: None) -> Any:
 
 def run_of(session: Any, dag: str, run: str, conf: dict[str, Any]) -> Any:
     from airflow.models.dagrun import DagRun
+    from airflow.utils.state import DagRunState
     from airflow.utils.types import DagRunType
 
-    row = DagRun(dag_id=dag, run_id=run, conf=conf, run_type=DagRunType.MANUAL, state="running")
+    row = DagRun(dag_id=dag, run_id=run, conf=conf, run_type=DagRunType.MANUAL, state=DagRunState.RUNNING)
     session.add(row)
     session.commit()
     return row
@@ -47,6 +49,7 @@ def test_days_come_for_a_backfill_only() -> None:
     asked = TimeRestriction(earliest=first, latest=last, catchup=True)
     day = timetable.next_dagrun_info(last_automated_data_interval=None, restriction=asked)
     assert day is not None
+    assert day.data_interval is not None
     assert (day.data_interval.start, day.data_interval.end) == (first, last)
     unasked = TimeRestriction(earliest=first, latest=last, catchup=False)
     assert timetable.next_dagrun_info(last_automated_data_interval=None, restriction=unasked) is None
@@ -76,7 +79,7 @@ def test_a_run_makes_the_pool_that_its_tasks_wait_in(session: Any) -> None:
     from lookbook_runs import POOL, SLOTS, LookbookRuns
     from sqlalchemy import select
 
-    (listener,) = LookbookRuns.listeners
+    listener: Any = LookbookRuns.listeners[0]
     listener.on_dag_run_running(run_of(session, "upkeep", "u", {}), "")
     assert session.scalar(select(Pool.slots).where(Pool.pool == POOL)) is None
     for run in ("first", "again"):
