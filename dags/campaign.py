@@ -13,6 +13,7 @@ from lookbook_runs import WEIGHTS, DaysOnRequest
 from shoot import DEFAULT_ARGS, SHARD_SIZE_PARAM, shoot
 
 _KNOWN = form_lists()
+_CAMPAIGNS: dict[str, Any] = {"examples": _KNOWN["campaigns"]} if _KNOWN["campaigns"] else {}
 PART = "Part of it"
 
 
@@ -21,7 +22,7 @@ def _day(title: str, what: str) -> Param:
 
 
 def _most(kind: str, title: str, what: str) -> Param:
-    least = {"minimum": 1} if kind == "integer" else {"exclusiveMinimum": 0}
+    least: dict[str, Any] = {"minimum": 1} if kind == "integer" else {"exclusiveMinimum": 0}
     return Param(None, type=["null", kind], title=title, description=what, section="Budget", **least)
 
 
@@ -32,7 +33,7 @@ PARAMS: dict[str, Any] = {
         title="Campaign",
         minLength=1,
         description="Its name in the catalog (needed); what you type is completed",
-        **({"examples": _KNOWN["campaigns"]} if _KNOWN["campaigns"] else {}),
+        **_CAMPAIGNS,
     ),
     "reprocess": Param(
         "missing",
@@ -132,7 +133,7 @@ def sign_off() -> list[Any]:
             return {}
         return agree(open_run(), (answer.get("responded_by_user") or {}).get("name") or "sign-off")
 
-    return [is_held(), ask, publish_held(ask.output)]
+    return [is_held(), ask, publish_held(ask.output)]  # type: ignore[arg-type]
 
 
 @dag(

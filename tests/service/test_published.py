@@ -43,6 +43,7 @@ def test_a_shot_goes_through_all_stages(
         made = [run(service, stage, [item], name) for stage in (Stage.COMPOSE, Stage.REFINE, Stage.SCORE)]
     assert [result.error for results in (face, *made) for result in results.values()] == [None] * 4
     assert all(results for results in made)
+    assert shot.portrait_key is not None
     chosen = objects.get(object_keys.portrait(shot.portrait_key))
     candidates = [objects.get(key) for key in objects.list_keys(object_keys.candidates(shot.portrait_key))]
     assert len(candidates) == ROUNDS * CANDIDATES
