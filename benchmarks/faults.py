@@ -33,7 +33,7 @@ from benchmarks.shards import Delivery, Shard, delivered, planned
 from benchmarks.task import DAG, STAGES
 from pipeline.run import Run
 from pipeline.upkeep import heal_published
-from service.client import TOKEN_VARIABLE, URL_VARIABLE, GenerationClient
+from service.client import GenerationClient
 from storage.bucket import keys as object_keys
 from storage.catalog import runs
 from storage.catalog.runs import RunKey
@@ -249,7 +249,9 @@ class Rounds:
 
     def _heal(self, name: str) -> None:
         """What DAG ``upkeep`` does every night."""
-        service = GenerationClient(self.rig.environment[URL_VARIABLE], self.rig.environment[TOKEN_VARIABLE])
+        service = GenerationClient(
+            self.rig.environment["LOOKBOOK_SERVICE_URL"], self.rig.environment["LOOKBOOK_SERVICE_TOKEN"]
+        )
         with service:
             heal_published(Run(self.rig.catalog, self.rig.objects, service, RunKey("upkeep", name)))
 

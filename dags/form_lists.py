@@ -31,14 +31,15 @@ def form_lists() -> dict[str, list[str]]:
     """Names by kind; empty where none are known yet."""
     nothing: dict[str, list[str]] = {kind: [] for kind in KINDS}
     try:
-        return nothing | json.loads(FILE.read_text(encoding="utf-8"))
+        known: dict[str, list[str]] = json.loads(FILE.read_text(encoding="utf-8"))
+        return nothing | known
     except (OSError, ValueError):
         return nothing
 
 
 def several(title: str, what: str, names: list[str], **more: Any) -> Param:
     """A field to choose several of ``names``; free lines, one name a line, where none are known."""
-    offered = {"examples": names} if names else {}
+    offered: dict[str, Any] = {"examples": names} if names else {}
     return Param([], type="array", items={"type": "string"}, title=title, description=what, **offered, **more)
 
 

@@ -22,7 +22,7 @@ def test_shots_takes_and_scorecards_survive_json() -> None:
         assert adapter.validate_json(adapter.dump_json(shot)) == shot
     made = take("a" * 32, 7, 2, {"steps": 12.0})
     assert TypeAdapter(Take).validate_json(TypeAdapter(Take).dump_json(made)) == made
-    measured = Measurements({"product": 0.5}, {"prompt": "no model"}, ("identity",), "f" * 32)
+    measured = Measurements({"product": 0.5}, {"prompt": "no model"}, ("identity",), {"product": 0.2}, "f" * 32)
     card = Scorecard(measured, Verdict.RETAKE, (Finding(Reason.LOW, "product", 0.5, 0.6),))
     assert TypeAdapter(Scorecard).validate_json(TypeAdapter(Scorecard).dump_json(card)) == card
 
