@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
-    CollectionAggregate,
     ColumnElement,
     DateTime,
     Select,
@@ -18,6 +17,7 @@ from sqlalchemy import (
     and_,
     any_,
     cast,
+    false,
     func,
     literal,
     or_,
@@ -86,7 +86,7 @@ class ShownIn:
     persona: str = ""
     framing: str = ""
 
-    def conditions(self) -> list[ColumnElement[bool]]:
+    def conditions(self, session: Session) -> list[ColumnElement[bool]]:
         """As SQL conditions on shots."""
         wanted = {
             ShotRow.campaign: self.campaign,
@@ -96,7 +96,7 @@ class ShownIn:
         }
         return [
             *(column == value for column, value in wanted.items() if value),
-            *(_has_word(word) for word in self.text.split()),
+            *(_has_word(session, word) for word in self.text.split()),
         ]
 
 
@@ -110,9 +110,9 @@ class ShotSearch:
     run: RunKey | None = None
     order: Order = Order.LATEST
 
-    def conditions(self) -> list[ColumnElement[bool]]:
+    def conditions(self, session: Session) -> list[ColumnElement[bool]]:
         """As SQL conditions on shots."""
-        found = self.shown.conditions()
+        found = self.shown.conditions(session)
         if self.sku:
             found.append(ShotRow.sku == self.sku)
         if self.run is not None:
@@ -171,7 +171,7 @@ def find(session: Session, wanted: ShotSearch, *, after: str = "", limit: int = 
     Raises:
         BadMark: ``after`` is no mark.
     """
-    conditions = wanted.conditions()
+    conditions = wanted.conditions(session)
     counted = select(literal(1)).select_from(ShotRow).where(*conditions).limit(COUNTED + 1).subquery()
     total = session.scalar(select(func.count()).select_from(counted)) or 0
     query = _ordered(select(ShotRow.key, ShotRow.updated_at, ShotRow.sku).where(*conditions), wanted.order, after)
@@ -191,7 +191,7 @@ def beside(session: Session, wanted: ShotSearch, key: str) -> tuple[str | None, 
     if row is None:
         return None, None
     mark = f"{row.sku if wanted.order is Order.SKU else row.updated_at.isoformat()}~{key}"
-    query = select(ShotRow.key).where(*wanted.conditions())
+    query = select(ShotRow.key).where(*wanted.conditions(session))
     before: str | None = session.scalar(_ordered(query, wanted.order, mark, reverse=True).limit(1))  # type: ignore[assignment]
     after: str | None = session.scalar(_ordered(query, wanted.order, mark).limit(1))  # type: ignore[assignment]
     return before, after
@@ -199,7 +199,7 @@ def beside(session: Session, wanted: ShotSearch, key: str) -> tuple[str | None, 
 
 def keys(session: Session, wanted: ShotSearch, limit: int) -> list[str]:
     """Keys of all shots that are wanted, in order, at most ``limit``."""
-    query = _ordered(select(ShotRow.key).where(*wanted.conditions()), wanted.order, "")
+    query = _ordered(select(ShotRow.key).where(*wanted.conditions(session)), wanted.order, "")
     return list(session.scalars(query.limit(limit)))
 
 
@@ -209,7 +209,7 @@ def find_reviews(session: Session, wanted: ReviewSearch, *, after: str = "", lim
     Raises:
         BadMark: ``after`` is no mark.
     """
-    conditions = _waiting(wanted)
+    conditions = _waiting(session, wanted)
     value, _ = _REVIEW_ORDERS[wanted.order]
     query = select(ReviewRow.id, value).where(*conditions)
     if after:
@@ -222,7 +222,7 @@ def find_reviews(session: Session, wanted: ReviewSearch, *, after: str = "", lim
 
 def neighbours(session: Session, wanted: ReviewSearch, review_id: int) -> Neighbours:
     """The waiting reviews before and after one in the search; of one that does not wait (any more), the first."""
-    conditions = _waiting(wanted)
+    conditions = _waiting(session, wanted)
     value, _ = _REVIEW_ORDERS[wanted.order]
     here = session.execute(_joined(select(ReviewRow.id, value).where(*conditions, ReviewRow.id == review_id))).first()
     ids = _joined(select(ReviewRow.id).where(*conditions))
@@ -248,8 +248,8 @@ _REVIEW_ORDERS: Mapping[ReviewOrder, tuple[ColumnElement[Any], bool]] = {
 """By what reviews are ordered, and whether the highest comes first; equal ones by their id in the same direction."""
 
 
-def _waiting(wanted: ReviewSearch) -> list[ColumnElement[bool]]:
-    found = [ReviewRow.decision.is_(None), ShotRow.state != ShotState.SUPERSEDED, *wanted.shown.conditions()]
+def _waiting(session: Session, wanted: ReviewSearch) -> list[ColumnElement[bool]]:
+    found = [ReviewRow.decision.is_(None), ShotRow.state != ShotState.SUPERSEDED, *wanted.shown.conditions(session)]
     if wanted.reason:
         found.append(cast(ReviewRow.reasons, Text).icontains(wanted.reason, autoescape=True))
     return found
@@ -307,7 +307,7 @@ def names(session: Session) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str
 
 def waiting_count(session: Session) -> int:
     """How many reviews wait for a person, up to :data:`PLACES` + 1."""
-    return _counted(session, _waiting(ReviewSearch()), PLACES)
+    return _counted(session, _waiting(session, ReviewSearch()), PLACES)
 
 
 def reviews_by_id(session: Session, ids: list[int]) -> list[ReviewRecord]:
@@ -316,21 +316,21 @@ def reviews_by_id(session: Session, ids: list[int]) -> list[ReviewRecord]:
     return [found[number] for number in ids if number in found]
 
 
-def _has_word(word: str) -> ColumnElement[bool]:
-    """Looked up in the small tables first, once: rows of the catalog are few beside shots, and what they give leads to
-    the shots by their indexes."""
-
-    def named(column: ColumnElement[str], *also: ColumnElement[str]) -> CollectionAggregate[Any]:
-        names = select(column).where(or_(*(each.icontains(word, autoescape=True) for each in (column, *also))))
-        return any_(func.array(names.scalar_subquery(), type_=ARRAY(Text)))
-
-    product, place, campaign = ProductRow, EnvironmentRow, CampaignRow
-    return or_(
-        ShotRow.sku == named(product.sku, product.title, product.category),  # type: ignore[arg-type]
-        ShotRow.environment == named(place.name, place.description),  # type: ignore[arg-type]
-        ShotRow.persona == named(PersonaRow.name),  # type: ignore[arg-type]
-        ShotRow.campaign == named(campaign.name, campaign.title),  # type: ignore[arg-type]
+def _has_word(session: Session, word: str) -> ColumnElement[bool]:
+    """Looked up in the small tables first: rows of the catalog are few beside shots, and with the names themselves
+    PostgreSQL knows how many shots to expect and by which index to find them."""
+    places: tuple[tuple[Any, Any, tuple[Any, ...]], ...] = (
+        (ShotRow.sku, ProductRow.sku, (ProductRow.title, ProductRow.category)),
+        (ShotRow.environment, EnvironmentRow.name, (EnvironmentRow.description,)),
+        (ShotRow.persona, PersonaRow.name, ()),
+        (ShotRow.campaign, CampaignRow.name, (CampaignRow.title,)),
     )
+    found: list[ColumnElement[bool]] = [false()]
+    for column, name, also in places:
+        like = or_(*(each.icontains(word, autoescape=True) for each in (name, *also)))
+        if names := list(session.scalars(select(name).where(like))):
+            found.append(column == any_(literal(names, ARRAY(Text))))
+    return or_(*found)
 
 
 def _ordered(
