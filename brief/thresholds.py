@@ -50,8 +50,8 @@ def threshold_of(labelled: Labelled, alarms: float) -> tuple[Threshold, Evidence
     """The threshold of one dimension.
 
     ``accept`` lets at most a share ``alarms`` of the good takes fall below it. Where good and bad takes lie apart, it
-    is in the middle of the gap. ``review`` is where the typical bad take lies, or the worst good one where there are
-    none: what is below it is taken again.
+    is in the middle of the gap. ``review`` is where the typical bad take lies: what is below it is taken again. Without
+    bad takes nobody knows where that is, and a person decides about all that is low.
 
     Raises:
         TooFewLabels: there is no good take.
@@ -59,7 +59,7 @@ def threshold_of(labelled: Labelled, alarms: float) -> tuple[Threshold, Evidence
     if not labelled.good:
         raise TooFewLabels("no take was approved, so nobody knows what a good score is")
     accept = _accept(labelled.good, labelled.bad, alarms)
-    typical = _quantile(labelled.bad, 0.5) if labelled.bad else min(labelled.good)
+    typical = _quantile(labelled.bad, 0.5) if labelled.bad else 0.0
     review = min(typical, accept)
     source = random.Random(0)  # noqa: S311  # repeatable, and nothing secret
     draws = sorted(

@@ -31,7 +31,8 @@ def upkeep() -> None:
     `clear_takes` deletes the takes of shots that were superseded more than *Days* ago; what was published is never
     deleted. `heal_published` compares every published file with its recorded SHA-256 and publishes anew what is gone
     or damaged. `refresh_renditions` makes from the masters what campaigns added to or changed of their renditions, and
-    writes each campaign's list of what is live.
+    writes each campaign's list of what is live. `calibrate` makes thresholds of a bundle that has none of its own, once
+    people have answered about enough of its takes.
     """
 
     @task
@@ -56,7 +57,14 @@ def upkeep() -> None:
         write_current(run.catalog, run.objects)
         return outcomes
 
+    @task
+    def calibrate() -> bool:
+        from pipeline.calibration import calibrate_when_due
+
+        return calibrate_when_due(open_run())
+
     clear_takes()
+    calibrate()
     heal_published() >> refresh_renditions()
 
 

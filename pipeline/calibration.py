@@ -54,6 +54,23 @@ def calibrate(run: Run, bundle: BundleInfo | None = None) -> dict[str, Threshold
     return thresholds
 
 
+def calibrate_when_due(run: Run, bundle: BundleInfo | None = None) -> bool:
+    """Calibrate ``bundle`` (default: the service's) if nobody has and people have answered enough; whether it was done.
+
+    Raises:
+        ServiceError: no bundle is given and the service is unreachable.
+    """
+    bundle = bundle or run.service.bundle()
+    if run.catalog.calibrated(bundle).calibrated:
+        return False
+    try:
+        calibrate(run, bundle)
+    except TooFewLabels as reason:
+        _LOG.info("%s", reason)
+        return False
+    return True
+
+
 def _is_of(take: TakeRecord, bundle: BundleInfo) -> bool:
     by = take.measured_by
     return by is not None and (by.fingerprint, by.scorers) == (bundle.fingerprint, bundle.scorers)

@@ -140,7 +140,8 @@ def test_every_file_is_read_and_says_what_it_is(read: Any) -> None:
 
 
 def test_clearing_and_healing_are_nightly_and_apart_from_publishing(read: Any) -> None:
-    assert list(read["dags"]["upkeep"]["tasks"]) == ["clear_takes", "heal_published", "refresh_renditions"]
+    tasks = ["clear_takes", "calibrate", "heal_published", "refresh_renditions"]
+    assert list(read["dags"]["upkeep"]["tasks"]) == tasks
     assert read["dags"]["upkeep"]["when"] == "30 4 * * *"
     assert list(read["dags"]["publish_approved"]["tasks"]) == ["publish", "announce"]
 

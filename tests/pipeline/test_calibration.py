@@ -13,7 +13,7 @@ from brief.dimensions import sentences
 from brief.recipe import take
 from brief.thresholds import Labelled, TooFewLabels, threshold_of
 from brief.types import Measurements, Scorecard, Shot, Threshold, Verdict
-from pipeline.calibration import ENOUGH, calibrate, judge_again
+from pipeline.calibration import ENOUGH, calibrate, calibrate_when_due, judge_again
 from pipeline.commands import main
 from pipeline.judge import judge_take
 from pipeline.publish import settle
@@ -135,14 +135,17 @@ def test_fifty_answers_calibrate_a_bundle_that_was_not(run: Run) -> None:
     (left,) = (review for review in reviews if (review.take.scorecard or _none()).values["product"] == 0.72)
     with pytest.raises(TooFewLabels, match="answered about 0 takes of bundle 'starter' as it is now, 50 are needed"):
         calibrate(run, raw)
+    assert not calibrate_when_due(run, raw)
     for review in reviews:
         if review.id != left.id:
             good = (review.take.scorecard or _none()).values["product"] > 0.6
             run.catalog.decide(review.id, "approve" if good else "reject", "ann", "")
-    thresholds = calibrate(run, raw)
-    assert 0.5 < thresholds["product"].accept < 0.71
+    assert calibrate_when_due(run, raw)
+    assert not calibrate_when_due(run, raw)
     known = run.catalog.calibrated(raw)
-    assert (known.calibrated, known.thresholds["product"]) == (ENOUGH, thresholds["product"])
+    assert known.calibrated == ENOUGH
+    assert 0.5 < known.thresholds["product"].accept < 0.71
+    assert calibrate(run, raw) == known.thresholds
     assert run.catalog.calibrated(replace(raw, scorers="6" * 32)).calibrated == 0
     assert judge_again(run)["published"] == 1
 

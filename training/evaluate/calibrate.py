@@ -79,7 +79,8 @@ def _labelled(measured: Mapping[str, Sequence[Measurements]]) -> dict[str, Label
     found = {}
     for name in (each.name for each in DIMENSIONS):
         planted = [measured[defect] for defect, shows in SHOWS.items() if shows[0] == name]
-        if good := _values(name, measured[NO_DEFECT]):
+        good = _values(name, measured[NO_DEFECT])
+        if len(set(good)) > 1:  # what is the same in all takes, as of products with true outlines, tells nothing
             found[name] = Labelled(good, tuple(value for each in planted for value in _values(name, each)))
     return found
 
