@@ -8,7 +8,7 @@ COVERAGE := $(CURDIR)/$(HOME_FOLDER)/coverage
 PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11; do \
 	"$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$each" && break; done)
 
-.PHONY: help setup demo stop status test evaluate lock
+.PHONY: help setup demo stop status test evaluate faults benchmark lock
 
 help:
 	@echo "make demo     set up, start the servers, make the sample catalog's pictures"
@@ -16,6 +16,8 @@ help:
 	@echo "make stop     end every server"
 	@echo "make test     set up, then lint, types, unit tests and one end-to-end run on servers of its own"
 	@echo "make evaluate plant defects into the starter's pictures and see which score catches what"
+	@echo "make faults    kill parts and break the storage, 50 rounds (hours); ARGS='--rounds 10 --airflow 0' for fewer"
+	@echo "make benchmark   measure everything (hours), or ONLY=stores; see docs/measured.md"
 	@echo "make setup    only install (.lookbook/venv)"
 	@echo "make lock     pin the dependencies of pyproject.toml anew"
 	@echo "$(HOME_FOLDER)/venv/bin/lookbook import FOLDER | airflow ... | open | bundle ... | --help"
@@ -44,6 +46,12 @@ test: setup
 
 evaluate: setup
 	$(VENV) -m benchmarks evaluate
+
+faults: setup
+	@$(VENV) -m benchmarks faults $(ARGS)
+
+benchmark: setup
+	@for each in $(or $(ONLY),drawing gallery importing stores services scale); do $(VENV) -m benchmarks $$each || exit 1; done
 
 lock: setup
 	@$(PYTHON) -m embedded.installation lock

@@ -21,6 +21,8 @@ from embedded.airflow import ENDED, AirflowApi, AirflowError
 from embedded.home import Home, Ports, open_catalog, open_home, open_objects
 from embedded.start import start
 from embedded.supervision import states, stop
+from storage.catalog.catalog import Catalog
+from storage.catalog.errors import CatalogError
 
 T = TypeVar("T")
 DAG = "campaign"
@@ -36,7 +38,8 @@ PARTS = (
 )
 BASE = Ports(38080, 38333, 38500, 35433, 39801, 36333, 36380, 36888, 36946)
 """Far from those of a demo and of the tests."""
-HUNG_SECONDS = 900.0
+HUNG_SECONDS = 600.0
+"""A run in which no shot moves for so long counts as hung."""
 
 
 def airflow_faults(seed: int, count: int) -> list[Fault]:
@@ -76,11 +79,11 @@ def _round(home: Home, number: int, fault: Fault) -> Outcome:
         struck = time.monotonic()
         _kill(home, fault.target)
         try:
-            until(lambda: _steady(lambda: _state(home, run)) in ENDED, f"run {run} ends", HUNG_SECONDS)
+            _until_ended(home, run, catalog, name)
             if _steady(lambda: _state(home, run)) == "failed":
                 outcome.nights += 1
                 again = _steady(lambda: _trigger(home, name))
-                until(lambda: _steady(lambda: _state(home, again)) in ENDED, f"run {again} ends", HUNG_SECONDS)
+                _until_ended(home, again, catalog, name)
         except TimeoutError as error:
             outcome.problems.append(f"hung: {error}")
         ended = time.monotonic()
@@ -92,6 +95,20 @@ def _round(home: Home, number: int, fault: Fault) -> Outcome:
         outcome.problems += problems_of(catalog, objects, name, logs, [home.service_url], Lost())
         outcome.problems += orphans_of(home.root)
     return outcome
+
+
+def _until_ended(home: Home, run: str, catalog: Catalog, campaign: str) -> None:
+    def ended() -> bool:
+        time.sleep(1)
+        return _steady(lambda: _state(home, run)) in ENDED
+
+    def moved() -> object:
+        try:
+            return catalog.progress(campaign), catalog.totals(campaign)
+        except CatalogError:  # its database is what was killed
+            return time.monotonic()
+
+    until(ended, f"run {run} ends", HUNG_SECONDS, moved)
 
 
 def _trigger(home: Home, campaign: str) -> str:

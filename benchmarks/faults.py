@@ -40,7 +40,7 @@ from storage.catalog.runs import RunKey
 from storage.catalog.tables import ShotState
 
 HUNG_SECONDS = 420.0
-"""A round that has not ended by then counts as hung."""
+"""A round in which nothing moves for so long counts as hung, however slow the machine is."""
 SHARES = {"500": 0.25, "503": 0.25, "slow": 0.15, "half": 0.15, "reset": 0.2, "flip": 0.1, "lost-answer": 0.2}
 """Of the requests that meet each fault."""
 THRESHOLDS = """
@@ -166,7 +166,12 @@ class Rounds:
         with delivered(self.rig, shards, until_stage, self.pauses, extra) as deliveries:
             if fault:
                 self._strike(fault, deliveries)
-            until(lambda: all(each.over for each in deliveries), "every shard's tasks end", HUNG_SECONDS)
+            until(
+                lambda: all(each.over for each in deliveries),
+                "every shard's tasks end",
+                HUNG_SECONDS,
+                lambda: [(each.tries, each.stage, each.log.stat().st_size) for each in deliveries],
+            )
         return max((each.tries for each in deliveries), default=1)
 
     def _strike(self, fault: Fault, deliveries: Sequence[Delivery]) -> None:

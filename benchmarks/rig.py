@@ -108,16 +108,24 @@ class Rig:
             until(self.servers[name].answers, f"{name} answers")
 
 
-def until(holds: Callable[[], object], what: str, seconds: float = UP_SECONDS) -> None:
-    """Wait until something holds.
+def until(
+    holds: Callable[[], object],
+    what: str,
+    seconds: float = UP_SECONDS,
+    progress: Callable[[], object] = lambda: None,
+) -> None:
+    """Wait until something holds, for as long as ``progress`` gives another value every so many seconds.
 
     Raises:
         TimeoutError: it does not.
     """
-    deadline = time.monotonic() + seconds
+    deadline, seen = time.monotonic() + seconds, progress()
     while not holds():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not after {seconds:.0f} s: {what}")
+            now = progress()
+            if now == seen:
+                raise TimeoutError(f"no progress for {seconds:.0f} s: {what}")
+            deadline, seen = time.monotonic() + seconds, now
         time.sleep(0.05)
 
 

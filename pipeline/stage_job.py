@@ -17,6 +17,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from brief.errors import PipelineError, ServiceError
 from service.client import GenerationClient, JobUnknown, ServiceUnreachable
+from service.items import MAX_ITEMS
 from service.jobs import ItemResult, Job, JobState, Stage, job_id
 
 _LOG = logging.getLogger(__name__)
@@ -42,18 +43,30 @@ def run_stage(
 
     ``names`` say in a person's words what the items are, for the log; the others go by their keys.
 
-    When this process is told to end (SIGTERM, a task's time limit), the job is cancelled.
+    More items than a job may have are several jobs, one after the other. When this process is told to end (SIGTERM, a
+    task's time limit), the job is cancelled.
 
     Raises:
         StageUnfinished: the bucket or the service let some items down, or somebody cancelled the job.
         ServiceError: the service refuses, or is away for longer than :data:`PATIENCE`.
     """
-    if not items:
-        return
-    job = job_id(run_id, stage, list(items))
+    keys = list(items)
+    for start in range(0, len(keys), MAX_ITEMS):
+        part = {key: items[key] for key in keys[start : start + MAX_ITEMS]}
+        _run_job(service, job_id(run_id, stage, list(part)), stage, part, record, names or {})
+
+
+def _run_job(
+    service: GenerationClient,
+    job: str,
+    stage: Stage,
+    items: Mapping[str, Mapping[str, Any]],
+    record: Callable[[ItemResult], None],
+    names: Mapping[str, str],
+) -> None:
     with _ending_on_sigterm():
         try:
-            _follow(service, job, stage, items, record, names or {})
+            _follow(service, job, stage, items, record, names)
         except Exception:
             raise  # the job may go on: the next attempt joins it
         except BaseException:

@@ -125,6 +125,13 @@ def test_a_process_that_is_told_to_end_cancels_its_job() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_more_items_than_a_job_may_have_are_several_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage_job, "MAX_ITEMS", 1)
+    script = Script(job(JobState.DONE, made(A)), job(JobState.DONE, made(B)))
+    assert follow(script) == [A, B]
+    assert script.asked == ["POST /v1/jobs", "POST /v1/jobs"]
+
+
 def test_a_catalog_that_is_gone_leaves_the_job_to_the_next_attempt() -> None:
     def record(_result: ItemResult) -> None:
         raise ConnectionError("database is gone")
