@@ -68,7 +68,8 @@ def _scorers(card: BundleCard, vision: VisionModels) -> str:
     """Digest of all that decides what is measured of a picture."""
     known = {use: vision.cards[use].digest for use in ("faces", "identity")}
     scales = {name: {key: float(value) for key, value in scale.items()} for name, scale in card.scales.items()}
-    return digest(["scorers", MEASURES_VERSION, card.fingerprint, known, scales])
+    domain = {path: sha for path, sha in card.sha256.items() if path.startswith(card.scorers.get("domain", "\0"))}
+    return digest(["scorers", MEASURES_VERSION, card.fingerprint, known, scales, domain])
 
 
 def _stable_diffusion(folder: Path, device: str | None) -> Models:

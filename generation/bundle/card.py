@@ -123,7 +123,9 @@ class BundleCard:
         Raises:
             BundleError: files of this machine belong to it, whose digests are known only once it is loaded.
         """
-        parts: list[Any] = ["bundle", self.name, self.sha256, {k: float(v) for k, v in self.recipe.items()}]
+        domain = self.scorers.get("domain")  # it decides what is measured, and no pixel
+        files = {path: sha for path, sha in self.sha256.items() if not domain or not path.startswith(f"{domain}/")}
+        parts: list[Any] = ["bundle", self.name, files, {k: float(v) for k, v in self.recipe.items()}]
         if self.local_parts and not self.source_sha256:
             raise BundleError(f"bundle {self.name!r} has files of this machine; load it to know its fingerprint")
         if self.source:
@@ -131,7 +133,7 @@ class BundleCard:
         own = {
             "adapters": dict(self.adapters),
             "blocks": dict(self.blocks),
-            "scorers": dict(self.scorers),
+            "scorers": {role: path for role, path in self.scorers.items() if role != "domain"},
             "scheduler": dict(self.scheduler),
             "variant": self.variant,
             "loras": [asdict(lora) for lora in self.loras],
