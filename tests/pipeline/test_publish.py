@@ -88,6 +88,7 @@ def test_master_renditions_manifest_and_row(ready: tuple[Shot, TakeRecord], cata
         "values": {"product": 0.75},
         "unavailable": {},
         "kept": [],
+        "altered": {},
         "scorers": "",
         "verdict": "accept",
         "low": [],
