@@ -76,6 +76,7 @@ class Told:
         composition: what is where in it, as it was recorded with the take.
         alt_text: what it shows, for those who do not see it, in ``language`` (BCP 47).
         at: when its files were made.
+        steps: what refinement did to it, in words.
     """
 
     shot: Shot
@@ -84,6 +85,7 @@ class Told:
     alt_text: str
     language: str
     at: datetime
+    steps: tuple[str, ...] = ()
 
     @property
     def source_type(self) -> str:
@@ -153,6 +155,7 @@ def manifest(
         "take": asdict(take),
         "scorecard": _judged(record.scorecard) if record.scorecard else None,
         "seconds": dict(record.seconds),
+        "steps": list(told.steps),
         "recipe": {
             "name": shot.recipe,
             "version": made_by.recipe_version if made_by else None,

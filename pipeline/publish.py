@@ -102,7 +102,7 @@ class Publishing:
     def told(self) -> Told:
         """What is told of the picture."""
         words = self.own_words or alt_text(self.shot, self.campaign.language)
-        return Told(self.shot, self.record, self._composition, words, self.campaign.language, self.at)
+        return Told(self.shot, self.record, self._composition, words, self.campaign.language, self.at, self._steps)
 
     @cached_property
     def _composition(self) -> Composition:
@@ -115,6 +115,13 @@ class Publishing:
             from generation.scene.layout import composition_of
 
             return composition_of(self.shot)
+
+    @cached_property
+    def _steps(self) -> tuple[str, ...]:
+        """As noted with the refined picture; none where nobody noted it."""
+        refined = self.record.refined
+        facts = self.objects.head(refined.key) if refined else None
+        return tuple(json.loads(facts.notes.get(object_keys.STEPS, "[]"))) if facts else ()
 
     @cached_property
     def _mark(self) -> bytes:

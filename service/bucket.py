@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import logging
+from collections.abc import Sequence
 from functools import lru_cache
 
 from PIL import Image
@@ -16,7 +18,7 @@ from service.items import FaceItem, Item, TakeItem
 from service.jobs import ItemResult, Stage
 from storage.bucket import keys as object_keys
 from storage.bucket.errors import ObjectDiffers
-from storage.bucket.keys import COMPOSITION
+from storage.bucket.keys import COMPOSITION, STEPS
 from storage.bucket.objects import ObjectFacts, Objects
 
 _LOG = logging.getLogger(__name__)
@@ -92,6 +94,8 @@ class Bucket:
         notes = self._notes
         if result.composition is not None:
             notes = {**notes, COMPOSITION: _COMPOSITION.dump_json(result.composition).decode()}
+        if result.notes:
+            notes = {**notes, STEPS: _within(result.notes)}
         data = _png(result.image) if result.measured is None else _MEASURED.dump_json(result.measured, indent=1)
         stored = self._objects.put(key, data, object_keys.content_type(key), keep_first=True, notes=notes)
         made_by = self._made_by
@@ -127,6 +131,18 @@ def _input(stage: Stage, take: Take) -> str | None:
     if stage is Stage.REFINE:
         return object_keys.composed(take)
     return object_keys.refined(take) if stage is Stage.SCORE else None
+
+
+_MOST_STEPS = 900
+"""Characters: S3 keeps 2 KB beside an object, and who made it is there too."""
+
+
+def _within(notes: Sequence[str]) -> str:
+    """As many of the notes as there is room for, as JSON."""
+    kept = list(notes)
+    while len(json.dumps(kept)) > _MOST_STEPS:
+        kept.pop()
+    return json.dumps(kept)
 
 
 def _png(image: Image.Image | None) -> bytes:

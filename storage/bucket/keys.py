@@ -35,6 +35,8 @@ CONTENT_TYPES = {
 }
 
 
+STEPS = "steps"
+"""Name of the note that a refined picture carries beside it: what was done to it, as a JSON list of sentences."""
 COMPOSITION = "composition"
 """Name under which a composed picture's object notes what is where in it (:class:`brief.types.Composition`)."""
 

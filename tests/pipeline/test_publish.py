@@ -157,6 +157,20 @@ def test_a_catalog_set_up_anew_takes_over_what_its_bucket_holds(
     assert anew.history(shot.key).record.publication == asset
 
 
+def test_the_manifest_says_what_was_done_to_the_picture(
+    ready: tuple[Shot, TakeRecord], catalog: Catalog, objects: Objects
+) -> None:
+    refined = ready[1].refined
+    assert refined is not None
+    steps = ["size: enlarged 4.00 times by Lanczos", "light: done"]
+    notes = {object_keys.STEPS: json.dumps(steps)}
+    data = objects.get(refined.key)
+    objects.delete(refined.key)
+    objects.put(refined.key, data, "image/png", notes=notes)
+    asset = run(ready, catalog, objects)
+    assert json.loads(objects.get(asset.manifest.key))["steps"] == steps
+
+
 @pytest.mark.parametrize("preset", RECIPES)
 def test_the_manifest_states_the_numbers_that_were_used(
     ready: tuple[Shot, TakeRecord], catalog: Catalog, objects: Objects, preset: str

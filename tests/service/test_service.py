@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -123,6 +124,8 @@ def test_a_shot_goes_through_all_stages_and_lies_in_the_bucket(
     assert measured is not None and measured.scorers == service.bundle().scorers
     cut = Image.open(io.BytesIO(objects.get(object_keys.cut_product(shot.product.packshot.sha256))))
     assert cut.mode == "RGBA"
+    steps = json.loads((objects.head(object_keys.refined(made)) or pytest.fail("gone")).notes[object_keys.STEPS])
+    assert [each.split(":")[0] for each in steps][-1] == "texture"
     assert Image.open(io.BytesIO(objects.get(object_keys.refined(made)))).size == (shot.width, shot.height)
 
 
