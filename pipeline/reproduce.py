@@ -15,6 +15,9 @@ from storage.bucket import keys as object_keys
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
 
+_LARGEST, _MEAN = 8, 0.05
+"""Of 255: what rounding may come to in one channel of one pixel, and over all."""
+
 
 class NotReproducible(PipelineError, ValueError):
     """A picture that cannot be made again here; says why and what to do."""
@@ -38,14 +41,15 @@ class Reproduced:
 
     @property
     def same(self) -> bool:
-        """Whether every pixel is as it was, but for rounding: pictures of a batch are equal to a ten-thousandth."""
-        return self.largest <= 1
+        """Whether it is the same picture but for rounding: it is drawn alone now, and may have been drawn in a batch, of
+        which each step is equal to a ten-thousandth only."""
+        return self.largest <= _LARGEST and self.mean <= _MEAN
 
     def __str__(self) -> str:
         what = f"shot {self.shot}, take {self.take}"
         if self.same:
-            rounded = f" ({self.mean:.5f} of 255 apart in the mean, by rounding)" if self.largest else ""
-            return f"{what}: every pixel is as it was{rounded}"
+            rounded = f", but for rounding: {self.largest} of 255 at most, {self.mean:.4f} in the mean"
+            return f"{what}: every pixel is as it was{rounded if self.largest else ''}"
         other = f" {self.recipe}" if self.recipe else ""
         return f"{what}: pixels differ by up to {self.largest} of 255, {self.mean:.3f} in the mean.{other}"
 
