@@ -41,7 +41,7 @@ class Reproduced:
 
     @property
     def same(self) -> bool:
-        """Whether it is the same picture but for rounding: it is drawn alone now, and may have been drawn in a batch, of
+        """Whether it is the same picture but for rounding: it is drawn alone, and may have been drawn in a batch, of
         which each step is equal to a ten-thousandth only."""
         return self.largest <= _LARGEST and self.mean <= _MEAN
 
