@@ -64,6 +64,7 @@ class Delivery:
 
     def __post_init__(self) -> None:
         self.log = self.rig.folder / f"shard-{next(_NUMBERS)}.log"
+        self.log.touch()  # looked at before the first try begins
 
     def run(self) -> None:
         """Try until it succeeds or the tries are used up."""

@@ -17,6 +17,7 @@ from embedded.home import PROJECT
 from embedded.installation import SetupError, install
 
 UV = Path(sys.executable).parent / "uv"
+_PROJECT = '[build-system]\nrequires = ["setuptools"]\n[project]\nname = "small"\nversion = "1"\n'
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +39,22 @@ def home(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _use(patch: pytest.MonkeyPatch, home: Path) -> None:
-    """Use the lock files beside ``home``, and the uv of these tests instead of one from the network."""
+    """Use the lock files beside ``home`` for a project that needs nothing else, the uv of these tests instead of one
+    from the network, and the locked setuptools, since what comes with an older Python builds nothing alone."""
+    locked = (PROJECT / "requirements.lock").read_text().splitlines()
+    backend = home.parent / "setuptools.lock"
+    backend.write_text(next(line for line in locked if line.startswith("setuptools==")))
+    project = home.parent / "project"
+    project.mkdir(exist_ok=True)
+    (project / "pyproject.toml").write_text(_PROJECT)
     make_venv = installation._make_venv
 
     def make_with_uv(venv: Path) -> None:
         make_venv(venv)
         (venv / "bin" / "uv").symlink_to(UV)
+        installation._uv(venv, "pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r", str(backend))
 
+    patch.setattr(installation, "PROJECT", project)
     patch.setattr(installation, "LOCK", home.parent / "requirements.lock")
     patch.setattr(installation, "TORCH_LOCKS", {"cpu": home.parent / "torch.lock", "cuda": home.parent / "torch.lock"})
     patch.setattr(installation, "_make_venv", make_with_uv)

@@ -26,7 +26,7 @@ from tests.generation.takes import inputs
 
 _PARTS = {
     "place": scene,
-    "place_figure": scene,
+    "placed_person": scene,
     "relight": scene,
     "regions": scene,
     "fit": scene,
@@ -61,8 +61,7 @@ def test_a_stage_makes_each_part_of_a_scene_once(
     )
     (made,) = getattr(studio, stage)([take])
     assert made.error is None
-    figure = {} if stage == "score" else {"place_figure": 1, "relight": 1}
-    assert calls == {"place": 1, "regions": 1, "fit": 1, "cut_out": 1, **figure}
+    assert calls == dict.fromkeys(_PARTS, 1)
 
 
 def test_refinement_to_another_size_makes_each_part_once_per_size(
@@ -130,5 +129,5 @@ def test_a_scene_shows_each_role_its_own_picture(bundle: Bundle, packshot: Image
 
 def test_strengths_and_keeps_are_told_by_role() -> None:
     recipe = Recipe(face_strength=0.1, product_keep=0.9, free_keep=0.2)
-    assert recipe.strengths == {"face": 0.1, "product": 0.7, "environment": 0.6}
+    assert recipe.strengths == {"face": 0.1, "product": 0.7, "environment": 0.6, "style": 0.5}
     assert recipe.keeps == {"face": 0.0, "product": 0.9, "environment": 0.4, "free": 0.2}

@@ -151,7 +151,7 @@ def test_a_lora_that_nothing_pins_is_refused(tmp_path: Path, miniature: Path) ->
 
 def test_a_role_without_an_adapter_is_off_and_an_unknown_one_too(miniature: Path, tmp_path: Path) -> None:
     card = read_card(miniature)
-    adapters = {**card.adapters, "style": "ip_adapter/style.safetensors"}
+    adapters = {**card.adapters, "pose": "ip_adapter/pose.safetensors"}
     del adapters["product"]
     write_card(tmp_path, replace(card, adapters=adapters))
     assert read_card(tmp_path).roles == ("face", "environment")
