@@ -8,7 +8,7 @@ takes part in, or with ``shots_per_product`` few others (:mod:`brief.combination
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -19,7 +19,7 @@ from brief.combinations import combinations_of, shots_of_each
 from brief.errors import BriefError
 from brief.limits import explained
 from brief.prompts import shot_negative, shot_prompt
-from brief.recipe import RECIPES, portrait_key, seed_of, shot_key
+from brief.recipe import RECIPES, key_of, portrait_key, seed_of
 from brief.types import ASPECTS, BundleInfo, Campaign, Environment, Framing, Persona, Product, Shot
 
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {
@@ -193,25 +193,9 @@ def _shot(
 ) -> Shot:
     face = persona.face if persona else None
     who = persona.name if persona else None
-    prompt = shot_prompt(product, environment, face, framing, campaign.prompt, bundle.words)
-    negative = shot_negative(campaign.negative, face, bundle.words)
-    seed = seed_of(campaign.name, campaign.seed, product.sku, environment.name, who, framing.value, variant)
     width, height = picture_size(campaign, bundle)
-    key = shot_key(
-        product=product,
-        environment=environment,
-        portrait=portrait,
-        framing=framing,
-        prompt=prompt,
-        negative=negative,
-        seed=seed,
-        size=(width, height),
-        recipe=RECIPES[campaign.recipe],
-        bundle=bundle.fingerprint,
-        style=campaign.style,
-    )
-    return Shot(
-        key=key,
+    shot = Shot(
+        key="",
         campaign=campaign.name,
         product=product,
         environment=environment,
@@ -219,9 +203,9 @@ def _shot(
         portrait_key=portrait,
         framing=framing,
         variant=variant,
-        prompt=prompt,
-        negative=negative,
-        seed=seed,
+        prompt=shot_prompt(product, environment, face, framing, campaign.prompt, bundle.words),
+        negative=shot_negative(campaign.negative, face, bundle.words),
+        seed=seed_of(campaign.name, campaign.seed, product.sku, environment.name, who, framing.value, variant),
         width=width,
         height=height,
         recipe=campaign.recipe,
@@ -229,3 +213,4 @@ def _shot(
         max_takes=campaign.max_takes,
         style=campaign.style,
     )
+    return replace(shot, key=key_of(shot, bundle.fingerprint))

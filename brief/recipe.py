@@ -182,11 +182,15 @@ def shot_key(
             "seed": seed,
             "size": list(size),
             "recipe": _numbers(recipe, style is not None),
-            # What a shot does not have is not in its key.
-            **({"height": product.height_cm} if product.height_cm else {}),
-            **({"style": style.sha256} if style else {}),
+            **_where_told(product, style),
         }
     )
+
+
+def _where_told(product: Product, style: ImageRef | None) -> dict[str, Any]:
+    """What a shot does not have is not in its key."""
+    height = {"height": product.height_cm} if product.height_cm else {}
+    return {**height, **({"style": style.sha256} if style else {})}
 
 
 @lru_cache

@@ -6,7 +6,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Connection, get_current_context
+from airflow.sdk import Asset, AssetOrTimeSchedule, Connection, CronTriggerTimetable, get_current_context
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
 
 if TYPE_CHECKING:
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 
 NOT_FOUND = 404
+
+
+def at_once(asset: str, minute: int) -> AssetOrTimeSchedule:
+    """Whenever the asset is updated, and at a minute of every hour, for an event that was lost."""
+    hourly = CronTriggerTimetable(f"{minute} * * * *", timezone="UTC")
+    return AssetOrTimeSchedule(timetable=hourly, assets=[Asset(name=asset, uri=asset)])
 
 
 def open_run() -> Run:

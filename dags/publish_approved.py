@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable, dag, task
-from lookbook_run import open_run
+from airflow.sdk import dag, task
+from lookbook_run import at_once, open_run
 from shoot import DEFAULT_ARGS, announce
 
 from pipeline.airflow_assets import APPROVALS
 
 
 @dag(
-    schedule=AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable("10 * * * *", timezone="UTC"), assets=[Asset(name=APPROVALS, uri=APPROVALS)]
-    ),
+    schedule=at_once(APPROVALS, minute=10),
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable, dag, task
-from lookbook_run import open_run
+from airflow.sdk import dag, task
+from lookbook_run import at_once, open_run
 from lookbook_runs import WEIGHTS
 from shoot import DEFAULT_ARGS, SHARD_SIZE, Shard, finish, taken_up
 
@@ -13,9 +13,7 @@ from pipeline.airflow_assets import RETAKES
 
 
 @dag(
-    schedule=AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable("40 * * * *", timezone="UTC"), assets=[Asset(name=RETAKES, uri=RETAKES)]
-    ),
+    schedule=at_once(RETAKES, minute=40),
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable, dag, task
-from lookbook_run import connection, open_run
+from airflow.sdk import dag, task
+from lookbook_run import at_once, connection, open_run
 from shoot import DEFAULT_ARGS
 
 from pipeline.airflow_assets import EVENTS
 
 
 @dag(
-    schedule=AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable("25 * * * *", timezone="UTC"), assets=[Asset(name=EVENTS, uri=EVENTS)]
-    ),
+    schedule=at_once(EVENTS, minute=25),
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,

@@ -21,7 +21,7 @@ from pydantic import TypeAdapter
 from brief.dimensions import sentences
 from brief.errors import PipelineError
 from brief.recipe import recipe_on
-from brief.types import Composition, ImageRef, Publication, Rendition, Scorecard, Shot, Take
+from brief.types import Composition, ImageRef, MadeBy, Publication, Rendition, Scorecard, Shot, Take
 from storage.bucket import keys as object_keys
 from storage.catalog.records import TakeRecord
 
@@ -161,9 +161,7 @@ def manifest(
             "version": made_by.recipe_version if made_by else None,
             "numbers": asdict(recipe_on(made_by.bundle.recipe, shot.recipe, take.changes)) if made_by else None,
         },
-        "bundle": asdict(made_by.bundle) if made_by else None,
-        "software": dict(made_by.software) if made_by else None,
-        "device": made_by.device if made_by else None,
+        **_maker(made_by),
         "refined": asdict(record.refined) if record.refined else None,
         "master": asdict(master),
         "signer": signer or None,
@@ -171,6 +169,12 @@ def manifest(
         "publisher": {"lookbook": _lookbook_version(), "pillow": version("pillow")},
     }
     return _json(content)
+
+
+def _maker(made_by: MadeBy | None) -> dict[str, Any]:
+    if made_by is None:
+        return {"bundle": None, "software": None, "device": None}
+    return {"bundle": asdict(made_by.bundle), "software": dict(made_by.software), "device": made_by.device}
 
 
 def with_renditions(

@@ -69,13 +69,8 @@ def reproduce(catalog: Catalog, objects: Objects, shot_key: str, bundle: Path, d
     take = record.take
     if take is None or take.refined is None or take.made_by is None:
         raise NotReproducible(f"shot {shot_key} has no picture of which is known who made it; run its campaign first")
-    studio = Studio.open(bundle, device, batch=1)
-    if studio.card.fingerprint != take.made_by.bundle.fingerprint:
-        made = f"{take.made_by.bundle.name} ({take.made_by.bundle.fingerprint[:8]})"
-        raise NotReproducible(
-            f"shot {shot_key} was made with {made}, {bundle} is {studio.card.fingerprint[:8]}; name the right one"
-        )
-    shot = record.shot
+    studio, shot = Studio.open(bundle, device, batch=1), record.shot
+    _same_bundle(shot_key, take.made_by, studio.card.fingerprint, bundle)
     material = Material(
         shot=shot, take=take.take, packshot=_bytes(objects, shot.product.packshot),
         photo=_bytes(objects, shot.environment.photo), portrait=_portrait(objects, shot),
@@ -95,6 +90,14 @@ def reproduce(catalog: Catalog, objects: Objects, shot_key: str, bundle: Path, d
         raise NotReproducible(f"shot {shot_key} comes out in another size than it has; its campaign's size was changed")
     apart = np.abs(np.asarray(refined.image.convert("RGB"), dtype=np.int16) - np.asarray(kept, dtype=np.int16))
     return Reproduced(shot_key, take.take.number, int(apart.max()), float(apart.mean()), _other_recipe(take.made_by))
+
+
+def _same_bundle(shot_key: str, made_by: MadeBy, fingerprint: str, bundle: Path) -> None:
+    if fingerprint != made_by.bundle.fingerprint:
+        made = f"{made_by.bundle.name} ({made_by.bundle.fingerprint[:8]})"
+        raise NotReproducible(
+            f"shot {shot_key} was made with {made}, {bundle} is {fingerprint[:8]}; name the right one"
+        )
 
 
 def _other_recipe(made_by: MadeBy) -> str:

@@ -31,31 +31,7 @@ from storage.importing.lines import BadRow, Notice
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    parser = argparse.ArgumentParser("python -m storage", description="The catalog of pictures.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("migrate", help="bring the catalog's tables up to date")
-    commands.add_parser("status", help="shots by campaign and state")
-    importing = commands.add_parser("import", help="load CSV or JSON Lines and their images")
-    importing.add_argument("path", type=Path, help="a folder with products.jsonl and so on, or one such file")
-    importing.add_argument("--outside", action="store_true", help="take images from outside the folder too")
-    importing.add_argument("--private-addresses", action="store_true", help="fetch images from the own network too")
-    importing.add_argument("--feed", choices=FEEDS, help="the file is a product feed of this kind")
-    importing.add_argument(
-        "--column",
-        action="append",
-        default=[],
-        metavar="FIELD=COLUMN",
-        help="the file is a table of products: which "
-        "column fills sku, title, packshot, category, views, attributes.NAME",
-    )
-    importing.add_argument("--replace", action="store_true", help="products that are not in the file leave")
-    importing.add_argument("--most-may-leave", action="store_true", help="with --replace: even if most do")
-    commands.add_parser("packshots", help="packshots that wait for approval, and why")
-    approving = commands.add_parser("approve-packshot", help="take a doubtful packshot as it is")
-    approving.add_argument("sku")
-    approving.add_argument("--who", default=getpass.getuser(), help="who approves it (you)")
-    _add_ending(commands)
-    chosen = parser.parse_args(arguments)
+    chosen = _parser().parse_args(arguments)
     out, errors = Console(), Console(stderr=True)
     try:
         with _catalog() as catalog:
@@ -81,6 +57,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LookbookError as error:
         errors.print(f"{error}", style="red", markup=False, soft_wrap=True)
         return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m storage", description="The catalog of pictures.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("migrate", help="bring the catalog's tables up to date")
+    commands.add_parser("status", help="shots by campaign and state")
+    importing = commands.add_parser("import", help="load CSV or JSON Lines and their images")
+    importing.add_argument("path", type=Path, help="a folder with products.jsonl and so on, or one such file")
+    importing.add_argument("--outside", action="store_true", help="take images from outside the folder too")
+    importing.add_argument("--private-addresses", action="store_true", help="fetch images from the own network too")
+    importing.add_argument("--feed", choices=FEEDS, help="the file is a product feed of this kind")
+    importing.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="FIELD=COLUMN",
+        help="the file is a table of products: which "
+        "column fills sku, title, packshot, category, views, attributes.NAME",
+    )
+    importing.add_argument("--replace", action="store_true", help="products that are not in the file leave")
+    importing.add_argument("--most-may-leave", action="store_true", help="with --replace: even if most do")
+    commands.add_parser("packshots", help="packshots that wait for approval, and why")
+    approving = commands.add_parser("approve-packshot", help="take a doubtful packshot as it is")
+    approving.add_argument("sku")
+    approving.add_argument("--who", default=getpass.getuser(), help="who approves it (you)")
+    _add_ending(commands)
+    return parser
 
 
 def _add_ending(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

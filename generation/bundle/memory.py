@@ -61,6 +61,10 @@ class MemoryPlan:
     tiled: bool = False
 
 
+_AWAY = ((False, False, False), (True, False, False), (True, True, False), (True, True, True))
+"""In which order encoders and autoencoder leave the card, and the denoiser is streamed."""
+
+
 def plan_memory(
     total: int,
     weights: Weights,
@@ -84,12 +88,7 @@ def plan_memory(
     decode = pixels * _DECODE_VALUES_PER_PIXEL * decode_bytes_per_value
     decode_tile = min(pixels, _TILE) * _DECODE_VALUES_PER_PIXEL * decode_bytes_per_value
     best = MemoryPlan(batch=0)
-    for encoders_away, autoencoder_away, streamed in (
-        (False, False, False),
-        (True, False, False),
-        (True, True, False),
-        (True, True, True),
-    ):
+    for encoders_away, autoencoder_away, streamed in _AWAY:
         free = room - (0 if streamed else weights.denoiser)
         free -= 0 if encoders_away else weights.encoders
         free -= 0 if autoencoder_away else weights.autoencoder

@@ -53,7 +53,7 @@ def build(
     completes: bool = False,
     judged: bool = False,
 ) -> Path:
-    """Write a stand-in bundle.
+    """Write a stand-in bundle to ``folder``, and return that.
 
     Args:
         folder: made if it is missing.
@@ -63,23 +63,8 @@ def build(
         judged: with random words in its CLIP, the portrait's face kept and thresholds that count as calibrated, so that
             its noise gets every verdict: only for tests of what follows from verdicts.
         seed: of the random weights; equal seeds give equal files and so equal fingerprints.
-
-    Returns:
-        ``folder``.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        channels = 9 if completes else 4
-        pipe = _sd15(size, channels) if family == "sd15" else _sdxl(size, channels)
-        pipe.save_pretrained(folder)
-        _image_encoder(folder / "image_encoder")
-        (folder / "ip_adapter").mkdir(exist_ok=True)
-        for role, make in (("face", _plus), ("product", _plus), ("environment", _plain)):
-            tensors = {**make(_CROSS[family]), **_attention(pipe.unet)}
-            save_file(tensors, folder / "ip_adapter" / f"{role}.safetensors")
-        if judged:
-            (folder / "scorers").mkdir(exist_ok=True)
-            save_file({"weight": torch.randn(_PROJECTION, _CROSS[family])}, folder / _TEXT_PROJECTION)
+    _write_models(folder, family, size, 9 if completes else 4, seed, judged=judged)
     card = BundleCard(
         name=f"miniature-{family}-inpaint" if completes else f"miniature-{family}",
         family=family,
@@ -98,6 +83,21 @@ def build(
     write_card(folder, card)
     (folder / "README.md").write_text("# Stand-in\n\nRandom weights in the real layout. Pictures show nothing.\n")
     return folder
+
+
+@torch.random.fork_rng(devices=[])
+def _write_models(folder: Path, family: str, size: int, channels: int, seed: int, *, judged: bool) -> None:
+    torch.manual_seed(seed)
+    pipe = _sd15(size, channels) if family == "sd15" else _sdxl(size, channels)
+    pipe.save_pretrained(folder)
+    _image_encoder(folder / "image_encoder")
+    (folder / "ip_adapter").mkdir(exist_ok=True)
+    for role, make in (("face", _plus), ("product", _plus), ("environment", _plain)):
+        tensors = {**make(_CROSS[family]), **_attention(pipe.unet)}
+        save_file(tensors, folder / "ip_adapter" / f"{role}.safetensors")
+    if judged:
+        (folder / "scorers").mkdir(exist_ok=True)
+        save_file({"weight": torch.randn(_PROJECTION, _CROSS[family])}, folder / _TEXT_PROJECTION)
 
 
 def _tokenizer() -> CLIPTokenizer:

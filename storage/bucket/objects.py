@@ -108,21 +108,22 @@ class Objects:
             "Metadata": {**(notes or {}), "sha256": sha256},
             "CacheControl": "public, max-age=31536000, immutable",
         }
-
-        def write() -> bool:
-            try:
-                self._call("put_object", f"writing {key!r}", **request)
-            except ClientError as error:
-                if code_of(error) in DAMAGED:
-                    raise ObjectDiffers(f"writing {key!r}: the bytes were damaged on their way; try again") from error
-                if code_of(error) not in EXISTS:
-                    raise refusal(error, f"writing {key!r}", self.settings) from error
-                return False
-            return True
-
-        if _until_whole(write):
+        if _until_whole(lambda: self._write_first(request)):
             return Stored(key, sha256, kept=False)
         return self._there_already(key, sha256, keep_first=keep_first)
+
+    def _write_first(self, request: Mapping[str, Any]) -> bool:
+        """Whether the object was written; false where there was one."""
+        what = f"writing {request['Key']!r}"
+        try:
+            self._call("put_object", what, **request)
+        except ClientError as error:
+            if code_of(error) in DAMAGED:
+                raise ObjectDiffers(f"{what}: the bytes were damaged on their way; try again") from error
+            if code_of(error) not in EXISTS:
+                raise refusal(error, what, self.settings) from error
+            return False
+        return True
 
     def replace(self, key: str, data: bytes, content_type: str) -> ImageRef:
         """Write an object whether or not there is one, for what tells the present state; no cache may keep it."""

@@ -46,8 +46,7 @@ _HIGHEST = (0.9, 0.75)
 
 def main() -> None:
     asked = _arguments()
-    device = find_device(asked.threads)
-    bundle = load(asked.bundle, device.torch)
+    bundle = load(asked.bundle, find_device(asked.threads).torch)
     models = Models.of(bundle)
     card = models.painter.card
     cast = draw_cast(asked.personas, asked.products, asked.seed, card.width)
@@ -65,12 +64,8 @@ def main() -> None:
     _judge_portraits(models, cast, portraits, report)
     scenes = scenes_of(models, shots, cast, portraits)
     pictures = draw_shots(models, scenes, paste=True, label="shots")
-    true = true_shots(cast, shots)
-    report.shipped = {
-        **_judge_shots(models, scenes, pictures, cast),
-        **measures.measure_people(models, scenes, pictures, true),
-    }
-    report.collage = measures.measure_people(models, scenes, [scene.collage for scene in scenes], true)
+    report.shipped = _judge_shots(models, scenes, pictures, cast)
+    _judge_people(models, scenes, pictures, true_shots(cast, shots), report)
     _calibrate(models, scenes, pictures, report)
     if models.painter.hint is None:
         report.drawn = _unpasted(models, shots, cast, portraits, DRAWN, "drawn")
@@ -79,9 +74,7 @@ def main() -> None:
         report.ablation[case] = _unpasted(models, some, cast, portraits, {**ANCHORS_OFF, **changes}, case)
     report.adapters_only = dict(report.ablation.get("all adapters", {}))
     report.seconds_per_shot = _seconds_per_shot(bundle, shots[0], cast, portraits)
-    report.psnr_db = _psnr(
-        bundle, [*cast.rendered.values(), *(cast.images[row.photo.sha256] for row in cast.places.values())]
-    )
+    report.psnr_db = _psnr(bundle, [*cast.rendered.values(), *cast.photos])
     report.save(asked.out / "metrics.json")
     draw_portrait_sheet(cast, portraits, asked.out)
     if asked.sheets:
@@ -117,6 +110,17 @@ def _judge_portraits(models: Models, cast: Cast, portraits: dict[str, Image.Imag
         "ratio": found.ratio,
         "per_field": {name: list(pair) for name, pair in found.per_field.items()},
     }
+
+
+def _judge_people(
+    models: Models,
+    scenes: Sequence[Scene],
+    pictures: Sequence[Image.Image],
+    true: Sequence[Image.Image],
+    report: Report,
+) -> None:
+    report.shipped |= measures.measure_people(models, scenes, pictures, true)
+    report.collage = measures.measure_people(models, scenes, [scene.collage for scene in scenes], true)
 
 
 def _judge_shots(

@@ -37,6 +37,11 @@ class Cast:
     images: dict[str, Image.Image]
     rendered: dict[str, Image.Image]
 
+    @property
+    def photos(self) -> list[Image.Image]:
+        """Of all places."""
+        return [self.images[row.photo.sha256] for row in self.places.values()]
+
 
 def draw_cast(personas: int, products: int, seed: int, size: int) -> Cast:
     """``personas`` people and ``products`` packshots of the held-out split, and every place once."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
+from cachetools import LRUCache
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
@@ -41,8 +42,8 @@ class Flux2Klein:
     """
 
     klein: Klein
-    texts: OrderedDict[Hashable, Tensor] = field(default_factory=OrderedDict)
-    pictures: OrderedDict[Hashable, Tensor] = field(default_factory=OrderedDict)
+    texts: LRUCache[str, Tensor] = field(default_factory=lambda: LRUCache(_CACHED_TEXTS))
+    pictures: LRUCache[str, Tensor] = field(default_factory=lambda: LRUCache(_CACHED_PICTURES))
 
     @classmethod
     def open(cls, folder: Path, device: str | None = None) -> Flux2Klein:
@@ -112,25 +113,20 @@ class Flux2Klein:
 
     def read(self, text: str) -> Tensor:
         """[512, width]: a text as the transformer reads it; what is longer is cut by its model."""
-        return self._remembered(self.texts, text, _CACHED_TEXTS, lambda: _read(self.klein, text))
+        return self._remembered(self.texts, text, lambda: _read(self.klein, text))
 
     def look(self, picture: Image.Image) -> Tensor:
         """[channels, h, w]: normalised latents of a picture whose edges are multiples of :attr:`size_step`."""
         key = hashlib.sha256(repr((picture.mode, picture.size)).encode() + picture.tobytes()).hexdigest()
-        return self._remembered(self.pictures, key, _CACHED_PICTURES, lambda: _encode(self.klein, picture))
+        return self._remembered(self.pictures, key, lambda: _encode(self.klein, picture))
 
-    def _remembered(
-        self, cache: OrderedDict[Hashable, Tensor], key: Hashable, most: int, make: Callable[[], Tensor]
-    ) -> Tensor:
+    def _remembered(self, cache: LRUCache[str, Tensor], key: str, make: Callable[[], Tensor]) -> Tensor:
         if key not in cache:
             cache[key] = make()
         else:
             texts = cache is self.texts
             self.counts.text_hits += texts
             self.counts.image_hits += not texts
-        cache.move_to_end(key)
-        while len(cache) > most:
-            cache.popitem(last=False)
         return cache[key]
 
     def draw(self, samples: Sequence[Sample]) -> list[Image.Image]:
