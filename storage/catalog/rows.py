@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, Text, any_, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from brief.limits import STORED
 from brief.types import Campaign, Environment, ImageRef, Persona, Product
@@ -16,7 +17,7 @@ from storage.catalog.engine import Database
 from storage.catalog.errors import RowMissing
 from storage.catalog.records import StageOutput
 from storage.catalog.tables import CampaignRow, CampaignState, EnvironmentRow, PersonaRow, PortraitRow, ProductRow
-from storage.catalog.upsert import Upserted, in_parts, upsert
+from storage.catalog.upsert import Upserted, upsert
 
 _PRODUCT, _ENVIRONMENT, _PERSONA = TypeAdapter(Product), TypeAdapter(Environment), TypeAdapter(Persona)
 _IMAGE_COLUMNS: dict[type, tuple[Any, Any]] = {
@@ -77,19 +78,15 @@ class Rows(Database):
     def known_products(self, skus: Collection[str]) -> set[str]:
         """Which of these SKUs the catalog has."""
         with self.begin() as session:
-            found: set[str] = set()
-            for part in in_parts(skus):
-                found |= set(session.scalars(select(ProductRow.sku).where(ProductRow.sku.in_(part))))
-            return found
+            return set(session.scalars(select(ProductRow.sku).where(_among(ProductRow.sku, skus))))
 
-    def packshot_doubts(self, skus: Collection[str]) -> dict[str, tuple[str, ...]]:
-        """What was found doubtful about the packshots of these products, where anybody looked; approved or not."""
+    def packshots(self, skus: Collection[str]) -> dict[str, tuple[str, tuple[str, ...]]]:
+        """SHA-256 of the packshots of these products and what was found doubtful about them, where anybody looked;
+        approved or not."""
+        rows = select(ProductRow.sku, ProductRow.packshot_sha256, ProductRow.doubts)
+        looked_at = rows.where(_among(ProductRow.sku, skus), ProductRow.doubts.is_not(None))
         with self.begin() as session:
-            found: dict[str, tuple[str, ...]] = {}
-            for part in in_parts(skus):
-                rows = select(ProductRow.sku, ProductRow.doubts).where(ProductRow.sku.in_(part))
-                found |= {sku: doubts for sku, doubts in session.execute(rows) if doubts is not None}
-            return found
+            return {sku: (sha256, doubts or ()) for sku, sha256, doubts in session.execute(looked_at)}
 
     def image_digests(self, kind: type, names: Collection[str]) -> dict[str, str]:
         """SHA-256 of the images that the catalog has for these products, environments or personas. Campaigns, of which
@@ -98,10 +95,7 @@ class Rows(Database):
             return {}
         key, digest = _IMAGE_COLUMNS[kind]
         with self.begin() as session:
-            found: dict[str, str] = {}
-            for part in in_parts(names):
-                found |= dict(session.execute(select(key, digest).where(key.in_(part), digest.is_not(None))).all())
-            return found
+            return dict(session.execute(select(key, digest).where(_among(key, names), digest.is_not(None))).all())
 
     def environments(self) -> dict[str, Environment]:
         """All environments by name."""
@@ -142,13 +136,12 @@ class Rows(Database):
         """Insert or update; ``updated_at`` moves only where something changed. One that had left the feed is back; one
         that a person retired stays so."""
         values = [_product_values(product) for product in products]
-        back: list[str] = []
+        fresh = {"left_feed": False, "retired_at": None, "updated_at": datetime.now(UTC)}
         with self.begin() as session:
             done = upsert(session, ProductRow, values)
-            for part in in_parts([row["sku"] for row in values]):
-                returning = update(ProductRow).where(ProductRow.sku.in_(part), ProductRow.left_feed)
-                fresh = {"left_feed": False, "retired_at": None, "updated_at": datetime.now(UTC)}
-                back += session.scalars(returning.values(fresh).returning(ProductRow.sku))
+            named = _among(ProductRow.sku, [row["sku"] for row in values])
+            returning = update(ProductRow).where(named, ProductRow.left_feed).values(fresh).returning(ProductRow.sku)
+            back = list(session.scalars(returning))
         return Upserted(done.inserted, (*done.updated, *sorted(set(back) - {*done.updated})))
 
     def save_environments(self, environments: Iterable[Environment]) -> Upserted:
@@ -204,6 +197,12 @@ class Rows(Database):
                 if row.spec == personas[row.persona]
             }
         return made | {name: each.portrait for name, each in personas.items() if each.portrait}
+
+
+def _among(column: Any, names: Collection[str]) -> ColumnElement[bool]:
+    """Whether a column is one of many names, which go as one parameter: one each takes longer to put together than to
+    look up."""
+    return column == any_(literal(list(names), ARRAY(Text)))  # type: ignore[no-any-return]
 
 
 def _product_values(product: Product) -> dict[str, Any]:

@@ -303,10 +303,10 @@ class _Kind(Generic[T]):
         """What earlier imports found of these rows' images; packshots at which nobody looked are not known."""
         if self.kind.image is None:
             return {}
+        if self.kind.type is Product:
+            return {sku: KnownImage(*found) for sku, found in self._catalog.packshots(names).items()}
         digests = self._catalog.image_digests(self.kind.type, names)
-        if self.kind.type is not Product:
-            return {name: KnownImage(sha256) for name, sha256 in digests.items()}
-        return {sku: KnownImage(digests[sku], doubts) for sku, doubts in self._catalog.packshot_doubts(names).items()}
+        return {name: KnownImage(sha256) for name, sha256 in digests.items()}
 
     def _check_references(self, line: Line, campaign: Campaign) -> Iterator[Notice]:
         check_campaign(campaign, self._places, self._people)

@@ -33,6 +33,8 @@ _REMOTE = ("http:", "https:", "s3:")
 
 ObjectKey = Callable[[str, str], str]
 """From SHA-256 and extension to the object's key."""
+_Looked = tuple[str, ObjectKey, bool]
+"""A picture as a row names it, where it belongs, and whether it was looked at as a packshot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ class Pictures:
         self._root = Path(os.path.realpath(folder))
         self._objects = objects
         self._outside = outside
-        self._found: LRUCache[tuple[object, ...], FoundImage] = LRUCache(REMEMBERED)
+        self._found: LRUCache[_Looked, FoundImage] = LRUCache(REMEMBERED)
+        self._found_fetched: dict[_Looked, FoundImage] = {}
         self._stored: LRUCache[str, bool] = LRUCache(REMEMBERED)
         self._remote = RemotePictures(MAX_BYTES, private=private)
         self._spool: tempfile.TemporaryDirectory[str] | None = None
@@ -92,6 +95,7 @@ class Pictures:
     def forget_fetched(self) -> None:
         """Delete what was fetched, once it is uploaded."""
         self._fetched.clear()
+        self._found_fetched.clear()
         if self._spool is not None:
             self._spool.cleanup()
             self._spool = None
@@ -133,20 +137,21 @@ class Pictures:
         Raises:
             ImageRefused: the file is missing, no plain file, outside the folder, too large, or no usable image.
         """
-        if is_remote(given):
-            self.fetch([given])
-            fetched = self._fetched[given]
-            if isinstance(fetched, ImageRefused):
-                raise fetched
-            file, status = fetched, fetched.stat()
-        else:
-            file, status = self._locate(given)
-        remembered = (file, status.st_mtime_ns, status.st_size, object_key, judge)
-        if remembered not in self._found:
-            self._found[remembered] = _checked(file, shown(given), object_key, known, judge=judge)
-        return self._found[remembered]
+        looked, remembered = (given, object_key, judge), self._found_fetched if is_remote(given) else self._found
+        found = remembered.get(looked)
+        if found is None:
+            file = self._fetched_file(given) if is_remote(given) else self._locate(given)
+            found = remembered[looked] = _checked(file, shown(given), object_key, known, judge=judge)
+        return found
 
-    def _locate(self, given: str) -> tuple[Path, os.stat_result]:
+    def _fetched_file(self, given: str) -> Path:
+        self.fetch([given])
+        fetched = self._fetched[given]
+        if isinstance(fetched, ImageRefused):
+            raise fetched
+        return fetched
+
+    def _locate(self, given: str) -> Path:
         if problem := unusable_character(given):
             raise ImageRefused(f"{shown(given)}: {problem}")
         try:
@@ -162,7 +167,7 @@ class Pictures:
             raise ImageRefused(f"{shown(given)}: is no file but a folder, device or pipe; name an image file")
         if status.st_size > MAX_BYTES:
             raise ImageRefused(_too_large(shown(given), status.st_size))
-        return file, status
+        return file
 
     def upload(self, images: list[FoundImage]) -> list[ImageRefused | None]:
         """Put images into the bucket that are not there yet; per image what went wrong with its file.

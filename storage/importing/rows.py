@@ -157,14 +157,13 @@ def check_row(line: Line, kind: Kind[T], pictures: Pictures, known: KnownImage |
         image = pictures.find(given, kind.object_key, known, judge=isinstance(row, Product))
     except ImageRefused as error:
         raise RowRefused(kind.image, str(error)) from error
-    row = replace(row, **{kind.image: image.ref})  # type: ignore[arg-type]
     if not isinstance(row, Product):
-        return GoodRow(line, row, image)
+        return GoodRow(line, replace(row, **{kind.image: image.ref}), image)  # type: ignore[arg-type]
     views, notes = _further_views(line, kind.views or "", pictures)
     if image.found.doubts:
         notes.append(f"its packshot waits for approval: {'; '.join(image.found.doubts)}")
     notes += [f"look at how its packshot is cut out: {remark}" for remark in image.found.remarks]
-    row = replace(row, doubts=image.found.doubts, views=tuple(view.ref for view in views))
+    row = replace(row, packshot=image.ref, doubts=image.found.doubts, views=tuple(view.ref for view in views))
     return GoodRow(line, row, image, tuple(views), tuple(notes))
 
 

@@ -7,7 +7,20 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from sqlalchemy import Column, Engine, Integer, MetaData, Table, Text, func, select, update
+from sqlalchemy import (
+    Column,
+    Engine,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    any_,
+    column,
+    func,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql
 
 from storage.catalog.errors import naming_the_database
@@ -58,13 +71,20 @@ class SeenNames:
             return {}, {}
         table = self._table
         looks = {name: look(name) for name in names}
-        values = [{"name": name, "look": looks[name], "line": line} for name, line in names.items()]
-        insert = postgresql.insert(table).on_conflict_do_nothing()
+        # Each column goes as one array: a parameter for each value takes longer to put together than to store.
+        texts, numbers = postgresql.ARRAY(Text), postgresql.ARRAY(Integer)
+        arrays = (
+            literal(list(names), texts),
+            literal(list(looks.values()), texts),
+            literal(list(names.values()), numbers),
+        )
+        columns = column("name", Text), column("look", Text), column("line", Integer)
+        given = func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
+        insert = postgresql.insert(table).from_select(["name", "look", "line"], select(*given.c))
+        alike_ones = table.c.look == any_(literal(list(set(looks.values())), texts))
         with naming_the_database(self._engine):
-            found = self._connection.execute(
-                select(table.c.name, table.c.look, table.c.line).where(table.c.look.in_(set(looks.values())))
-            ).all()
-            self._connection.execute(insert, values)
+            found = self._connection.execute(select(table.c.name, table.c.look, table.c.line).where(alike_ones)).all()
+            self._connection.execute(insert.on_conflict_do_nothing())
             self._connection.commit()
         before = {row.name: row.line for row in found if row.name in names}
         first_of_look = {row.look: row.name for row in reversed(found)}
