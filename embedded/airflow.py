@@ -74,6 +74,9 @@ def _programs(home: Home) -> dict[str, str]:
         "API__BASE_URL": home.airflow_url,
         "API__WORKERS": "1",
         "SCHEDULER__ENABLE_HEALTH_CHECK": "False",  # one more server; the API server reports the same
+        # A task of a scheduler that died is taken over by the next one at this check alone, whether it waits or runs
+        # no more: heartbeats are read of a scheduler's own tasks. The default is five minutes.
+        "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
         # Together under a minute until a killed task is noticed and tried again; the default is five.
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "50",
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",

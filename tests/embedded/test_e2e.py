@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from rich.console import Console
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from embedded.airflow import ENDED, AirflowApi
 from embedded.home import ADMIN, PROJECT, REVIEWER, Home, Ports, open_catalog, open_home, open_objects
@@ -36,7 +37,7 @@ from storage.catalog import runs
 from storage.catalog.catalog import Catalog
 from storage.catalog.gallery import ShotFilter
 from storage.catalog.runs import RunKey
-from storage.catalog.tables import ProductRow, ShotState
+from storage.catalog.tables import CampaignRow, ProductRow, ShotState
 from storage.importing.import_catalog import import_catalog
 from tests.embedded.browser import LAPTOP, PHONE, chromium, pages_of, signed_in, within_reach
 from tests.embedded.knocking import let_in, listening_sockets
@@ -207,17 +208,29 @@ def test_no_port_of_any_process_lets_a_stranger_in(rig: Rig) -> None:
 
 
 def test_a_scheduler_killed_in_a_transaction_holds_nothing_up(rig: Rig) -> None:
-    """Its workers outlive it, and with them its database session: its row locks would hide the run from the next."""
-    with AirflowApi(rig.home) as airflow:
+    """Its workers outlive it, and with them its database session: its row locks would hide the run from the next.
+    The task that it had in hand is nobody's until the next one takes it over."""
+    with AirflowApi(rig.home) as airflow, ExitStack() as held:
+        held.enter_context(planning_held_up(rig.catalog))
         run = airflow.trigger(DAG)
+        until(lambda: airflow.tasks_in(DAG, run, "running") == ["plan"], "the run plans")
         scheduler = psutil.Process(states(rig.home)["airflow-scheduler"].pid)
         until(lambda: stops_with_a_run_locked(rig.home, scheduler), "the scheduler holds a lock on a run")
         scheduler.kill()
         killed = time.monotonic()
         until(lambda: states(rig.home)["airflow-scheduler"].pid not in {0, scheduler.pid}, "it is started again")
+        held.close()
         until(lambda: airflow.run_state(DAG, run) in ENDED, "the run ends")
         print(f"the run ended {time.monotonic() - killed:.0f} s after the scheduler was killed")
         assert airflow.run_state(DAG, run) == "success"
+
+
+@contextmanager
+def planning_held_up(catalog: Catalog) -> Iterator[None]:
+    """Whoever plans a campaign waits for its row meanwhile."""
+    with catalog.begin() as session:
+        assert session.scalars(select(CampaignRow.name).with_for_update()).all() != []
+        yield
 
 
 def stops_with_a_run_locked(home: Home, scheduler: psutil.Process) -> bool:
@@ -238,11 +251,12 @@ def stops_with_a_run_locked(home: Home, scheduler: psutil.Process) -> bool:
 def test_a_killed_task_is_noticed_and_tried_again(rig: Rig) -> None:
     """The process that runs a task is killed with the one that watches it: only missing heartbeats can tell."""
     with AirflowApi(rig.home) as airflow:
-        run = airflow.trigger(DAG)
-        until(lambda: airflow.tasks_in(DAG, run, "running") == ["plan"], "the run plans", pause=0.02)
-        for each in busy_workers(rig.home):
-            each.kill()
-        killed = time.monotonic()
+        with planning_held_up(rig.catalog):
+            run = airflow.trigger(DAG)
+            until(lambda: airflow.tasks_in(DAG, run, "running") == ["plan"], "the run plans")
+            for each in busy_workers(rig.home):
+                each.kill()
+            killed = time.monotonic()
         until(lambda: "plan" not in airflow.tasks_in(DAG, run, "running"), "the lost task is noticed")
         print(f"a killed task was noticed after {time.monotonic() - killed:.0f} s")
         until(lambda: airflow.run_state(DAG, run) in ENDED, "the run ends")
