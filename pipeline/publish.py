@@ -12,10 +12,10 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from PIL import Image
@@ -52,6 +52,7 @@ from storage.catalog.errors import AnswerTakenBack
 from storage.catalog.records import TakeRecord
 from storage.catalog.runs import RunKey
 from storage.catalog.tables import Decision, ShotState
+from storage.catalog.upsert import in_parts
 
 ASKED_FOR = "a person turned down a take of it before"
 """Reason of a review of what was made on a person's wish."""
@@ -64,6 +65,8 @@ SIGN_OFF = "good by its scores; waits for the sign-off of its run"
 """Reason of a review of what a run holds back."""
 
 
+_REFRESHED = 200
+"""Publications that are brought to new renditions on one look at the database."""
 _VARIED = 3
 """The version of the recipes since which each take shows a part of the photo of its own."""
 
@@ -103,6 +106,23 @@ class Publishing:
         """What is told of the picture."""
         words = self.own_words or alt_text(self.shot, self.campaign.language)
         return Told(self.shot, self.record, self._composition, words, self.campaign.language, self.at, self._steps)
+
+    @property
+    def wanted(self) -> str:
+        """Digest of what its publication is brought to; see :func:`_wanted`."""
+        return _wanted(self.campaign, self.own_words, self.record.approved)
+
+    def taken_as_it_is(self, problems: Sequence[str]) -> bool:
+        """Whether a rendition with these problems may be made: it has none, or a person approved just those."""
+        return set(problems) <= set(self.record.approved)
+
+    def has_other_words(self, content: Mapping[str, Any]) -> bool:
+        """Whether the alt text of a manifest is not what is told now: a person wrote another, or the campaign speaks
+        another language. Templates that a later version words otherwise leave it alone."""
+        noted = content.get("alt_text", {})
+        if self.own_words:
+            return bool(self.own_words != noted.get("text"))
+        return bool(noted) and bool(noted.get("language") != self.campaign.language)
 
     @cached_property
     def _composition(self) -> Composition:
@@ -186,7 +206,7 @@ class Publishing:
 
 def publish(work: Publishing, catalog: Catalog, run: RunKey, *, approved: bool = False) -> Publication:
     """Publish a take of a shot. What was published for the shot before stays, whichever the take; only its renditions
-    are brought to what the campaign wants now.
+    are brought to what the campaign wants now, and a person is asked about those that break their channel's rules.
 
     Args:
         approved: because a person approved the take.
@@ -204,17 +224,17 @@ def publish(work: Publishing, catalog: Catalog, run: RunKey, *, approved: bool =
     if before is None:
         publication, take = _write(work)
         try:
-            catalog.record_publication(publication, run, take, approved=approved)
+            catalog.record_publication(publication, run, take, approved=approved, wanted=work.wanted)
         except AnswerTakenBack:
             remove_published(work.objects, work.shot)
             raise
         return publication
     publication, take, content = before
-    fresh, gone = _with_wanted_renditions(work, publication, content)
-    catalog.record_publication(fresh, run, take)
-    for key in gone:
+    brought = _with_wanted_renditions(work, publication, content)
+    catalog.record_publication(brought.publication, run, take, wanted=work.wanted, asks=brought.asks)
+    for key in brought.gone:
         work.objects.delete(key)
-    return fresh
+    return brought.publication
 
 
 def _published_before(shot: Shot, objects: Objects) -> tuple[Publication, Take, Mapping[str, Any]] | None:
@@ -249,45 +269,66 @@ def _write(work: Publishing) -> tuple[Publication, Take]:
     return read_manifest(stored.ref, objects.get(key, stored.sha256) if stored.kept else content)
 
 
-def _with_wanted_renditions(
-    work: Publishing, publication: Publication, content: Mapping[str, Any]
-) -> tuple[Publication, list[str]]:
-    """What was published, with the renditions that the campaign wants now, and the keys of the files that go."""
+@dataclass(frozen=True, slots=True)
+class _Brought:
+    """A publication with the renditions that its campaign wants now, the keys of the files that go, and what a person
+    is to be asked about those that were not made; ``None`` where they were asked before."""
+
+    publication: Publication
+    gone: Sequence[str] = ()
+    asks: Sequence[str] | None = None
+
+
+def _with_wanted_renditions(work: Publishing, publication: Publication, content: Mapping[str, Any]) -> _Brought:
     there, refused_then = content["renditions"], content.get("refused_renditions", {})
-    other_words = bool(work.own_words) and work.own_words != content.get("alt_text", {}).get("text")
     kept, todo, refused = {}, [], {}
     for wanted in work.campaign.renditions:
-        if not other_words and is_as_wanted(there.get(wanted.name), wanted):
+        entry = refused_then.get(wanted.name)
+        if not work.has_other_words(content) and is_as_wanted(there.get(wanted.name), wanted):
             kept[wanted.name] = there[wanted.name]
-        elif (entry := refused_then.get(wanted.name)) and _wanted_of(entry) == wanted:
+        elif entry and _wanted_of(entry) == wanted and not work.taken_as_it_is(entry["problems"]):
             refused[wanted.name] = Refused(wanted, tuple(entry["problems"]))
         else:
             todo.append(wanted)
     names = {wanted.name for wanted in work.campaign.renditions}
     gone = [entry["ref"]["key"] for name, entry in there.items() if name not in names]
     if not todo and not gone and set(refused) == set(refused_then):
-        return publication, []
+        return _Brought(publication, asks=None if refused else ())
+    files, fresh = _made_late(work, publication, todo)
+    asks = None if refused and not fresh else [said for each in (refused | fresh).values() for said in each.problems]
+    key = object_keys.manifest(work.shot, _next_manifest(work))
+    stored = work.objects.put(
+        key, with_renditions(content, work.told, files, refused | fresh, kept, _name_of(work.signer)),
+        object_keys.content_type(key), keep_first=True,
+    )  # fmt: skip
+    return _Brought(read_manifest(stored.ref, work.objects.get(key, stored.sha256))[0], gone, asks)
+
+
+def _made_late(
+    work: Publishing, publication: Publication, todo: Sequence[Rendition]
+) -> tuple[dict[str, PublishedFile], dict[str, Refused]]:
+    """Renditions of the master, and those that break their channel's rules and that nobody approved."""
     files: dict[str, PublishedFile] = {}
-    if todo:
-        data = work.objects.get(publication.master.key, publication.master.sha256)
-        picture = read_image(data, f"master of shot {work.shot.key}").convert("RGB")
-        for wanted in todo:
-            made = work.rendered(picture, wanted)
-            if made.problems:
-                refused[wanted.name] = Refused(wanted, made.problems)
-                _LOG.warning("%s: not made: %s", work.shot.product.sku, "; ".join(made.problems))
-            else:
-                files[wanted.name] = work.write_rendition(made, wanted, publication.master.sha256)
+    refused: dict[str, Refused] = {}
+    if not todo:
+        return files, refused
+    data = work.objects.get(publication.master.key, publication.master.sha256)
+    picture = read_image(data, f"master of shot {work.shot.key}").convert("RGB")
+    for wanted in todo:
+        made = work.rendered(picture, wanted)
+        if work.taken_as_it_is(made.problems):
+            files[wanted.name] = work.write_rendition(made, wanted, publication.master.sha256)
+        else:
+            refused[wanted.name] = Refused(wanted, made.problems)
+            _LOG.warning("%s: waits for approval: %s", work.shot.product.sku, "; ".join(made.problems))
+    return files, refused
+
+
+def _next_manifest(work: Publishing) -> int:
     number = 2
     while work.objects.exists(object_keys.manifest(work.shot, number)):
         number += 1
-    key = object_keys.manifest(work.shot, number)
-    stored = work.objects.put(
-        key, with_renditions(content, work.told, files, refused, kept, _name_of(work.signer)),
-        object_keys.content_type(key), keep_first=True,
-    )  # fmt: skip
-    fresh, _ = read_manifest(stored.ref, work.objects.get(key, stored.sha256))
-    return fresh, gone
+    return number
 
 
 def is_as_wanted(entry: Mapping[str, Any] | None, wanted: Rendition) -> bool:
@@ -412,20 +453,33 @@ def refresh_renditions(run: Run, campaigns: Sequence[str] | None = None) -> dict
     Raises:
         ObjectError, CatalogError: the bucket or the database is gone or refuses.
     """
-    wanted = {each.name for each in run.catalog.campaigns(campaigns)}
+    briefs = {each.name: each for each in run.catalog.campaigns(campaigns)}
+    digests = cache(lambda name, own_words, approved: _wanted(briefs[name], own_words, approved))
     outcomes: Counter[str] = Counter()
-    after = ""
-    while page := run.catalog.publications(after):
-        after = page[-1][0].key
-        mine = [(shot, take, there) for shot, take, there in page if shot.campaign in wanted]
-        publishing = _publisher(run, [shot for shot, _, _ in mine]) if mine else None
-        for shot, take, there in mine:
-            if publishing is None:
-                continue
-            try:
-                fresh = publish(publishing(shot, take), run.catalog, run.id)
-                outcomes["stayed" if fresh.manifest == there.manifest else "refreshed"] += 1
-            except _OWN_FAULT as error:
-                outcomes["failed"] += 1
-                _LOG.error("%s: renditions stay as they are: %s", shot.product.sku, error)
+    for part in run.catalog.brought_to(list(briefs)):
+        stale = [each for each in part if each.wanted != digests(each.campaign, each.own_words, each.approved)]
+        if len(stale) < len(part):
+            outcomes["stayed"] += len(part) - len(stale)
+        for some in in_parts([each.shot_key for each in stale], _REFRESHED):
+            outcomes.update(_refresh(run, some))
     return dict(outcomes)
+
+
+def _refresh(run: Run, keys: Sequence[str]) -> Iterator[str]:
+    """Bring some publications to what is wanted now; what became of each."""
+    found = run.catalog.publications_of(keys)
+    publishing = _publisher(run, [shot for shot, _, _ in found])
+    for shot, take, there in found:
+        try:
+            fresh = publish(publishing(shot, take), run.catalog, run.id)
+            yield "stayed" if fresh.manifest == there.manifest else "refreshed"
+        except _OWN_FAULT as error:
+            _LOG.error("%s: renditions stay as they are: %s", shot.product.sku, error)
+            yield "failed"
+
+
+def _wanted(campaign: Campaign, own_words: str, approved: Sequence[str]) -> str:
+    """Digest of all that decides which renditions a publication has: what its campaign wants, in which words, and what
+    a person approved of what a channel would not take."""
+    asked = [_RENDITION.dump_python(each) for each in campaign.renditions]
+    return digest([asked, campaign.language, own_words, sorted(approved)])

@@ -74,6 +74,9 @@ def _heal(run: Run, shot: Shot, take: TakeRecord, publication: Publication) -> s
         copy = run.objects.put(rescued, run.objects.get(publication.master.key), "image/png", keep_first=True)
         take = replace(take, outputs={**take.outputs, "refine": StageOutput(copy.ref, made_by=take.made_by)})
     (campaign,) = run.catalog.campaigns([shot.campaign])
+    # What was not published is for whoever brings publications to new renditions, and for a person.
+    published = tuple(each for each in campaign.renditions if each.name in publication.renditions)
+    campaign = replace(campaign, renditions=published)
     words = run.catalog.own_words([shot.key]).get(shot.key, "")
     # It was accepted or approved once, so what its channels say of its renditions does not hold it back.
     approved = replace(take, decision=Decision.APPROVE)

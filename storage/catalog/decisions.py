@@ -59,8 +59,10 @@ def decide(
 ) -> str:
     """Answer a review; returns the shot's key. With :attr:`Decision.RETAKE` another take is asked for.
 
+    Of what is published already only further renditions are asked about: to turn them down leaves it as it is.
+
     Raises:
-        NotAllowed: a rejection without a reason, or a steering that no recipe takes.
+        NotAllowed: a rejection without a reason, a steering that no recipe takes, or a retake of what is published.
         AlreadyDecided: somebody answered before.
         RowMissing: there is no such review.
     """
@@ -69,6 +71,8 @@ def decide(
     reviews.decide(session, review_id, decision, who, why.strip())
     row = session.get_one(ReviewRow, review_id)
     shot, judged = session.get_one(ShotRow, row.shot_key), session.get_one(TakeRow, row.take_key)
+    if decision is Decision.RETAKE and shot.state == ShotState.PUBLISHED:
+        raise NotAllowed("its picture is published, and the question is about a rendition; reject that, or withdraw it")
     details = {"review": review_id, "take": judged.number}
     audit.note(session, who, decision.value, shot=shot, why=why.strip(), details=details)
     if decision is Decision.RETAKE:
@@ -155,12 +159,17 @@ def undo(session: Session, review_id: int, who: str, *, now: datetime | None = N
     if row.decision == Decision.RETAKE:
         _drop_retake(session, shot.key)
     published = session.get(PublicationRow, shot.key)
+    about_renditions = published is not None and row.opened_at > published.created_at
+    if published is not None and about_renditions and row.decided_at < published.updated_at:
+        raise NotAllowed("too late: its renditions are made; take them out of the campaign, or withdraw the picture")
     taken = row.decision
     row.decision = row.decided_by = row.note = row.decided_at = None
+    audit.note(session, who, "undo", shot=shot, details={"review": review_id, "decision": taken})
+    if about_renditions:
+        return None
     if published is not None:
         session.delete(published)
     set_state(session, [shot.key], ShotState.REVIEW, "; ".join(row.reasons), unless=())
-    audit.note(session, who, "undo", shot=shot, details={"review": review_id, "decision": taken})
     return shot.spec if published is not None else None
 
 

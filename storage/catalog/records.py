@@ -61,12 +61,14 @@ class StageOutput:
 
 @dataclass(frozen=True, slots=True)
 class TakeRecord:
-    """A take and what came of it: ``outputs`` by stage, ``decision`` of a person who was asked about it."""
+    """A take and what came of it: ``outputs`` by stage, ``decision`` of a person who was asked about it, and the
+    reasons for which they were asked if they ``approved`` it."""
 
     take: Take
     outputs: Mapping[str, StageOutput] = field(default_factory=dict)
     scorecard: Scorecard | None = None
     decision: Decision | None = None
+    approved: tuple[str, ...] = ()
 
     @property
     def composed(self) -> ImageRef | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, and_, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -13,7 +13,7 @@ from storage.catalog.engine import Database
 from storage.catalog.errors import AlreadyDecided, RowMissing
 from storage.catalog.records import ReviewRecord, TakeRecord
 from storage.catalog.shots import set_state
-from storage.catalog.tables import Decision, ReviewRow, ShotRow, ShotState, TakeOutputRow, TakeRow
+from storage.catalog.tables import Decision, PublicationRow, ReviewRow, ShotRow, ShotState, TakeOutputRow, TakeRow
 from storage.catalog.takes import take_of
 from storage.catalog.upsert import in_parts
 
@@ -81,8 +81,14 @@ class Reviews(Database):
         return records[0]
 
     def approved_unpublished(self) -> list[ReviewRecord]:
-        """What was approved and waits for its publication; what lost its picture waits for that first."""
-        query = _with_shot_and_take().where(ReviewRow.decision == Decision.APPROVE, ShotRow.state == ShotState.REVIEW)
+        """What was approved and waits for its publication, or of what is published for its further renditions; what
+        lost its picture waits for that first."""
+        waits = or_(
+            ShotRow.state == ShotState.REVIEW,
+            and_(ShotRow.state == ShotState.PUBLISHED, ReviewRow.decided_at > PublicationRow.updated_at),
+        )
+        query = _with_shot_and_take().outerjoin(PublicationRow, PublicationRow.take_key == TakeRow.key)
+        query = query.where(ReviewRow.decision == Decision.APPROVE, waits)
         with self.begin() as session:
             return review_records(session, query.order_by(ReviewRow.id))
 
@@ -107,7 +113,10 @@ def labelled_takes(session: Session, latest: int = 2000) -> list[TakeRecord]:
     query = (
         select(TakeRow)
         .join(ReviewRow, ReviewRow.take_key == TakeRow.key)
+        .outerjoin(PublicationRow, PublicationRow.take_key == TakeRow.key)
         .where(ReviewRow.decision.is_not(None), TakeRow.scorecard.is_not(None))
+        # What is published and was turned down all the same is a rendition, not the picture.
+        .where(or_(ReviewRow.decision == Decision.APPROVE, PublicationRow.shot_key.is_(None)))
         .order_by(ReviewRow.decided_at.desc())
         .limit(latest)
     )

@@ -282,6 +282,9 @@ class PublicationRow(Base):
     manifest_sha256: Mapped[str] = mapped_column(String(64))
     renditions: Mapped[dict[str, ImageRef]] = mapped_column(Versioned(dict[str, ImageRef]))
     alt_text: Mapped[str] = mapped_column(server_default="")
+    wanted: Mapped[str | None] = mapped_column(String(32))
+    """Digest of the renditions and words that it was brought to last; ``NULL`` where nobody noted it, as before
+    migration 0011."""
     dag_id: Mapped[str]
     """With ``run_id``: the run that published it. Empty before migration 0003."""
     run_id: Mapped[str]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, desc, exists, func, select, type_coerce, update
+from sqlalchemy import ColumnElement, Select, and_, delete, desc, exists, func, select, type_coerce, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
@@ -43,6 +43,18 @@ class PublishedShot:
     publication: Publication
     live: bool
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BroughtTo:
+    """Of a publication, without opening it: what a person wrote of it and approved about it, and the digest of what it
+    was brought to last."""
+
+    shot_key: str
+    campaign: str
+    own_words: str
+    approved: tuple[str, ...]
+    wanted: str | None
 
 
 class Takes(Database):
@@ -186,16 +198,37 @@ class Takes(Database):
 
     def publications(self, after: str = "", limit: int = 200) -> list[tuple[Shot, TakeRecord, Publication]]:
         """A page of what is published and wanted, by the shots' keys; ``after`` is the last key of the page before."""
-        query = (
-            select(ShotRow.spec, TakeRow, PublicationRow)
-            .join(PublicationRow, PublicationRow.shot_key == ShotRow.key)
-            .join(TakeRow, TakeRow.key == PublicationRow.take_key)
-            .where(ShotRow.state == ShotState.PUBLISHED, ShotRow.key > after)
-            .order_by(ShotRow.key)
-            .limit(limit)
-        )
+        query = _published().where(ShotRow.key > after).order_by(ShotRow.key).limit(limit)
         with self.begin() as session:
             return [(shot, take_of(take), publication_of(row)) for shot, take, row in session.execute(query)]
+
+    def publications_of(self, shot_keys: Sequence[str]) -> list[tuple[Shot, TakeRecord, Publication]]:
+        """As :meth:`publications`, of these shots."""
+        query = _published().where(ShotRow.key.in_(shot_keys)).order_by(ShotRow.key)
+        with self.begin() as session:
+            return [(shot, take_of(take), publication_of(row)) for shot, take, row in session.execute(query)]
+
+    def brought_to(self, campaigns: Sequence[str], part: int = 2000) -> Iterator[list[BroughtTo]]:
+        """What the publications of these campaigns were brought to, in parts; of shots that are wanted."""
+        query = (
+            select(ShotRow.key, ShotRow.campaign, ShotRow.own_alt_text, ReviewRow.reasons, PublicationRow.wanted)
+            .join(PublicationRow, PublicationRow.shot_key == ShotRow.key)
+            .outerjoin(
+                ReviewRow,
+                and_(ReviewRow.take_key == PublicationRow.take_key, ReviewRow.decision == Decision.APPROVE),
+            )
+            .where(ShotRow.state == ShotState.PUBLISHED, ShotRow.campaign.in_(campaigns))
+            .order_by(ShotRow.key)
+            .limit(part)
+        )
+        after = ""
+        while True:
+            with self.begin() as session:
+                rows = session.execute(query.where(ShotRow.key > after)).all()
+            if not rows:
+                return
+            yield [BroughtTo(key, name, own or "", reasons or (), wanted) for key, name, own, reasons, wanted in rows]
+            after = rows[-1][0]
 
     def published_shots(self, campaign: str) -> Iterator[PublishedShot]:
         """All that is published of a campaign, by SKU; read in parts."""
@@ -239,13 +272,23 @@ class Takes(Database):
             set_state(session, [shot_key], ShotState.PLANNED, reason, unless=(ShotState.SUPERSEDED,))
 
     def record_publication(
-        self, publication: Publication, run: RunKey, take: Take | None = None, *, approved: bool = False
+        self,
+        publication: Publication,
+        run: RunKey,
+        take: Take | None = None,
+        *,
+        approved: bool = False,
+        wanted: str | None = None,
+        asks: Sequence[str] | None = (),
     ) -> None:
         """A shot was published: its publication and its state in one step.
 
         Args:
             take: what it was made from, for a catalog that does not have it: one set up anew over an older bucket.
             approved: because a person approved the take, who may have taken that back meanwhile.
+            wanted: digest of the renditions and words that it was brought to.
+            asks: what a person is to be asked about renditions of it that were not made; it is published all the same.
+                ``None`` leaves what was asked before as it is.
 
         Raises:
             AnswerTakenBack: the approval does not stand any more; nothing was recorded.
@@ -259,6 +302,7 @@ class Takes(Database):
             "manifest_sha256": publication.manifest.sha256,
             "renditions": dict(publication.renditions),
             "alt_text": publication.alt_text,
+            "wanted": wanted,
             "dag_id": run.dag_id,
             "run_id": run.run_id,
         }
@@ -268,7 +312,10 @@ class Takes(Database):
             if approved:
                 _check_approved(session, publication)
             upsert(session, PublicationRow, [values], keep=("dag_id", "run_id"))
-            withdraw_questions(session, publication.shot_key)
+            if asks is not None:
+                withdraw_questions(session, publication.shot_key)
+            if asks:
+                _ask_about_renditions(session, publication, asks)
             set_state(session, [publication.shot_key], ShotState.PUBLISHED, unless=(ShotState.SUPERSEDED,))
 
 
@@ -281,6 +328,7 @@ def take_of(row: TakeRow) -> TakeRecord:
         },
         scorecard=row.scorecard,
         decision=row.review.decision if row.review else None,
+        approved=row.review.reasons if row.review and row.review.decision is Decision.APPROVE else (),
     )
 
 
@@ -293,6 +341,26 @@ def publication_of(row: PublicationRow) -> Publication:
         manifest=ImageRef(row.manifest_key, row.manifest_sha256),
         alt_text=row.alt_text,
     )
+
+
+def _published() -> Select[Shot, TakeRow, PublicationRow]:
+    return (
+        select(ShotRow.spec, TakeRow, PublicationRow)
+        .join(PublicationRow, PublicationRow.shot_key == ShotRow.key)
+        .join(TakeRow, TakeRow.key == PublicationRow.take_key)
+        .where(ShotRow.state == ShotState.PUBLISHED)
+    )
+
+
+def _ask_about_renditions(session: Session, publication: Publication, reasons: Sequence[str]) -> None:
+    """A take has one review: what was answered before was about something else, and stays in the audit log."""
+    query = select(TakeOutputRow.sha256)
+    query = query.where(TakeOutputRow.take_key == publication.take_key, TakeOutputRow.stage == "refine")
+    asked = {"reasons": tuple(reasons), "opened_at": datetime.now(UTC), "picture_sha256": session.scalar(query) or None}
+    unanswered = {"decision": None, "decided_by": None, "decided_at": None, "note": None}
+    values = {"shot_key": publication.shot_key, "take_key": publication.take_key, **asked}
+    statement = insert(ReviewRow).values(values)
+    session.execute(statement.on_conflict_do_update(index_elements=["take_key"], set_={**asked, **unanswered}))
 
 
 def _lock(session: Session, take: Take) -> None:

@@ -26,8 +26,10 @@ from service.client import GenerationClient
 from storage.bucket import keys as object_keys
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
+from storage.catalog.decisions import NotAllowed, decide, undo
 from storage.catalog.records import StageOutput, TakeRecord
-from storage.catalog.tables import ShotState
+from storage.catalog.reviews import labelled_takes
+from storage.catalog.tables import Decision, ShotState
 from tests.pipeline.test_publish import MADE_BY, picture, refined
 from tests.storage.pictures import encoded
 from tests.storage.samples import RUN, campaign, environment, persona, plan_of, planned, scored
@@ -261,6 +263,80 @@ def test_a_person_is_asked_where_a_channel_would_not_take_the_picture(catalog: C
     assert publish_approved(run) == {"published": 1}
     manifest = json.loads(objects.get(published(catalog, shot).manifest.key))
     assert "its channel wants 500" in manifest["renditions"]["shop"]["problems"][0]
+
+
+STRICT = Rendition("shop", 640, 640, "jpeg", min_edge=500)
+"""More than the master has."""
+STILLS: dict[str, Any] = {"framings": (Framing.STILL,), "personas": ()}
+
+
+def _asked_late(live: tuple[Run, Shot, Publication]) -> int:
+    """The review that a rendition opens which was added later and breaks its rules."""
+    run, shot, before = live
+    run.catalog.save_campaigns([campaign(renditions=(WEB, STRICT, STORY), **STILLS)])
+    assert refresh_renditions(run) == {"refreshed": 1}
+    assert set(published(run.catalog, shot).renditions) == {"web", "story"}
+    assert run.catalog.states([shot.key])[shot.key] is ShotState.PUBLISHED
+    assert write_current(run.catalog, run.objects) == 1
+    (review,) = run.catalog.reviews()
+    assert review.take.take.key == before.take_key
+    assert "its channel wants 500" in review.reasons[0]
+    assert refresh_renditions(run) == {"stayed": 1}
+    assert publish_approved(run) == {}
+    return review.id
+
+
+def test_a_late_rendition_that_breaks_its_rules_waits_for_a_person(live: tuple[Run, Shot, Publication]) -> None:
+    run, shot, _ = live
+    review = _asked_late(live)
+    run.catalog.decide(review, "approve", "ann")
+    assert publish_approved(run) == {"published": 1}
+    after = published(run.catalog, shot)
+    assert set(after.renditions) == {"web", "story", "shop"}
+    manifest = json.loads(run.objects.get(after.manifest.key))
+    assert "its channel wants 500" in manifest["renditions"]["shop"]["problems"][0]
+    assert (manifest["refused_renditions"], publish_approved(run), refresh_renditions(run)) == ({}, {}, {"stayed": 1})
+    # What was approved was that, and nothing worse.
+    worse = replace(STRICT, min_edge=600)
+    run.catalog.save_campaigns([campaign(renditions=(WEB, worse, STORY), **STILLS)])
+    assert refresh_renditions(run) == {"refreshed": 1}
+    (again,) = run.catalog.reviews()
+    assert "its channel wants 600" in again.reasons[0]
+    assert "shop" not in published(run.catalog, shot).renditions
+
+
+def test_a_late_rendition_that_is_turned_down_leaves_the_picture_as_it_is(live: tuple[Run, Shot, Publication]) -> None:
+    run, shot, _ = live
+    review = _asked_late(live)
+    with pytest.raises(NotAllowed, match="its picture is published"), run.catalog.begin() as session:
+        decide(session, review, Decision.RETAKE, "ann", "too small")
+    with run.catalog.begin() as session:
+        decide(session, review, Decision.REJECT, "ann", "too small for the shop")
+    assert (run.catalog.reviews(), refresh_renditions(run), publish_approved(run)) == ([], {"stayed": 1}, {})
+    assert set(published(run.catalog, shot).renditions) == {"web", "story"}
+    with run.catalog.begin() as session:
+        assert labelled_takes(session) == []  # the picture was not turned down
+        assert undo(session, review, "ann") is None
+    assert [each.id for each in run.catalog.reviews()] == [review]
+    assert run.catalog.states([shot.key])[shot.key] is ShotState.PUBLISHED
+
+
+def test_what_is_as_wanted_is_not_opened(live: tuple[Run, Shot, Publication]) -> None:
+    run, _, _ = live
+    away = replace(run, objects=Objects(replace(run.objects.settings, endpoint="http://127.0.0.1:9")))
+    assert refresh_renditions(away) == {"stayed": 1}
+
+
+def test_a_campaign_that_speaks_another_language_has_its_alt_texts_written_anew(
+    live: tuple[Run, Shot, Publication],
+) -> None:
+    run, shot, before = live
+    run.catalog.save_campaigns([campaign(renditions=(WEB,), language="de", **STILLS)])
+    assert refresh_renditions(run) == {"refreshed": 1}
+    after = published(run.catalog, shot)
+    assert (before.alt_text, after.alt_text) == ("red mug, on a beach", "red mug, on a beach")
+    with Image.open(io.BytesIO(run.objects.get(after.renditions["web"].key))) as file:
+        assert b'xml:lang="de"' in file.info["xmp"]
 
 
 def test_what_is_recorded_with_the_take_decides_the_window(catalog: Catalog, objects: Objects) -> None:
