@@ -97,16 +97,17 @@ def adapters(shop: Workshop, minutes: float) -> None:
 
 
 def inpainting(shop: Workshop, minutes: float) -> None:
-    encoder, tokenizer = shop.image_encoder().eval(), shop.tokenizer()
-    train, held_out = (read_layers(shop.data / split, encoder, tokenizer) for split in ("train", "held-out"))
+    makers = shop.layer_makers()
+    train, held_out = (read_layers(shop.data / split, makers) for split in ("train", "held-out"))
     folder = shop.runs / "inpainting"
     train_inpainting(shop.inpainting(), train, held_out, shop.device, folder, minutes, Peers(folder, *shop.worker))
 
 
 def inpainting_evaluation(shop: Workshop, minutes: float) -> None:
-    encoder, models, folder = shop.image_encoder().eval(), shop.inpainting().eval(), shop.data / "held-out"
-    collages = Collages(read_layers(folder, encoder, shop.tokenizer()), models["vae"])
-    evaluate_inpainting(models, encoder, shop.reader().eval(), collages, World(folder).plan, shop.runs / "inpainting")
+    makers, models, folder = shop.layer_makers(), shop.inpainting().eval(), shop.data / "held-out"
+    collages = Collages(read_layers(folder, makers), models["vae"])
+    reader, plan = shop.reader().eval(), World(folder).plan
+    evaluate_inpainting(models, makers.encoder, reader, collages, plan, shop.runs / "inpainting")
 
 
 def write_bundle(shop: Workshop, minutes: float) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from diffusers import AutoencoderTiny
 from torch import Tensor, nn
@@ -20,7 +22,7 @@ from training.peers import Peers
 from training.sheets import save_sheet
 from training.sizes import Sizes
 from training.world.kernels import params as p
-from training.world.personas import IDENTITY_SIZE, captioned
+from training.world.personas import IDENTITY_SIZE, WorldPersona, captioned
 from training.world.scene import POSES, STUDIO, Scene, scene_params
 
 _VIEW = (p.YAW, p.PITCH, p.TILT, p.KEY_AZIMUTH, p.KEY_ELEVATION)
@@ -63,6 +65,21 @@ def sketch_inputs(config: PortraitPriorConfig, corpus: Corpus, rows: Tensor) -> 
         bones = torch.as_tensor(scene.persona.identity).float()
         found.append(torch.cat([encode_features(config, captioned(scene.persona.face)), bones, _view(scene)]))
     return torch.stack(found)
+
+
+@torch.inference_mode()
+def prior_portraits(
+    model: PortraitPrior, decoder: AutoencoderTiny, persons: Sequence[WorldPersona], views: Sequence[p.Params]
+) -> npt.NDArray[np.uint8]:
+    """What a bundle would begin with for ``persons``, uint8 [n, S, S, 3], turned and lit as the vectors ``views`` [P]
+    say."""
+    rows = []
+    for person, view in zip(persons, views, strict=True):
+        features, bones = encode_features(model.config, captioned(person.face)), torch.as_tensor(person.identity)
+        rows.append(torch.cat([features, bones.float(), torch.as_tensor(view[list(_VIEW)]).float()]))
+    pixels = decoder.decode(model(torch.stack(rows)) / decoder.config.scaling_factor).sample
+    found: npt.NDArray[np.uint8] = ((pixels / 2 + 0.5).clamp(0, 1) * 255).byte().permute(0, 2, 3, 1).numpy()
+    return found
 
 
 def studio_rows(corpus: Corpus) -> Tensor:

@@ -23,7 +23,7 @@ from training.checkpoint import load_mean
 from training.clip import Heads, make_image_encoder
 from training.corpus import Corpus, read_corpus
 from training.device import Device
-from training.inpainting.pictures import whole_shots
+from training.inpainting.pictures import Makers, whole_shots
 from training.inpainting.unet import make_inpainting_unet
 from training.loop import Models
 from training.reader import make_reader
@@ -158,6 +158,10 @@ class Workshop:
         encoder = _loaded(CLIPVisionModelWithProjection, folder) if self.begun else make_image_encoder(self.sizes)
         self._latest("clip", {"vision": encoder})
         return encoder
+
+    def layer_makers(self) -> Makers:
+        """What shots are made into layers with."""
+        return Makers(self.image_encoder().eval(), self.tokenizer(), self.sketch().eval(), self.autoencoder().eval())
 
     def heads(self) -> Heads:
         """What the image encoder is trained with; only its text projection ships."""

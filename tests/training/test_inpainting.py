@@ -25,7 +25,7 @@ from training import casting
 from training.__main__ import main
 from training.adapter_files import attach, make_adapters
 from training.device import find_device
-from training.inpainting import measures
+from training.inpainting import batches, measures
 from training.inpainting.batches import Batch, Collages
 from training.inpainting.pictures import FIGURE_MASK, THING_ALPHA, read_layers
 from training.inpainting.sampling import complete
@@ -78,9 +78,9 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def collages(chain: Path) -> Collages:
+    shop = Workshop(TINY, find_device(1), chain / "data", chain / "runs", chain / "bundle")
     models = load(chain / "bundle", "cpu")
-    layers = read_layers(chain / "data" / "held-out", models.image_encoder, models.tokenizers[0])
-    return Collages(layers, models.vae)
+    return Collages(read_layers(shop.data / "held-out", shop.layer_makers()), models.vae)
 
 
 def _plain(collages: Collages, rows: Tensor, *, turned: bool = False, blank: bool = False) -> Batch:
@@ -122,6 +122,41 @@ def test_a_blank_collage_shows_nothing_and_has_everything_drawn(collages: Collag
     told = _plain(collages, torch.arange(2), blank=True)
     assert float(told.mask.min()) == 1
     assert float(collages.patches.decode(told.hint)[0].abs().max()) < 1e-4
+
+
+def test_a_collage_may_begin_with_the_portrait_of_the_prior(
+    collages: Collages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = torch.tensor([row for row, stored in enumerate(collages.layers.pictures) if stored[FIGURE_MASK].any()])
+    no = torch.zeros(len(rows), dtype=torch.bool)
+    hints = []
+    for share in (0.0, 1.0):
+        monkeypatch.setattr(batches, "_BY_PRIOR", share)
+        torch.manual_seed(0)
+        hints.append(collages.of(rows, no, no, vary=True).hint)
+    heads = collages.patches.decode(hints[1] - hints[0])[0][:, :, 40:60, 20:60]
+    assert float(heads.abs().mean()) > 0.1
+
+
+def test_a_product_that_is_not_shown_has_to_be_drawn(collages: Collages, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "_NO_PRODUCT", 1.0)
+    rows, no = torch.arange(2), torch.zeros(2, dtype=torch.bool)
+    told = collages.of(rows, no, no, vary=True)
+    product = torch.from_numpy(np.stack([collages.layers.pictures[row][THING_ALPHA] for row in rows.tolist()])) == 255
+    shown = collages.patches.decode(told.hint)[0].abs().amax(1)
+    assert float(shown[product].max()) < 1e-4
+    assert float(told.mask[:, 0][product.view(2, 32, 4, 32, 4).all(4).all(2)].min()) == 1
+
+
+def test_layers_of_a_version_before_are_made_again(collages: Collages, chain: Path) -> None:
+    shop = Workshop(TINY, find_device(1), chain / "data", chain / "runs", chain / "bundle")
+    kept = next((shop.data / "held-out" / "layers").glob("*.npz"))
+    with np.load(kept) as found:
+        parts_of = dict(found)
+    np.savez(kept, **{**parts_of, "pictures": parts_of["pictures"][:, :-3]})
+    again = read_layers(shop.data / "held-out", shop.layer_makers())
+    assert again.pictures[0].shape == collages.layers.pictures[0].shape
+    np.testing.assert_array_equal(again.pictures[0][:-3], collages.layers.pictures[0][:-3])
 
 
 def test_an_untrained_unet_leaves_the_collage_as_it_is(collages: Collages, chain: Path) -> None:

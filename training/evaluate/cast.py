@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image, ImageOps
 
 from brief.plan import plan
 from brief.types import BundleInfo, Campaign, Environment, Framing, ImageRef, Persona, Product, Shot
+from generation.painters.stable_diffusion.portrait_prior import bones_of
 from generation.scene.layout import layout_of
 from training.world import pool
-from training.world.personas import captioned
+from training.world.personas import IDENTITY_SIZE, WorldPersona, captioned
 from training.world.picture import packshot_rgba, render_scenes
 from training.world.places import DESCRIPTIONS
 from training.world.scene import Scene, View
@@ -49,7 +50,7 @@ def draw_cast(personas: int, products: int, seed: int, size: int) -> Cast:
     images: dict[str, Image.Image] = {}
     people, rendered = {}, {}
     for number in range(personas):
-        who = pool.persona(world, number)
+        who = _who(world, number)
         name = f"persona-{number:03d}"
         people[name] = Persona(name, captioned(who.face), who.seed % 2**32)
         scene = Scene(View.PORTRAIT, digest_number(f"evaluation {seed} {number}") % 2**31, who)
@@ -76,7 +77,7 @@ def true_shots(cast: Cast, shots: Sequence[Shot]) -> list[Image.Image]:
         Scene(
             View(shot.framing.value),
             shot.seed % 2**31,
-            pool.persona(cast.world, people.index(shot.persona.name)) if shot.persona else None,
+            _who(cast.world, people.index(shot.persona.name)) if shot.persona else None,
             pool.product(cast.world, products.index(shot.product.sku)),
             pool.photo(cast.world, photos[shot.environment.name]).place,
         )
@@ -86,6 +87,13 @@ def true_shots(cast: Cast, shots: Sequence[Shot]) -> list[Image.Image]:
         ImageOps.mirror(image) if _product_left(shot) else image
         for image, shot in zip(_drawn(scenes, cast.size), shots, strict=True)
     ]
+
+
+def _who(world: pool.Plan, number: int) -> WorldPersona:
+    """Person ``number`` with the bones that a bundle draws from the same seed: the renderer draws its own otherwise,
+    and a rendering would show somebody else of the same features."""
+    who = pool.persona(world, number)
+    return replace(who, identity=bones_of(who.seed % 2**32, IDENTITY_SIZE).double().numpy())
 
 
 def _product_left(shot: Shot) -> bool:

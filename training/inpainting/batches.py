@@ -23,6 +23,7 @@ from training.inpainting.pictures import (
     FRAMING,
     GROUND,
     LABELS,
+    PRIOR,
     TARGET,
     THING,
     THING_ALPHA,
@@ -31,19 +32,23 @@ from training.inpainting.pictures import (
 from training.world.kernels import params as p
 from training.world.picture import FACE_IDS
 
-_BLANK, _BLANK_WORDLESS = 0.2, 0.5
+_BLANK, _BLANK_WORDLESS = 0.25, 0.6
 """How often nothing of a collage is shown, so that words and adapters alone have to say what is drawn; and how often
 not even words."""
+_NO_PRODUCT = 0.15
+"""How often the product alone is not shown and has to be drawn after its packshot."""
 _NO_WORDS, _NO_IMAGE, _SHORT = 0.12, 0.1, 0.35
-_SOFT, _SOFTEST = 0.5, 1.2
-"""How often a portrait is soft, and how many times fewer its pixels are at most, less one."""
+_BY_PRIOR, _SOFT, _SOFTEST = 0.6, 0.5, 1.2
+"""How often a portrait is the prior's; how often another is soft, and how many times fewer its pixels are at most, less
+one."""
 _CUT_JITTER = 3
-_WIDER = 2
+_WIDER = 3
 """Pixels by which a person is cut out too wide at most."""
 _CHANGED = 0.06
 """Difference, of 1, from which a pixel of the whole is another than that of the place."""
-_KEPT_WEIGHT, _NEW_WEIGHT, _FACE_WEIGHT = 0.1, 5.0, 1.0
-"""What an error weighs where nothing is drawn, and how much more where hand or plinth is, or a face."""
+_KEPT_WEIGHT, _NEW_WEIGHT, _FACE_WEIGHT, _PRODUCT_WEIGHT = 0.1, 5.0, 1.5, 4.0
+"""What an error weighs where nothing is drawn, and how much more where hand or plinth is, a face, or a product that is
+not shown."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,7 +114,7 @@ class Collages:
     # Eight bits of a pixel would not survive bfloat16.
     @torch.autocast("cpu", enabled=False)  # type: ignore[untyped-decorator]
     def of(self, rows: Tensor, turned: Tensor, blank: Tensor, *, vary: bool) -> Batch:
-        """Collages of the shots at ``rows``; ``vary``: faults of portraits, missing words and images."""
+        """Collages of the shots at ``rows``; ``vary``: faults of portraits, missing products, words and images."""
         stored = torch.from_numpy(np.stack([self.layers.pictures[row] for row in rows.tolist()]))
         stored = torch.where(turned[:, None, None, None], stored.flip(3), stored)
         free = self._free[stored[:, FRAMING, 0, 0].long()]
@@ -123,12 +128,14 @@ class Collages:
         if vary:
             mask = torch.maximum(mask, _changed(whole, ground) * (torch.rand(len(rows), 1, 1) < 0.5))
             mask = mask * (1 - product)
+            unseen = grown(product, 1) * (torch.rand(len(rows), 1, 1) < _NO_PRODUCT)
+            hint, mask = hint * (1 - unseen)[:, None], torch.maximum(mask, unseen)
         empty = blank[:, None, None]
         hint, mask = torch.where(empty[:, None], 0.0, hint), torch.where(empty, 1.0, mask)
         labels = stored[:, LABELS]
         face = torch.isin(labels, torch.tensor(FACE_IDS, dtype=torch.uint8)).float()
         new = torch.isin(labels, torch.tensor((p.PLINTH_ID, p.HAND_ID), dtype=torch.uint8)).float()
-        weight = _KEPT_WEIGHT + mask * (1 + _NEW_WEIGHT * new + _FACE_WEIGHT * face)
+        weight = _KEPT_WEIGHT + mask * (1 + _NEW_WEIGHT * new + _FACE_WEIGHT * face + _PRODUCT_WEIGHT * product)
         face = face * (1 - product)
         roles = torch.stack([face, product, 1 - face - product], 1)
         return Batch(
@@ -167,8 +174,9 @@ def _figure(stored: Tensor, *, vary: bool) -> tuple[Tensor, Tensor]:
     outline = (stored[:, FIGURE_MASK].float() / 255)[:, None]
     end = stored[:, CUT, 0, 0].long()
     if vary:
-        soft = torch.rand(count) < _SOFT
+        soft, begun = torch.rand(count) < _SOFT, torch.rand(count) < _BY_PRIOR
         figure[soft] = _softer(figure[soft])
+        figure[begun] = stored[begun, PRIOR].float() / 127.5 - 1
         end = end + torch.randint(-_CUT_JITTER, _CUT_JITTER + 2, (count,))
         wider = torch.randint(0, _WIDER + 1, (count,))
         outline = torch.stack([grown(one, int(by)) for one, by in zip(outline, wider, strict=True)])

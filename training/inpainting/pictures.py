@@ -2,8 +2,9 @@
 
 A collage is made as :mod:`generation.scene` makes it, of the place, the product in a packshot's light and the person in
 a studio's. What it lacks against the rendered whole is what a UNet has to learn: the place's light on the person, arm
-and hand, plinth, contact shadows. The portraits of a run are soft, cut out a little wide and end at their lower edge,
-so that is done to the person too, each time differently.
+and hand, plinth, contact shadows. The portraits of a run are those of the bundle's prior: soft, now and then wrong. The
+prior's portrait of the same person in the same pose therefore lies beside the rendered person. Portraits are also cut
+out a little wide and end at their lower edge, so that is done to the person too, each time differently.
 """
 
 from __future__ import annotations
@@ -15,22 +16,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from diffusers import AutoencoderTiny
 from PIL import Image, ImageFilter
 from torch import Tensor
 from tqdm import tqdm
 
 from brief.types import Framing
+from generation.painters.stable_diffusion.portrait_prior import PortraitPrior
 from generation.scene.collage import collage
 from generation.scene.cutout import on_white
 from generation.scene.layout import LAYOUTS
 from generation.scene.light import relight
 from training.captions import to_ids
 from training.clip import normalised
+from training.sketch import prior_portraits
 from training.world import pool
 from training.world.captions import caption, flip_caption
 from training.world.dataset import World
 from training.world.kernels import params as p
-from training.world.parts import FOLDER, PERSON, PLATE, PRODUCT, SHARD, WHOLE
+from training.world.parts import FOLDER, PERSON, PLATE, PRODUCT, SHARD, WHOLE, part_params
 from training.world.picture import PRODUCT_IDS
 from training.world.scene import Scene, scene_params
 
@@ -38,7 +42,10 @@ Bytes = npt.NDArray[np.uint8]
 
 TARGET, GROUND, FIGURE, THING = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 12)
 FIGURE_MASK, THING_ALPHA, LABELS, CUT, FRAMING = 12, 13, 14, 15, 16
-_LAYERS = 17
+PRIOR = slice(17, 20)
+_LAYERS = 20
+_SHOWS, _DISTANCE, _ELEVATION = 1.8, 9.0, 0.10
+"""Of the camera: half of what a portrait shows, how far away it is, how much higher it looks per unit of depth."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,9 +53,10 @@ class Layers:
     """``n`` shots of a split.
 
     Attributes:
-        pictures: uint8 [17, S, S] each: the whole, the ground (place, contact shadow and product), the person in the
+        pictures: uint8 [20, S, S] each: the whole, the ground (place, contact shadow and product), the person in the
             place's light, the product, the person's outline, the product's alpha, what each pixel of the whole shows,
-            the row below which a portrait of the person ends, and the framing's number.
+            the row below which a portrait of the person ends, the framing's number, and the person as the bundle's
+            prior draws it, in the place's light.
         features: float16 [3, tokens, width] each: the image encoder's, of person, product and place.
         ids: int16 [2, 2, positions] each: the caption and a shorter one, of the picture and its mirror image.
         nothing: [tokens, width], the image encoder's features of no picture.
@@ -85,22 +93,32 @@ def _shards(data: Path) -> list[Path]:
     return shards
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Makers:
+    """What layers are made with: a bundle's image encoder and tokenizer, its portrait prior and the prior's decoder."""
+
+    encoder: Any
+    tokenizer: Any
+    prior: PortraitPrior
+    decoder: AutoencoderTiny
+
+
 @torch.inference_mode()
-def read_layers(data: Path, encoder: Any, tokenizer: Any) -> Layers:
+def read_layers(data: Path, makers: Makers) -> Layers:
     """Layers of everything that is rendered under ``data``/parts; made once, kept in ``data``/layers.
 
     Raises:
         FileNotFoundError: nothing is rendered; says how to.
     """
     plan = World(data).plan
-    edge = encoder.config.image_size
-    nothing = encoder(torch.zeros(1, 3, edge, edge), output_hidden_states=True).hidden_states[-2][0]
-    layers = Layers([], [], [], nothing, to_ids(tokenizer, [""])[0])
+    edge = makers.encoder.config.image_size
+    nothing = makers.encoder(torch.zeros(1, 3, edge, edge), output_hidden_states=True).hidden_states[-2][0]
+    layers = Layers([], [], [], nothing, to_ids(makers.tokenizer, [""])[0])
     for shard in tqdm(_shards(data), desc="layers", unit="shard", mininterval=5.0):
         kept = data / "layers" / f"{shard.stem}.npz"
-        if not kept.exists():
+        if not _is_whole(kept):
             kept.parent.mkdir(exist_ok=True)
-            _write_layers(kept, plan, shard, encoder, tokenizer)
+            _write_layers(kept, plan, shard, makers)
         with np.load(kept) as found:
             layers.pictures.extend(found["pictures"])
             layers.features.extend(torch.from_numpy(found["features"]))
@@ -108,20 +126,31 @@ def read_layers(data: Path, encoder: Any, tokenizer: Any) -> Layers:
     return layers
 
 
-def _write_layers(file: Path, plan: pool.Plan, shard: Path, encoder: Any, tokenizer: Any) -> None:
+def _is_whole(file: Path) -> bool:
+    """Whether all layers are in ``file``: there were fewer once."""
+    if not file.exists():
+        return False
+    with np.load(file) as found:
+        return bool(found["pictures"].shape[1] == _LAYERS)
+
+
+def _write_layers(file: Path, plan: pool.Plan, shard: Path, makers: Makers) -> None:
     first = int(shard.stem)
     scenes = [pool.shot(plan, number).scene for number in range(first, first + SHARD)]
     with np.load(shard) as found:
         images, ids = found["images"], found["ids"]
-    pictures = np.stack([_layers(*row) for row in zip(scenes, images, ids, strict=True)])
+    vectors = [part_params(plan, number)[PERSON] for number in range(first, first + SHARD)]
+    portraits = _portraits(scenes, vectors, makers, images.shape[2])
+    pictures = np.stack([_layers(*row) for row in zip(scenes, images, ids, portraits, strict=True)])
     shown = [square for row in zip(scenes, images, pictures, strict=True) for square in _shown(*row)]
     features = [
-        encoder(normalised(_pixels(np.stack(shown[at : at + 32]))), output_hidden_states=True).hidden_states[-2]
+        makers.encoder(normalised(_pixels(np.stack(shown[at : at + 32]))), output_hidden_states=True).hidden_states[-2]
         for at in range(0, len(shown), 32)
     ]
     rng = np.random.default_rng(first)
     texts = [text for scene in scenes for text in (caption(scene), caption(scene, rng))]
-    words = torch.stack([to_ids(tokenizer, texts), to_ids(tokenizer, [flip_caption(text) for text in texts])], 1)
+    told, turned = (to_ids(makers.tokenizer, each) for each in (texts, [flip_caption(text) for text in texts]))
+    words = torch.stack([told, turned], 1)
     partial = file.with_suffix(".partial")
     with partial.open("wb") as stream:
         np.savez(
@@ -133,8 +162,36 @@ def _write_layers(file: Path, plan: pool.Plan, shard: Path, encoder: Any, tokeni
     partial.replace(file)
 
 
-def _layers(scene: Scene, images: Bytes, ids: Bytes) -> Bytes:
-    """One shot's layers [17, S, S]; see :class:`Layers`."""
+def _portraits(scenes: list[Scene], vectors: list[p.Params], makers: Makers, size: int) -> list[Image.Image]:
+    """The prior's portraits at their place in shots of ``size``, on its studio's wall; black where nobody is."""
+    found = [Image.new("RGB", (size, size)) for _ in scenes]
+    rows = [row for row, scene in enumerate(scenes) if scene.persona is not None]
+    views = [_seen_from_aside(vectors[row]) for row in rows]
+    drawn = prior_portraits(
+        makers.prior, makers.decoder, [scene.persona for scene in scenes if scene.persona is not None], views
+    )
+    for row, pixels in zip(rows, drawn, strict=True):
+        whole = vectors[row]
+        # The portrait's camera has the person before it, the shot's beside and below its middle.
+        nearer = _DISTANCE / (_DISTANCE - whole[p.PERSON_Z]) / whole[p.CAMERA_HALF]
+        right = (whole[p.PERSON_X] - _SHOWS) * nearer
+        down = (whole[p.CAMERA_Y] - whole[p.PERSON_Y] - _SHOWS + whole[p.PERSON_Z] * _ELEVATION) * nearer
+        left, top, edge = (round(float(size / 2 * share)) for share in (1 + right, 1 + down, 2 * _SHOWS * nearer))
+        wall = tuple(np.median(pixels[:2].reshape(-1, 3), axis=0).astype(int).tolist())
+        found[row].paste(wall, (0, 0, size, size))
+        found[row].paste(Image.fromarray(pixels).resize((edge, edge), Image.Resampling.LANCZOS), (left, top))
+    return found
+
+
+def _seen_from_aside(vector: p.Params) -> p.Params:
+    """A person beside the camera's middle shows it another side."""
+    turned = vector.copy()
+    turned[p.YAW] += np.arctan2(vector[p.PERSON_X], _DISTANCE - vector[p.PERSON_Z])
+    return turned
+
+
+def _layers(scene: Scene, images: Bytes, ids: Bytes, portrait: Image.Image) -> Bytes:
+    """One shot's layers [20, S, S]; see :class:`Layers`."""
     size = images.shape[1]
     place = Image.fromarray(images[PLATE])
     product = Image.fromarray(images[PRODUCT]).convert("RGBA")
@@ -142,12 +199,14 @@ def _layers(scene: Scene, images: Bytes, ids: Bytes) -> Bytes:
     layout = LAYOUTS[Framing(scene.view.value)]
     who = Image.fromarray(images[PERSON])
     lit = relight(who.convert("RGBA"), who, place) if scene.persona else who
+    begun = relight(portrait.convert("RGBA"), who, place) if scene.persona else portrait
     found = np.empty((_LAYERS, size, size), np.uint8)
     for layer, picture in (
         (TARGET, Image.fromarray(images[WHOLE])),
         (GROUND, collage(place, product, stands=layout.stands)),
         (FIGURE, lit),
         (THING, product),
+        (PRIOR, begun),
     ):
         found[layer] = np.asarray(picture.convert("RGB")).transpose(2, 0, 1)
     found[FIGURE_MASK] = 255 * (ids[PERSON] > p.PLINTH_ID) if scene.persona else 0
@@ -168,10 +227,9 @@ def _soft(mask: npt.NDArray[np.bool_]) -> Image.Image:
 def _portrait_ends(scene: Scene, size: int) -> int:
     """The row of a shot at which a portrait of its person would end: the lower edge of the portrait's camera."""
     whole = scene_params(scene)
-    shows, distance, elevation = 1.8, 9.0, 0.10
-    away = distance - whole[p.PERSON_Z]
-    below = whole[p.CAMERA_Y] - (whole[p.PERSON_Y] - shows) + whole[p.PERSON_Z] * elevation
-    row = size / 2 * (1 + below * distance / away / whole[p.CAMERA_HALF])
+    away = _DISTANCE - whole[p.PERSON_Z]
+    below = whole[p.CAMERA_Y] - (whole[p.PERSON_Y] - _SHOWS) + whole[p.PERSON_Z] * _ELEVATION
+    row = size / 2 * (1 + below * _DISTANCE / away / whole[p.CAMERA_HALF])
     return round(float(row))
 
 

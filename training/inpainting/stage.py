@@ -22,7 +22,7 @@ from training.sheets import save_sheet
 _PICTURES = 16
 _SHOWN, _STEPS = 12, 2
 _FIRST = 999
-"""The step from nothing but noise: half of a batch learns it, since drawing takes one to four steps in all."""
+"""The step from nothing but noise: most of a batch learns it, since drawing takes one to four steps in all."""
 _BEND = 0.1
 """Error from which the loss grows as its amount and no longer as its square: a pixel that only has to be copied is
 worth as much care as one that has to be guessed (pseudo-Huber, Song & Dhariwal, 2023, arXiv:2310.14189)."""
@@ -50,7 +50,7 @@ def train_inpainting(
         with torch.no_grad():
             tokens = text(told.ids).last_hidden_state
         times = noising.draw_times(batch)
-        times[: batch // 2] = _FIRST
+        times[: 3 * batch // 4] = _FIRST
         noised, _ = noising.apply(told.target, torch.randn_like(told.target), times)
         return _losses(
             completed(models["unet"], noised, times, tokens, told), told, noising.clarity(times).clamp(max=_MOST)

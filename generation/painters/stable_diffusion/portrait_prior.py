@@ -122,13 +122,18 @@ def completed(config: PortraitPriorConfig, face: FaceSpec, seed: int) -> FaceSpe
     return FaceSpec.from_mapping({**donor, **chosen})
 
 
+def bones_of(seed: int, count: int) -> Tensor:
+    """The ``count`` numbers that shape the face of a persona with ``seed`` beyond its features."""
+    return torch.randn(count, generator=torch.Generator().manual_seed(seed)).clamp(-2, 2)
+
+
 @torch.inference_mode()
 def first_latents(model: PortraitPrior, faces: Sequence[FaceSpec], seeds: Sequence[int]) -> Tensor:
     """Scaled latents [n, channels, height, width] of a portrait of each face."""
     rows = []
     for face, seed in zip(faces, seeds, strict=True):
         full = completed(model.config, face, seed)
-        bones = torch.randn(model.config.bones, generator=torch.Generator().manual_seed(seed)).clamp(-2, 2)
+        bones = bones_of(seed, model.config.bones)
         view = torch.tensor(model.config.views[full.head_pose or "front"])
         rows.append(torch.cat([encode_features(model.config, full), bones, view]))
     found: Tensor = model(torch.stack(rows).to(next(model.parameters())))
