@@ -33,7 +33,7 @@ from embedded.ports import free_port
 from embedded.postgres import PostgresServer
 from storage.catalog import runs
 from storage.catalog.catalog import Catalog
-from storage.catalog.migrate import migrate
+from storage.catalog.database import migrate
 from storage.catalog.runs import RunKey
 from tests.storage.samples import planned, scored
 

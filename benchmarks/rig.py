@@ -31,8 +31,7 @@ from embedded.seaweedfs import SeaweedServer
 from storage.bucket.objects import Objects
 from storage.bucket.settings import ObjectSettings
 from storage.catalog.catalog import Catalog
-from storage.catalog.engine import make_engine
-from storage.catalog.migrate import migrate
+from storage.catalog.database import make_engine, migrate
 
 ROOT = Path(__file__).resolve().parents[1]
 BUCKET = "lookbook"

@@ -19,8 +19,7 @@ from typing import Any, SupportsIndex
 from pipeline import stages
 from pipeline.plan import plan_run
 from pipeline.publish import settle
-from pipeline.request import RunRequest
-from pipeline.run import Run, open_catalog, open_objects, open_service
+from pipeline.run import Run, RunRequest, open_catalog, open_objects, open_service
 from pipeline.taking_up import take_up
 from storage.catalog.runs import RunKey
 

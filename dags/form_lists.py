@@ -45,7 +45,7 @@ def several(title: str, what: str, names: list[str], **more: Any) -> Param:
 
 def keep_form_lists(run: Run) -> None:
     """Have the forms offer what the catalog has now."""
-    from pipeline.request import names_for_forms
+    from pipeline.run import names_for_forms
 
     lists = {kind: names[:MOST] for kind, names in names_for_forms(run).items()}
     if lists == form_lists():

@@ -30,7 +30,7 @@ def retakes() -> None:
 
     @task(task_id="plan", execution_timeout=timedelta(minutes=30))
     def plan() -> list[Shard]:
-        from pipeline.request import PRIORITIES
+        from pipeline.run import PRIORITIES
         from pipeline.taking_up import plan_requested
 
         run = open_run()

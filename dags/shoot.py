@@ -61,7 +61,7 @@ def plan(priority: str) -> list[Shard]:
     from brief.errors import SettingsError
     from brief.plan import PlanError
     from pipeline.plan import plan_run
-    from pipeline.request import read_request
+    from pipeline.run import read_request
     from storage.catalog.errors import CatalogUrlError, RowMissing, SchemaMissing
 
     try:

@@ -11,7 +11,7 @@ from embedded.airflow import airflow_environment, write_passwords
 from embedded.home import BUCKET, Home, open_catalog, open_objects, with_free_ports
 from embedded.parts import Part, base_environment, lookbook_environment, parts
 from embedded.supervision import STORES, is_supervised, start_parts, start_supervisor, stop, wait_for
-from storage.catalog.migrate import migrate
+from storage.catalog.database import migrate
 
 Say = Callable[[str], None]
 STORES_SECONDS = 120

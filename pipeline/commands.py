@@ -62,7 +62,7 @@ def describe(shot: str, text: str, who: str) -> None:
 @click.option("--device", default=None, help="cpu, cuda, ...; the best there is.")
 def reproduce(shot: str, bundle: Path, device: str | None) -> None:
     """Make SHOT's picture again with BUNDLE's models on this machine and compare its pixels with what is kept."""
-    from pipeline.reproduce import reproduce as make_again
+    from pipeline.verify import reproduce as make_again
 
     try:
         found = make_again(open_catalog(None), open_objects(None), shot, bundle, device)

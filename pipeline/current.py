@@ -3,6 +3,8 @@
 The lists are written anew at the end of each run, after approvals, withdrawals and nightly, so whoever pulls pictures
 into a shop reads one address. Pictures that no plan wants any more are listed apart, to be taken down; their files
 stay.
+
+Taking a published picture back belongs here too: out of the bucket, then out of the catalog, then off the list.
 """
 
 from __future__ import annotations
@@ -10,19 +12,23 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 from brief.settings import Settings
-from brief.types import ImageRef
+from brief.types import ImageRef, Shot
 from pipeline.run import Run
 from storage.bucket import keys as object_keys
 from storage.bucket.objects import Objects
+from storage.catalog import decisions
 from storage.catalog.catalog import Catalog
+from storage.catalog.decisions import NotAllowed
 from storage.catalog.takes import PublishedShot
 
+_LOG = logging.getLogger(__name__)
 PUBLIC_URL_VARIABLE = "LOOKBOOK_PUBLIC_URL"
 """Where the bucket's objects are to be had by anybody (a CDN, say); else the S3 server's own address."""
 COLUMNS = (
@@ -105,3 +111,33 @@ def _table(rows: Sequence[dict[str, Any]]) -> bytes:
 def _cell(value: Any) -> Any:
     """What a spreadsheet does not take for a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(tuple(_FORMULA)) else value
+
+
+def withdraw(catalog: Catalog, objects: Objects, shot_key: str, who: str, why: str) -> None:
+    """Withdraw what is published for a shot and turn its take down; whoever withdraws again finds it done.
+
+    The objects go first: were the row to go first and the bucket to fail, the next publication would take the manifest
+    that is left for its own.
+
+    Raises:
+        NotAllowed: no reason, or nothing is published.
+        RowMissing: there is no such shot.
+        ObjectError, CatalogError: the bucket or the database is unreachable or refuses; withdraw again.
+    """
+    record = catalog.history(shot_key).record
+    if not why.strip():
+        raise NotAllowed("say why it is withdrawn")
+    if record.publication is None:
+        raise NotAllowed(f"shot {shot_key} is not published")
+    remove_published(objects, record.shot)
+    with catalog.begin() as session:
+        decisions.withdraw(session, shot_key, who, why)
+    write_current(catalog, objects, [record.shot.campaign])
+    _LOG.info("%s in %s: withdrawn by %s: %s", record.shot.product.sku, record.shot.environment.name, who, why)
+
+
+def remove_published(objects: Objects, shot: Shot) -> None:
+    """Delete the published files of a shot, the manifest first, since where it is the rest is; and their previews."""
+    objects.delete(object_keys.manifest(shot))
+    objects.delete_prefix(object_keys.previews_of(object_keys.published(shot)))
+    objects.delete_prefix(object_keys.published(shot))

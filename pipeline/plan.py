@@ -11,12 +11,10 @@ from typing import Any
 
 from brief.plan import Plan, PlanError, plan
 from brief.types import BundleInfo, Campaign, Environment, Persona, Product, Shot
-from pipeline.request import Budget, RunRequest
-from pipeline.run import Run
+from pipeline.run import Budget, Run, RunRequest
 from storage.catalog.records import Measured, PlanRecord
-from storage.catalog.renames import renamed
 from storage.catalog.retiring import KINDS, OVER
-from storage.catalog.shots import UNFINISHED, Choice
+from storage.catalog.shots import UNFINISHED, Choice, renamed
 from storage.catalog.tables import CampaignState, ShotState
 
 _LOG = logging.getLogger(__name__)

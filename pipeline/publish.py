@@ -28,6 +28,7 @@ from brief.images import ImageRefused, read_image
 from brief.recipe import digest
 from brief.types import Campaign, Composition, ImageRef, Publication, Rendition, Shot, Take, Verdict
 from pipeline.credentials import Origin, Signer, SigningError, signed
+from pipeline.current import remove_published
 from pipeline.judge import best_take
 from pipeline.provenance import (
     ManifestDamaged,
@@ -42,17 +43,16 @@ from pipeline.provenance import (
 from pipeline.renditions import Rendered, Sources, encode, render
 from pipeline.run import Run
 from pipeline.stages import is_whole
-from pipeline.withdraw import remove_published
 from pipeline.words import alt_text
 from storage.bucket import keys as object_keys
 from storage.bucket.errors import ObjectDiffers, ObjectMissing
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
+from storage.catalog.database import in_parts
 from storage.catalog.errors import AnswerTakenBack
 from storage.catalog.records import TakeRecord
 from storage.catalog.runs import RunKey
 from storage.catalog.tables import Decision, ShotState
-from storage.catalog.upsert import in_parts
 
 ASKED_FOR = "a person turned down a take of it before"
 """Reason of a review of what was made on a person's wish."""

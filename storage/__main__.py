@@ -21,7 +21,7 @@ from brief.settings import Settings
 from storage.bucket import keys as object_keys
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
-from storage.catalog.migrate import latest_revision, migrate, schema_revision
+from storage.catalog.database import latest_revision, migrate, schema_revision
 from storage.catalog.retiring import KINDS, restore, retire, set_campaign_state, take_downs
 from storage.catalog.tables import CampaignState
 from storage.importing.feeds import Columns

@@ -20,8 +20,7 @@ from embedded.seaweedfs import REGION, SeaweedServer
 from storage.bucket.objects import Objects
 from storage.bucket.settings import ObjectSettings
 from storage.catalog.catalog import Catalog
-from storage.catalog.engine import make_engine
-from storage.catalog.migrate import migrate
+from storage.catalog.database import make_engine, migrate
 
 _numbers = count(1)
 

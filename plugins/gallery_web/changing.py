@@ -15,7 +15,7 @@ from gallery_web.render import address, page
 from gallery_web.reviewing import MAX_NOTE, MAX_WORDS, numbers
 from pipeline import casting
 from pipeline.airflow_assets import RETAKES
-from pipeline.withdraw import withdraw
+from pipeline.current import withdraw
 from storage.catalog import decisions
 from storage.catalog.decisions import Steering
 from storage.catalog.errors import RowMissing

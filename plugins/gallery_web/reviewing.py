@@ -14,8 +14,7 @@ from gallery_web.asked import MOST_ID, AskedReviews, Id, Text, Writable, query_o
 from gallery_web.events import announce
 from gallery_web.render import address, page
 from pipeline.airflow_assets import APPROVALS, RETAKES
-from pipeline.current import write_current
-from pipeline.withdraw import remove_published
+from pipeline.current import remove_published, write_current
 from storage.catalog import decisions, search
 from storage.catalog.decisions import NotAllowed, Steering
 from storage.catalog.errors import AlreadyDecided, RowMissing

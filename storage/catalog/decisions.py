@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from brief.recipe import RECIPES, take
 from brief.types import Shot, Take
 from storage.catalog import audit, reviews
+from storage.catalog.database import in_parts
 from storage.catalog.errors import AlreadyDecided, CatalogError, RowMissing
 from storage.catalog.shots import UNFINISHED, set_state
 from storage.catalog.tables import (
@@ -28,7 +29,6 @@ from storage.catalog.tables import (
     TakeRow,
 )
 from storage.catalog.takes import publication_of
-from storage.catalog.upsert import in_parts
 
 UNDO = timedelta(minutes=30)
 """For so long an answer can be taken back."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.orm import Session, aliased
 
-from storage.catalog.engine import Database
+from storage.catalog.database import Database
 from storage.catalog.errors import RowMissing
 from storage.catalog.records import ShotHistory, ShotPage, ShotRecord
 from storage.catalog.reviews import reviews_of

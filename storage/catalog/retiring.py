@@ -38,7 +38,7 @@ _COLUMNS = {Product: ShotRow.sku, Environment: ShotRow.environment, Persona: Sho
 
 @dataclass(frozen=True, slots=True)
 class TakeDown:
-    """A published shot that nobody wants any more: to be withdrawn (:func:`pipeline.withdraw.withdraw`), or kept."""
+    """A published shot that nobody wants any more: to be withdrawn (:func:`pipeline.current.withdraw`), or kept."""
 
     shot_key: str
     campaign: str

@@ -9,13 +9,12 @@ from sqlalchemy import Select, and_, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from storage.catalog.engine import Database
+from storage.catalog.database import Database, in_parts
 from storage.catalog.errors import AlreadyDecided, RowMissing
 from storage.catalog.records import ReviewRecord, TakeRecord
 from storage.catalog.shots import set_state
 from storage.catalog.tables import Decision, PublicationRow, ReviewRow, ShotRow, ShotState, TakeOutputRow, TakeRow
 from storage.catalog.takes import take_of
-from storage.catalog.upsert import in_parts
 
 
 class Reviews(Database):

@@ -13,11 +13,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from brief.limits import STORED
 from brief.types import Campaign, Environment, ImageRef, Persona, Product
 from storage.catalog import audit
-from storage.catalog.engine import Database
+from storage.catalog.database import Database, Upserted, upsert
 from storage.catalog.errors import RowMissing
 from storage.catalog.records import StageOutput
 from storage.catalog.tables import CampaignRow, CampaignState, EnvironmentRow, PersonaRow, PortraitRow, ProductRow
-from storage.catalog.upsert import Upserted, upsert
 
 _PRODUCT, _ENVIRONMENT, _PERSONA = TypeAdapter(Product), TypeAdapter(Environment), TypeAdapter(Persona)
 _IMAGE_COLUMNS: dict[type, tuple[Any, Any]] = {

@@ -14,8 +14,8 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from storage.catalog.database import in_parts
 from storage.catalog.tables import PublicationRow, RunRow, RunShotRow, ShotRow, ShotState, TakeOutputRow, TakeRow
-from storage.catalog.upsert import in_parts
 
 
 class RunKey(NamedTuple):

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from brief.types import BundleInfo, ImageRef, Publication, Scorecard, Shot, Take, Threshold
 from storage.catalog import audit
-from storage.catalog.engine import Database
+from storage.catalog.database import Database, in_parts, upsert
 from storage.catalog.errors import AnswerTakenBack, RowMissing
 from storage.catalog.records import Measured, StageOutput, TakeRecord
 from storage.catalog.runs import RunKey
@@ -28,7 +28,6 @@ from storage.catalog.tables import (
     TakeOutputRow,
     TakeRow,
 )
-from storage.catalog.upsert import in_parts, upsert
 
 STATE_AFTER = {"compose": ShotState.COMPOSED, "refine": ShotState.REFINED, "score": ShotState.SCORED}
 """Where a shot stands once a stage left its output."""

@@ -19,16 +19,14 @@ from brief.plan import PlanError, check_campaign
 from brief.types import Campaign, Environment, Persona, Product
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
+from storage.catalog.database import Upserted
 from storage.catalog.errors import CatalogRefused
-from storage.catalog.upsert import Upserted
-from storage.importing.decoding import TextLines, encoding_of
-from storage.importing.feeds import GOOGLE, Columns, shopify_rows
-from storage.importing.lines import SUFFIXES, BadRow, Line, Notice, encoding_notice, json_lines
+from storage.importing.feeds import GOOGLE, Columns, XmlFeed, shopify_rows
+from storage.importing.lines import SUFFIXES, BadRow, Line, Notice, TextLines, encoding_notice, encoding_of, json_lines
 from storage.importing.pictures import KnownImage, Pictures
 from storage.importing.rows import KINDS, GoodRow, Kind, RowRefused, bad_row, check_row, named_images, tidied
 from storage.importing.seen import SeenNames
 from storage.importing.tables import OwnColumns, table_rows
-from storage.importing.xml_feed import XmlFeed
 
 T = TypeVar("T", Product, Environment, Persona, Campaign)
 PART = 500

@@ -16,8 +16,7 @@ from dataclasses import fields
 from typing import Any, Protocol
 
 from brief.limits import shown
-from storage.importing.decoding import TextLines
-from storage.importing.lines import TOO_LONG, BadRow, Line, Notice, undecodable
+from storage.importing.lines import TOO_LONG, BadRow, Line, Notice, TextLines, undecodable
 
 LISTS = ("environments", "framings", "personas", "products", "renditions", "views")
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}

@@ -13,9 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from brief.combinations import combinations_of
 from brief.limits import STORED
-from brief.plan import Plan, PlanError, picture_size, plan
+from brief.plan import Plan, PlanError, combinations_of, picture_size, plan
 from brief.types import Campaign, Environment, Framing, ImageRef, Persona, Product, Rendition, Words
 from tests.storage.samples import BUNDLE, campaign, environment, persona, product
 

@@ -17,11 +17,10 @@ from PIL import Image, ImageCms, ImageDraw
 from brief.channels import MOST_ADDED, PRESETS, in_full, window
 from brief.plan import PlanError, check_campaign
 from brief.types import Area, Campaign, Composition, Framing, ImageRef, Publication, Rendition, Shot
-from pipeline.current import write_current
+from pipeline.current import withdraw, write_current
 from pipeline.publish import Publishing, publish, publish_approved, refresh_renditions, settle
 from pipeline.renditions import Rendered, Sources, render
 from pipeline.run import Run
-from pipeline.withdraw import withdraw
 from service.client import GenerationClient
 from storage.bucket import keys as object_keys
 from storage.bucket.objects import Objects

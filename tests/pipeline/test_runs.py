@@ -14,8 +14,7 @@ from sqlalchemy import update
 from brief.plan import PlanError
 from brief.types import BundleInfo, Environment, Framing, Persona, Product, Publication
 from pipeline.plan import RunPlan, plan_run
-from pipeline.request import PRIORITIES, Budget, RunRequest, read_request
-from pipeline.run import Run, open_catalog, open_objects, open_service
+from pipeline.run import PRIORITIES, Budget, Run, RunRequest, open_catalog, open_objects, open_service, read_request
 from pipeline.taking_up import RunUnfinished, affordable, finish, published_by, take_up
 from storage.__main__ import main
 from storage.bucket.objects import Objects

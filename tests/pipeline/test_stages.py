@@ -26,13 +26,12 @@ from pipeline.casting import candidates, cast, choose
 from pipeline.judge import best_take, judge
 from pipeline.plan import RunPlan, plan_run
 from pipeline.publish import ASKED_FOR, publish_approved, settle
-from pipeline.reproduce import NotReproducible, reproduce
-from pipeline.request import RunRequest
-from pipeline.run import Run
+from pipeline.run import Run, RunRequest
 from pipeline.sign_off import agree, question
 from pipeline.stages import compose, face, is_whole, refine, retake, score
 from pipeline.taking_up import RunUnfinished, finish, plan_requested, take_up
 from pipeline.upkeep import clear_takes
+from pipeline.verify import NotReproducible, reproduce
 from service.client import GenerationClient
 from storage.bucket import keys as object_keys
 from storage.bucket.objects import Objects

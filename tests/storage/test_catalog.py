@@ -15,13 +15,12 @@ from brief.plan import Plan
 from brief.recipe import take
 from brief.types import Framing, Publication, Verdict
 from storage.catalog.catalog import Catalog
-from storage.catalog.engine import make_engine
+from storage.catalog.database import make_engine, migrate
 from storage.catalog.errors import RowMissing, RowUnreadable
 from storage.catalog.json_types import Versioned
-from storage.catalog.migrate import migrate
 from storage.catalog.records import Progress, StageOutput
-from storage.catalog.renames import renamed
 from storage.catalog.runs import RunKey
+from storage.catalog.shots import renamed
 from storage.catalog.tables import ProductRow, ShotState
 from storage.catalog.takes import MADE_AGAIN
 from tests.storage.samples import MADE_BY, RUN, campaign, environment, persona, plan_of, planned, product, ref, scored

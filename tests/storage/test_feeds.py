@@ -20,11 +20,10 @@ from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
 from storage.catalog.retiring import restore, retire
 from storage.catalog.tables import ShotState
-from storage.importing import remote
 from storage.importing.feeds import Columns, FeedUnusable
 from storage.importing.import_catalog import ImportReport, NothingToImport, Options, import_catalog
 from storage.importing.packshots import Looked, look_at
-from storage.importing.remote import RemotePictures, is_public
+from storage.importing.pictures import RemotePictures, is_public
 from tests.storage.pictures import encoded, plain
 from tests.storage.samples import BUNDLE, RUN, campaign, environment, persona, plan_of, planned
 
@@ -226,7 +225,7 @@ def test_a_redirect_inside_is_refused_and_the_checked_address_is_the_one_that_is
     shop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port, lookups = shop.server_address[1], []
-    monkeypatch.setattr(remote, "is_public", lambda address: str(address) == "127.0.0.1")
+    monkeypatch.setattr("storage.importing.pictures.is_public", lambda address: str(address) == "127.0.0.1")
 
     def lookup(host: str, at: int, *_: object, **__: object) -> list[Any]:
         address = host
@@ -245,7 +244,7 @@ def test_a_redirect_inside_is_refused_and_the_checked_address_is_the_one_that_is
     with pytest.raises(ImageRefused, match=r"leads to 127\.0\.0\.2"):
         fetching.fetch(f"http://other.example:{port}/to/http://inner.example:{port}/red.png", tmp_path / "x")
     monkeypatch.undo()
-    monkeypatch.setattr(remote, "is_public", lambda address: True)
+    monkeypatch.setattr("storage.importing.pictures.is_public", lambda address: True)
     with pytest.raises(ImageRefused, match="is redirected more than 5 times"):
         fetching.fetch(f"{shop.url}/to//to//to//to//to//to//to/", tmp_path / "x")
     fetching.close()

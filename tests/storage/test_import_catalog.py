@@ -18,9 +18,8 @@ from storage.__main__ import main
 from storage.bucket.errors import ObjectRefused
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
-from storage.importing.decoding import TextLines, encoding_of
 from storage.importing.import_catalog import NothingToImport, import_catalog
-from storage.importing.lines import BadRow, Line, Notice
+from storage.importing.lines import BadRow, Line, Notice, TextLines, encoding_of
 from storage.importing.tables import OwnColumns, table_rows
 from tests.storage.pictures import encoded, plain
 

@@ -10,9 +10,8 @@ import pytest
 from PIL import Image
 
 from storage.bucket.objects import Objects
-from storage.importing.decoding import UTF8, TextLines
 from storage.importing.import_catalog import catalog_files
-from storage.importing.lines import Line, json_lines
+from storage.importing.lines import UTF8, Line, TextLines, json_lines
 from storage.importing.pictures import Pictures
 from storage.importing.rows import KINDS, check_row, tidied
 from training.world.sample_catalog import CAMPAIGN, EDGE, ENVIRONMENTS, MARGIN, PERSONAS, PRODUCTS, product_rows
