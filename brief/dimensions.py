@@ -116,7 +116,12 @@ DIMENSIONS = (
         kept=lambda recipe: recipe.face_keep >= 1,
         of_person=True,
     ),
-    Dimension("label", "the packshot's words cannot be read"),
+    Dimension(
+        "label",
+        "the packshot's words cannot be read",
+        _keep_product,
+        kept=lambda recipe: recipe.product_keep >= 1,
+    ),
     Dimension("safety", "the picture may show what must not be published"),
 )
 """All of them, in the order in which they are shown."""

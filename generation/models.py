@@ -15,6 +15,7 @@ from generation.painters.stable_diffusion.clip import BundleClip
 from generation.painters.stable_diffusion.painter import StableDiffusion
 from generation.score.domain import load_domain
 from generation.score.face_reader import load_reader
+from generation.score.label import label_version
 from generation.score.scoring_models import MEASURES_VERSION, ScoringModels
 from generation.vision.models import VisionModels, shipped
 
@@ -69,7 +70,7 @@ def _scorers(card: BundleCard, vision: VisionModels) -> str:
     known = {use: vision.cards[use].digest for use in ("faces", "identity")}
     scales = {name: {key: float(value) for key, value in scale.items()} for name, scale in card.scales.items()}
     domain = {path: sha for path, sha in card.sha256.items() if path.startswith(card.scorers.get("domain", "\0"))}
-    return digest(["scorers", MEASURES_VERSION, card.fingerprint, known, scales, domain])
+    return digest(["scorers", MEASURES_VERSION, card.fingerprint, known, scales, domain, label_version()])
 
 
 def _stable_diffusion(folder: Path, device: str | None) -> Models:

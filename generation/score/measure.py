@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from PIL import Image
 
+from brief.dimensions import BY_NAME
 from brief.prompts import take_prompt
 from brief.types import Measurements
 from generation.bundle.card import BundleCard
@@ -16,6 +17,7 @@ from generation.scene.scene import Scene
 from generation.score.face_reader import FaceReader, agreement, read_faces, same_person
 from generation.score.faces import faces_as_asked, same_face
 from generation.score.kept import altered_shares
+from generation.score.label import label_agreement
 from generation.score.likeness import Unavailable, covered, crop_square, image_likeness, prompt_likeness
 from generation.score.product import product_similarity
 from generation.score.scoring_models import ScoringModels
@@ -41,15 +43,18 @@ def measure(scoring: ScoringModels, card: BundleCard, scene: Scene, picture: Ima
     """Every dimension of ``picture`` (RGB, of the scene's size) that can be measured, and why the others cannot.
 
     What the recipe keeps to the end is compared with the originals pixel by pixel, instead of being scored for its
-    likeness to itself.
+    likeness to itself. Where a product's pixels are not all its own, how far they are off is measured besides.
     """
     altered = altered_shares(scene, picture)
     if "identity" in altered:  # whose features are the portrait's, pixel by pixel
         altered["features"] = altered["identity"]
+    kept = {name for name, share in altered.items() if not share}
+    if "product" in kept:
+        kept.add("label")
     values: dict[str, float] = {}
     unavailable: dict[str, str] = {}
     for name, value in _measures(scoring, card, scene, picture).items():
-        if name in altered:
+        if name in kept or (name in altered and name != "product"):
             continue
         try:
             values[name] = round(value(), 4)
@@ -58,7 +63,7 @@ def measure(scoring: ScoringModels, card: BundleCard, scene: Scene, picture: Ima
     return Measurements(
         values,
         unavailable,
-        kept=tuple(name for name, share in altered.items() if not share),
+        kept=tuple(name for name in BY_NAME if name in kept),
         altered={name: share for name, share in altered.items() if share},
         scorers=scoring.fingerprint,
     )
@@ -71,6 +76,7 @@ def _measures(
         "sharpness": lambda: sharpness(picture, max(card.width, card.height)),
         "exposure": lambda: exposure(picture, scene.collage),
         "product": lambda: product_similarity(picture, scene.product),
+        "label": lambda: label_agreement(picture, scene.product),
         "cutout": lambda: scene.material.cutout.outline.wholeness,
         "prompt": lambda: _prompt(scoring, scene, picture),
         "environment": lambda: _environment(scoring, scene, picture),

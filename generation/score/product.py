@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageFilter
 
-from generation.scene.colour import to_lab
+from generation.scene.colour import delta_e, to_lab
 
 _FULL = 0.9
-_FAR = 40.0
+_FAR = 30.0
 _RIM = 5
 _FLAT = 4.0
 
@@ -16,8 +16,8 @@ _FLAT = 4.0
 def product_similarity(picture: Image.Image, product: Image.Image) -> float:
     """How well the product's pixels are met, 0 to 1: the lower of colour and structure.
 
-    Colour falls with the mean distance in CIE L*a*b* (CIE 1976 Delta E; 0 at 40), structure is the correlation of
-    lightness inside the outline, 1 for a product of one lightness.
+    Colour falls with the mean difference (CIEDE2000; 0 at 30), structure is the correlation of lightness inside the
+    outline, 1 for a product of one lightness.
 
     Args:
         picture: RGB.
@@ -28,7 +28,7 @@ def product_similarity(picture: Image.Image, product: Image.Image) -> float:
     """
     inside = _inside(product.getchannel("A"))
     wanted, found = to_lab(product.convert("RGB"))[inside], to_lab(picture)[inside]
-    colour = 1 - float(np.linalg.norm(wanted - found, axis=1).mean()) / _FAR
+    colour = 1 - float(delta_e(wanted, found).mean()) / _FAR
     return max(0.0, min(colour, _structure(wanted[:, 0], found[:, 0])))
 
 

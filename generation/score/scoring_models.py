@@ -14,7 +14,7 @@ from generation.score.domain import Domain
 from generation.score.face_reader import FaceReader
 from generation.vision.models import VisionModels
 
-MEASURES_VERSION = 3
+MEASURES_VERSION = 4
 """Raised with every change of how something is measured: takes are then measured again where they are looked at."""
 
 

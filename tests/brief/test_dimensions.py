@@ -27,7 +27,7 @@ def test_the_next_take_never_keeps_less_of_the_place() -> None:
 def test_pixels_that_are_kept_to_the_end_cannot_change() -> None:
     anchored = Recipe(product_keep=1.0, environment_keep=1.0, face_keep=1.0)
     fixed = {dimension.name for dimension in DIMENSIONS if dimension.kept(anchored)}
-    assert fixed == {"product", "environment", "exposure", "identity", "features", "cutout"}
+    assert fixed == {"product", "label", "environment", "exposure", "identity", "features", "cutout"}
     assert [each.name for each in DIMENSIONS if each.kept(Recipe(product_keep=0.5))] == ["cutout"]  # no take changes it
 
 

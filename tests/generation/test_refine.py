@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from brief.types import Words
 from generation.bundle.load import Bundle
@@ -33,7 +33,17 @@ def test_a_refined_picture_has_the_size_that_was_asked_and_true_product_pixels(
     (made,) = studio.refine([replace(take, picture=composed.image)])
     assert made.image is not None
     assert made.image.size == size
-    assert product_similarity(made.image, delivered_scene(bundle.card, take).product) > 0.97
+    product = delivered_scene(bundle.card, take).product
+    assert product_similarity(made.image, product) > 0.97
+    # Within a feather of two pixels every pixel is the packshot's own, after its resize.
+    inside = np.asarray(product.getchannel("A").filter(ImageFilter.MinFilter(5))) == 255
+    assert inside.sum() > 30
+    assert np.array_equal(np.asarray(made.image)[inside], np.asarray(product.convert("RGB"))[inside])
+    box = product.getchannel("A").getbbox()
+    assert box is not None
+    resized = take.cutout.image.resize((box[2] - box[0], box[3] - box[1]), Image.Resampling.LANCZOS)
+    apart = np.asarray(product.crop(box), dtype=int) - np.asarray(resized, dtype=int)
+    assert np.abs(apart[inside[box[1] : box[3], box[0] : box[2]]]).max() <= 1
 
 
 def test_every_step_says_whether_it_was_kept(bundle: Bundle, packshot: Image.Image) -> None:

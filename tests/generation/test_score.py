@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from PIL import Image, ImageEnhance, ImageFilter
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
 from brief.recipe import Recipe
 from brief.types import Measurements
@@ -16,12 +16,13 @@ from generation.bundle.load import Bundle
 from generation.compose import lay_out
 from generation.models import Models
 from generation.painters.stable_diffusion.painter import StableDiffusion
-from generation.scene.colour import from_lab, to_lab
+from generation.scene.colour import delta_e, from_lab, to_lab
 from generation.scene.cutout import on_white
 from generation.scene.material import Material
 from generation.scene.scene import Scene, put_back
 from generation.score.domain import Domain, load_domain, make_domain, save_domain
 from generation.score.faces import faces_as_asked, same_face
+from generation.score.label import label_agreement
 from generation.score.likeness import Unavailable
 from generation.score.product import product_similarity
 from generation.score.technical import exposure, sharpness
@@ -90,6 +91,81 @@ def test_lab_has_the_values_of_the_standard_and_comes_back() -> None:
     assert from_lab(to_lab(image)).tobytes() == image.tobytes()
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "apart"),
+    [
+        ((50.0, 2.6772, -79.7751), (50.0, 0.0, -82.7485), 2.0425),
+        ((50.0, -1.3802, -84.2814), (50.0, 0.0, -82.7485), 1.0000),
+        ((50.0, 0.0, 0.0), (50.0, -1.0, 2.0), 2.3669),
+        ((50.0, 2.5, 0.0), (50.0, 0.0, -2.5), 4.3065),
+        ((50.0, 2.5, 0.0), (73.0, 25.0, -18.0), 27.1492),
+        ((50.0, 2.5, 0.0), (61.0, -5.0, 29.0), 22.8977),
+        ((60.2574, -34.0099, 36.2677), (60.4626, -34.1751, 39.4387), 1.2644),
+        ((63.0109, -31.0961, -5.8663), (62.8187, -29.7946, -4.0864), 1.2630),
+        ((22.7233, 20.0904, -46.6940), (23.0331, 14.9730, -42.5619), 2.0373),
+        ((2.0776, 0.0795, -1.1350), (0.9033, -0.0636, -0.5514), 0.9082),
+    ],
+)
+def test_differences_of_colour_are_those_of_the_published_test_data(
+    one: tuple[float, ...], other: tuple[float, ...], apart: float
+) -> None:
+    assert delta_e(np.array([one]), np.array([other]))[0] == pytest.approx(apart, abs=1e-4)
+    assert delta_e(np.array([other]), np.array([one]))[0] == pytest.approx(apart, abs=1e-4)
+
+
+def _labelled(*lines: str) -> Image.Image:
+    """A brown bag with words on it, as placed in a picture of 480 pixels."""
+    product = Image.new("RGBA", (480, 480))
+    draw = ImageDraw.Draw(product)
+    draw.rectangle((120, 60, 360, 440), fill=(90, 45, 30, 255))
+    for number, line in enumerate(lines):
+        draw.text((140, 140 + 70 * number), line, font=ImageFont.load_default(40), fill=(250, 245, 230, 255))
+    return product
+
+
+def _shown(product: Image.Image) -> Image.Image:
+    place = picture(4, (8, 8)).resize(product.size, Image.Resampling.BICUBIC)
+    place.paste(product, mask=product.getchannel("A"))
+    return place
+
+
+class TestLabel:
+    BAG: ClassVar[tuple[str, ...]] = ("ACME", "Dark Roast", "250 g")
+
+    def test_its_own_words_are_read(self) -> None:
+        assert label_agreement(_shown(_labelled(*self.BAG)), _labelled(*self.BAG)) > 0.9
+
+    @pytest.mark.parametrize("drawn", ["other words", "letters that are none", "no words"])
+    def test_other_words_are_not(self, drawn: str) -> None:
+        other = _labelled(*(("NOVA", "Light Tea", "80 ml") if drawn == "other words" else ()))
+        if drawn == "letters that are none":  # as a model draws them
+            strokes = np.random.default_rng(1)
+            for row in range(3):
+                for at in strokes.integers(140, 320, 9):
+                    ends = strokes.integers(-12, 12, 4)
+                    line = (at, 160 + 70 * row, at + ends[0], 160 + 70 * row + ends[1] * 2)
+                    ImageDraw.Draw(other).line(line, fill=(250, 245, 230, 255), width=4)
+        assert label_agreement(_shown(other), _labelled(*self.BAG)) < 0.6
+
+    def test_without_legible_words_there_is_nothing_to_compare(self) -> None:
+        with pytest.raises(Unavailable, match="no words can be read"):
+            label_agreement(_shown(_labelled()), _labelled())
+        small = _labelled(*self.BAG).resize((40, 40), Image.Resampling.LANCZOS)
+        with pytest.raises(Unavailable, match="at the size at which the picture shows it"):
+            label_agreement(_shown(small), small)
+
+    def test_what_is_drawn_instead_of_the_label_is_found(self, bundle: Bundle, packshot: Image.Image) -> None:
+        take = inputs(_labelled(*self.BAG), 3, width=320, height=320)
+        scene = Scene(take, Recipe(), (320, 320))
+        true = put_back(Image.new("RGB", scene.size, "grey"), scene)
+        assert {"product", "label"} <= set(measured(bundle, take, true).kept)
+        blurred = true.filter(ImageFilter.GaussianBlur(6))
+        smeared = Image.composite(blurred, true, scene.product.getchannel("A"))
+        found = measured(bundle, take, smeared)
+        assert found.altered["product"] > 0
+        assert found.values["label"] < 0.6
+
+
 def measured(bundle: Bundle, take: Material, picture: Image.Image, **models: Any) -> Measurements:
     """Of ``picture`` shown as the take's."""
     loaded = Models.of(bundle)
@@ -106,7 +182,7 @@ def test_every_dimension_is_measured_that_can_be(bundle: Bundle, packshot: Image
     for found in (person, still):
         assert set(found.values) == {"sharpness", "exposure", "cutout", "environment"}
         assert all(0 <= value <= 1 for value in found.values.values())
-        assert (found.kept, found.altered) == (("product",), {})
+        assert (found.kept, found.altered) == (("product", "label"), {})
         assert found.unavailable["prompt"] == "the bundle has no text projection into its image encoder's space"
     assert (
         person.unavailable["identity"] == "no face is found in the portrait, so none can be looked for in the picture"
@@ -131,7 +207,7 @@ class TestKept:
 
     def test_what_is_whole_is_kept_and_has_no_score(self, bundle: Bundle, take: Material, whole: Image.Image) -> None:
         found = measured(bundle, take, whole)
-        assert set(found.kept) == {"product", "environment", "identity", "features"}
+        assert set(found.kept) == {"product", "label", "environment", "identity", "features"}
         assert not set(found.kept) & set(found.values)
 
     def test_another_product_is_altered_pixels(
@@ -142,7 +218,8 @@ class TestKept:
         other = put_back(whole, Scene(replace(take, packshot=green), recipe, whole.size))
         found = measured(bundle, take, other)
         assert found.altered["product"] > 0.3
-        assert "product" not in found.values
+        assert found.values["product"] < 0.6
+        assert "label" not in found.kept
         assert "environment" in found.kept
 
     def test_a_second_face_in_the_place_is_altered_pixels(
