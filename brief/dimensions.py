@@ -37,6 +37,7 @@ class Dimension:
         of_person: it is measured only where a person is shown.
         needed: no take is accepted of which this is not known, whatever the thresholds are: pictures of nothing pass
             all the others.
+        fixed: its threshold says what it means by itself, and what people approve does not move it.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Dimension:
     kept: Callable[[Recipe], bool] = _never
     of_person: bool = False
     needed: bool = False
+    fixed: bool = False
 
 
 def _always(recipe: Recipe) -> bool:
@@ -92,7 +94,7 @@ DIMENSIONS = (
         _keep_product,
         kept=lambda recipe: recipe.product_keep >= 1,
     ),
-    Dimension("cutout", "the product's outline cannot be believed; look at the cut-out", kept=_always),
+    Dimension("cutout", "the product's outline cannot be believed; look at the cut-out", kept=_always, fixed=True),
     Dimension("prompt", "the picture does not show what was asked in words", _more_guidance, needed=True),
     Dimension(
         "environment",
@@ -122,7 +124,7 @@ DIMENSIONS = (
         _keep_product,
         kept=lambda recipe: recipe.product_keep >= 1,
     ),
-    Dimension("safety", "the picture may show what must not be published"),
+    Dimension("safety", "the picture may show what must not be published", fixed=True),
 )
 """All of them, in the order in which they are shown."""
 

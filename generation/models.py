@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +10,16 @@ from brief.recipe import digest
 from generation.bundle.card import BundleCard, BundleError, read_card
 from generation.bundle.load import Bundle, load
 from generation.painter import Painter
+from generation.painters.flux2_klein.load import Klein
 from generation.painters.flux2_klein.painter import Flux2Klein
 from generation.painters.stable_diffusion.clip import BundleClip
 from generation.painters.stable_diffusion.painter import StableDiffusion
 from generation.score.domain import load_domain
 from generation.score.face_reader import load_reader
 from generation.score.label import label_version
+from generation.score.safety import SafetyChecker
 from generation.score.scoring_models import MEASURES_VERSION, ScoringModels
+from generation.score.words import WordsModel
 from generation.vision.models import VisionModels, shipped
 
 
@@ -55,14 +58,29 @@ class Models:
 def _scoring(bundle: Bundle, painter: StableDiffusion, vision: VisionModels) -> ScoringModels:
     card, files = bundle.card, bundle.card.scorers
     reader, domain = files.get("face_reader"), files.get("domain")
+    words, checker = _lookers(bundle)
     return ScoringModels(
         clip=BundleClip.of(painter),
         face_reader=load_reader(bundle.folder / reader, bundle.device) if reader else None,
         fingerprint=_scorers(card, vision),
         vision=vision,
         domain=load_domain(bundle.folder / domain) if domain else None,
-        scales=card.scales,
+        scales=_scales(card, words),
+        words=words,
+        checker=checker,
     )
+
+
+def _lookers(models: Bundle | Klein) -> tuple[WordsModel | None, SafetyChecker | None]:
+    """What the card's ``[source]`` names for looking at finished pictures."""
+    folders, where, away = models.sources, (models.device, models.dtype), models.plan.encoders_away
+    words = WordsModel(folders.words, *where, away=away) if folders.words else None
+    return words, SafetyChecker(folders.safety, *where, away=away) if folders.safety else None
+
+
+def _scales(card: BundleCard, words: WordsModel | None) -> Mapping[str, Mapping[str, float]]:
+    own = words.scale if words else None
+    return card.scales if own is None else {"prompt": own, **card.scales}
 
 
 def _scorers(card: BundleCard, vision: VisionModels) -> str:
@@ -70,7 +88,8 @@ def _scorers(card: BundleCard, vision: VisionModels) -> str:
     known = {use: vision.cards[use].digest for use in ("faces", "identity")}
     scales = {name: {key: float(value) for key, value in scale.items()} for name, scale in card.scales.items()}
     domain = {path: sha for path, sha in card.sha256.items() if path.startswith(card.scorers.get("domain", "\0"))}
-    return digest(["scorers", MEASURES_VERSION, card.fingerprint, known, scales, domain, label_version()])
+    parts = [dict(card.scoring_parts)] if card.scoring_parts else []
+    return digest(["scorers", MEASURES_VERSION, card.fingerprint, known, scales, domain, label_version(), *parts])
 
 
 def _stable_diffusion(folder: Path, device: str | None) -> Models:
@@ -79,7 +98,16 @@ def _stable_diffusion(folder: Path, device: str | None) -> Models:
 
 def _flux2_klein(folder: Path, device: str | None) -> Models:
     painter, vision = Flux2Klein.open(folder, device), shipped()
-    scoring = ScoringModels(None, None, fingerprint=_scorers(painter.card, vision), vision=vision)
+    words, checker = _lookers(painter.klein)
+    scoring = ScoringModels(
+        clip=words,
+        face_reader=None,
+        fingerprint=_scorers(painter.card, vision),
+        vision=vision,
+        scales=_scales(painter.card, words),
+        words=words,
+        checker=checker,
+    )
     return Models(painter, scoring, vision)
 
 

@@ -78,7 +78,7 @@ def _is_of(take: TakeRecord, bundle: BundleInfo) -> bool:
 
 def _by_dimension(takes: Sequence[TakeRecord]) -> dict[str, Labelled]:
     found: dict[str, Labelled] = {}
-    for name in (each.name for each in DIMENSIONS):
+    for name in (each.name for each in DIMENSIONS if not each.fixed):
         good = [take for take in takes if take.decision is Decision.APPROVE]
         bad = [take for take in takes if take.rejected]
         values = Labelled(_values(name, good), _values(name, bad))

@@ -20,6 +20,9 @@ ROLES = ("face", "product", "environment")
 OPTIONAL_ROLES = ("style",)
 """What further ones may be for. A bundle has the roles that its ``[adapters]`` name; the others are off."""
 
+SCORING_PARTS = ("words", "safety")
+"""Parts of ``source`` that look at finished pictures and decide no pixel."""
+
 UNLISTED = ("bundle.toml", "README.md")
 """Files that ``[sha256]`` does not cover."""
 
@@ -124,12 +127,14 @@ class BundleCard:
             BundleError: files of this machine belong to it, whose digests are known only once it is loaded.
         """
         domain = self.scorers.get("domain")  # it decides what is measured, and no pixel
+        drawing = {name: value for name, value in self.source.items() if not _is_scoring(name)}
+        weights = {path: sha for path, sha in self.source_sha256.items() if not _is_scoring(path)}
         files = {path: sha for path, sha in self.sha256.items() if not domain or not path.startswith(f"{domain}/")}
         parts: list[Any] = ["bundle", self.name, files, {k: float(v) for k, v in self.recipe.items()}]
         if self.local_parts and not self.source_sha256:
             raise BundleError(f"bundle {self.name!r} has files of this machine; load it to know its fingerprint")
         if self.source:
-            parts.append({name: value for name, value in self.source.items() if name not in self.local_parts})
+            parts.append({name: value for name, value in drawing.items() if name not in self.local_parts})
         own = {
             "adapters": dict(self.adapters),
             "blocks": dict(self.blocks),
@@ -139,10 +144,16 @@ class BundleCard:
             "loras": [asdict(lora) for lora in self.loras],
             "inpaint": dict(self.inpaint),
             "words": _given(asdict(self.words)),
-            "files": dict(self.source_sha256) if self.local_parts else {},
+            "files": weights if self.local_parts else {},
         }
         parts += [{name: value} for name, value in own.items() if value]
         return digest(parts)
+
+    @property
+    def scoring_parts(self) -> Mapping[str, str]:
+        """What looks at finished pictures: repositories with their revisions, and digests of files of this machine."""
+        given = {name: value for name, value in self.source.items() if name not in self.local_parts}
+        return {name: value for name, value in (given | dict(self.source_sha256)).items() if _is_scoring(name)}
 
     @property
     def info(self) -> BundleInfo:
@@ -193,6 +204,12 @@ def read_card(folder: Path) -> BundleCard:
         raise BundleError(f"{file}: {error}") from None
     _check_card(card, file)
     return card
+
+
+def _is_scoring(name: str) -> bool:
+    """Whether a name of ``source`` ("words_revision") or a path of ``source_sha256`` ("words/config.json") is of a part
+    that only looks at pictures."""
+    return name.split("/")[0].removesuffix("_revision") in SCORING_PARTS
 
 
 def _check_card(card: BundleCard, file: Path) -> None:

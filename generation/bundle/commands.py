@@ -49,7 +49,8 @@ def fetch(folder: Path, non_commercial: bool) -> None:
             "or say --non-commercial if that is what you want"
         )
     sources = _located(folder, card)
-    for name, path in (("base", sources.base), ("vae", sources.vae), ("image encoder", sources.image_encoder)):
+    parts = {"base": sources.base, "vae": sources.vae, "image encoder": sources.image_encoder}
+    for name, path in (parts | {"words": sources.words, "safety": sources.safety}).items():
         if path is not None:
             click.echo(f"  {name}: {path}")
     for role, path in sources.adapters.items():

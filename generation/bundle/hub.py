@@ -11,6 +11,8 @@ here, and its name never goes out to the hub.
 | ``vae``, ``vae_revision`` | another autoencoder than ``base``'s | folder, or one ``.safetensors`` file |
 | ``adapters``, ``adapters_revision`` | IP-Adapters of ``[adapters]`` | folder |
 | ``image_encoder`` | folder inside ``adapters`` | |
+| ``words``, ``words_revision`` | a SigLIP 2 or CLIP that scores pictures by words | folder |
+| ``safety``, ``safety_revision`` | pipeline whose ``safety_checker`` looks at pictures | folder |
 """
 
 from __future__ import annotations
@@ -25,13 +27,16 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
 from generation.bundle.card import BundleCard, BundleError, hash_file
 
-PARTS = ("base", "config", "vae", "adapters")
+PARTS = ("base", "config", "vae", "adapters", "words", "safety")
 """What ``[source]`` may name beside ``image_encoder``, each with its revision."""
 
 _CONFIGS = ["*.json", "*/*.json", "*/*.txt", "*/*.jinja"]
 _PARTS_OF_A_FILE = "-?????-of-?????"
 _DENOISERS = ("unet", "transformer")
-_NOT_NEEDED = ["safety_checker/*", "vae_1_0/*", "vae_encoder/*", "vae_decoder/*"]
+_CHECKER = "safety_checker"
+_NOT_NEEDED = [f"{_CHECKER}/*", "vae_1_0/*", "vae_encoder/*", "vae_decoder/*"]
+_WORDS = """config.json model.safetensors preprocessor_config.json tokenizer.json tokenizer_config.json
+special_tokens_map.json vocab.json merges.txt""".split()  # noqa: SIM905
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ class Sources:
         vae: folder or file of a separate autoencoder, else ``None``.
         adapters: role to file.
         loras: files in the order of the card.
+        words: folder of the model that scores pictures by words, else ``None``.
+        safety: folder of the safety checker's weights, else ``None``.
         sha256: "part/path" to digest of every file that lies outside of the bundle and of the hub.
     """
 
@@ -54,6 +61,8 @@ class Sources:
     config: Path | None = None
     vae: Path | None = None
     loras: tuple[Path, ...] = ()
+    words: Path | None = None
+    safety: Path | None = None
     sha256: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -86,6 +95,8 @@ def locate(folder: Path, card: BundleCard) -> Sources:
         config=found.get("config"),
         vae=found.get("vae"),
         loras=_loras(folder, card),
+        words=found.get("words"),
+        safety=found["safety"] / _CHECKER if "safety" in found else None,
         sha256=_digests(card, found),
     )
     return _checked(sources, card.variant)
@@ -105,7 +116,11 @@ def wanted_files(card: BundleCard, part: str) -> list[str]:
         return _CONFIGS
     if part == "vae":
         return ["config.json", "diffusion_pytorch_model.safetensors"]
+    if part == "words":
+        return _WORDS
     precision = f".{card.variant}" if card.variant else ""
+    if part == "safety":
+        return [f"{_CHECKER}/config.json", f"{_CHECKER}/model{precision}.safetensors"]
     weights = (
         f"*/{name}{precision}{numbers}.safetensors"
         for name in ("model", "diffusion_pytorch_model")
@@ -116,7 +131,13 @@ def wanted_files(card: BundleCard, part: str) -> list[str]:
 
 def is_wanted(file: str, patterns: Sequence[str]) -> bool:
     """Whether ``file`` of a repository is one of ``patterns``, as the hub's client matches them."""
-    return any(fnmatch(file, p) for p in patterns) and not any(fnmatch(file, p) for p in _NOT_NEEDED)
+    return any(fnmatch(file, p) for p in patterns) and not any(fnmatch(file, p) for p in _unneeded(patterns))
+
+
+def _unneeded(patterns: Sequence[str]) -> list[str]:
+    """What is left out although ``patterns`` fit it, unless they ask for it by name."""
+    named = {pattern.split("/")[0] for pattern in patterns}
+    return [pattern for pattern in _NOT_NEEDED if pattern.split("/")[0] not in named]
 
 
 def local_path(folder: Path, text: str) -> Path:
@@ -145,7 +166,9 @@ def fetch(repository: str, revision: str, patterns: Sequence[str]) -> Path:
     """
     try:
         return Path(
-            snapshot_download(repository, revision=revision, allow_patterns=[*patterns], ignore_patterns=_NOT_NEEDED)
+            snapshot_download(
+                repository, revision=revision, allow_patterns=[*patterns], ignore_patterns=_unneeded(patterns)
+            )
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise BundleError(
@@ -180,8 +203,8 @@ def _files_of(folder: Path, patterns: Sequence[str]) -> dict[str, Path]:
 
 
 def _checked(sources: Sources, variant: str) -> Sources:
-    encoder = [] if sources.image_encoder is None else [sources.image_encoder / "config.json"]
-    needed = [*encoder, *sources.adapters.values(), *sources.loras]
+    folders = [each for each in (sources.image_encoder, sources.words, sources.safety) if each is not None]
+    needed = [*(each / "config.json" for each in folders), *sources.adapters.values(), *sources.loras]
     if sources.base.is_dir():
         needed.append(sources.base / "model_index.json")
     for path in needed:

@@ -60,6 +60,7 @@ class Bundle:
     projections: Any
     zero_negative: bool
     keys_and_values: KeyValueCache
+    sources: Sources
     plan: MemoryPlan = field(default_factory=MemoryPlan)
     counts: Counts = field(default_factory=Counts)
 
@@ -122,7 +123,7 @@ def load(
     for file in sources.adapters.values():
         _check_adapter(file)
     pipe = _load_pipeline(card, sources, sources.image_encoder, kind)
-    return _place(_take_apart(pipe, card, Path(folder), where, kind))
+    return _place(_take_apart(pipe, card, sources, Path(folder), where, kind))
 
 
 def open_card(
@@ -157,7 +158,11 @@ def default_dtype(device: torch.device) -> torch.dtype:
 def _place(bundle: Bundle) -> Bundle:
     """Put each model where the plan for the device's memory wants it."""
     encoders = (*bundle.text_encoders, bundle.image_encoder)
-    weights = Weights(count_bytes([bundle.unet, bundle.projections]), count_bytes([bundle.vae]), count_bytes(encoders))
+    weights = Weights(
+        denoiser=count_bytes([bundle.unet, bundle.projections]),
+        autoencoder=count_bytes([bundle.vae]),
+        encoders=count_bytes(encoders) + scorers_bytes(bundle.sources, bundle.dtype),
+    )
     plan = settle_on(bundle.device, weights, bundle.card, bundle.vae.dtype.itemsize)
     if plan.tiled:
         bundle.vae.enable_tiling()
@@ -174,6 +179,13 @@ def _place(bundle: Bundle) -> Bundle:
     for encoder in () if plan.encoders_away else encoders:
         encoder.to(bundle.device)
     return replace(bundle, plan=plan)
+
+
+def scorers_bytes(sources: Sources, dtype: torch.dtype) -> int:
+    """Upper bound of what the models that look at pictures take in ``dtype``: their files, published in full precision
+    or in half."""
+    files = [file for folder in (sources.words, sources.safety) if folder for file in folder.glob("*.safetensors")]
+    return sum(file.stat().st_size for file in files) * dtype.itemsize // 2
 
 
 def _with_digests(card: BundleCard, sources: Sources) -> BundleCard:
@@ -296,7 +308,9 @@ def _image_processor(folder: Path, size: Any) -> Any:
     return CLIPImageProcessorPil(size=size, crop_size=size)
 
 
-def _take_apart(pipe: Any, card: BundleCard, folder: Path, device: torch.device, dtype: torch.dtype) -> Bundle:
+def _take_apart(
+    pipe: Any, card: BundleCard, sources: Sources, folder: Path, device: torch.device, dtype: torch.dtype
+) -> Bundle:
     two = card.family == "sdxl"
     projections = pipe.unet.encoder_hid_proj if card.roles else MultiIPAdapterImageProjection([])
     for role, layer in zip(card.roles, projections.image_projection_layers, strict=True):
@@ -322,6 +336,7 @@ def _take_apart(pipe: Any, card: BundleCard, folder: Path, device: torch.device,
         image_processor=pipe.feature_extractor,
         projections=projections,
         keys_and_values=cache_keys_and_values(pipe.unet),
+        sources=sources,
         zero_negative=bool(pipe.config.get("force_zeros_for_empty_prompt")),
         counts=Counts(loads=1),
     )

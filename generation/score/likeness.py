@@ -34,12 +34,13 @@ def prompt_likeness(scoring: ScoringModels, picture: Image.Image, prompt: str) -
     """CLIPScore (Hessel et al., 2021, arXiv:2104.08718) without its factor: cosine of picture and words, 0 to 1.
 
     Raises:
-        Unavailable: the bundle has no CLIP, or no text projection.
+        Unavailable: the bundle has no words model, and no CLIP or no text projection for it.
     """
-    words = scoring.clip.words([prompt]) if scoring.clip else None
-    if scoring.clip is None or words is None:
-        raise Unavailable("the bundle has no text projection into its image encoder's space")
-    return _cosine(scoring.clip.images([picture])[0], words[0])
+    reader = scoring.words or scoring.clip
+    words = reader.words([prompt]) if reader else None
+    if reader is None or words is None:
+        raise Unavailable("nothing that knows pictures by words is loaded ([source] words, or a text projection)")
+    return _cosine(reader.images([picture])[0], words[0])
 
 
 def _cosine(one: torch.Tensor, other: torch.Tensor) -> float:

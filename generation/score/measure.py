@@ -20,6 +20,7 @@ from generation.score.kept import altered_shares
 from generation.score.label import label_agreement
 from generation.score.likeness import Unavailable, covered, crop_square, image_likeness, prompt_likeness
 from generation.score.product import product_similarity
+from generation.score.safety import safety
 from generation.score.scoring_models import ScoringModels
 from generation.score.technical import exposure, sharpness
 
@@ -83,6 +84,7 @@ def _measures(
         "faces": lambda: _faces(scoring, card, scene, picture),
         "identity": lambda: _identity(scoring, scene, picture),
         "features": lambda: _features(scoring, scene, picture),
+        "safety": lambda: safety(scoring, picture),
     }
 
 

@@ -30,6 +30,23 @@ class Clip(Protocol):
         ...
 
 
+class WordsClip(Clip, Protocol):
+    """One whose own logits say what a cosine means."""
+
+    @property
+    def steepness(self) -> float:
+        """Logits per cosine."""
+        ...
+
+
+class Checker(Protocol):
+    """Looks for what must not be published."""
+
+    def safe(self, picture: Image.Image) -> float:
+        """0 to 1; from 0.5 on it has no objection."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ScoringModels:
     """The models that scores are measured with; what is ``None`` leaves its dimensions unavailable.
@@ -39,7 +56,10 @@ class ScoringModels:
         fingerprint: digest of all that decides a measurement beside the picture; another one means measured anew.
         vision: finds and recognises faces in photographs.
         domain: what ``clip`` and ``face_reader`` know; ``None`` if that is the whole world.
-        scales: of the bundle's card, per dimension (:attr:`generation.bundle.card.BundleCard.scales`).
+        scales: per dimension: of the bundle's card (:attr:`generation.bundle.card.BundleCard.scales`), else the words
+            model's own.
+        words: knows photographs by words; where there is one, it and not ``clip`` scores the words.
+        checker: looks for what must not be published.
     """
 
     clip: Clip | None
@@ -48,6 +68,8 @@ class ScoringModels:
     vision: VisionModels | None = None
     domain: Domain | None = None
     scales: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    words: WordsClip | None = None
+    checker: Checker | None = None
 
     def scaled(self, dimension: str, cosine: float) -> float:
         """A cosine as the probability that two things belong together, where a scale was calibrated for it (logistic,

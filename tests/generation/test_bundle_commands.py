@@ -21,7 +21,7 @@ from generation.bundle import commands, hub
 from generation.bundle.card import read_card, write_card
 from generation.bundle.commands import bundle
 from tests.published.checkpoints import write
-from tests.published.layouts import ADAPTERS, LAYOUTS, SD15, Layout
+from tests.published.layouts import ADAPTERS, LAYOUTS, SD15, SIGLIP2, Layout
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 
@@ -112,7 +112,7 @@ ENDPOINT = [""]
 
 @pytest.fixture
 def stand_in(tmp_path: Path, cache: Path) -> Iterator[StandInHub]:
-    found = StandInHub(tmp_path / "hub", {"sd15": SD15, "ip-adapter": ADAPTERS})
+    found = StandInHub(tmp_path / "hub", {"sd15": SD15, "ip-adapter": ADAPTERS, "siglip2": SIGLIP2})
     ENDPOINT[0] = found.url
     yield found
     found.server.shutdown()
@@ -135,6 +135,8 @@ def test_fetch_brings_what_is_loaded_and_verify_finds_a_damaged_file(stand_in: S
         "models/ip-adapter-plus-face_sd15.safetensors",
         "models/ip-adapter-plus_sd15.safetensors",
         "models/ip-adapter_sd15.safetensors",
+        "safety_checker/model.fp16.safetensors",
+        "model.safetensors",
     }
     assert run("verify", BUNDLES / "sd15").exit_code == 0
     (file,) = cache.rglob("snapshots/*/unet/*.safetensors")

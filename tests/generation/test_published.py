@@ -20,7 +20,7 @@ from generation.studio import Studio
 from tests.generation.takes import ADA, inputs
 from tests.published.bundles import BUNDLES, BY_REPOSITORY, FAMILIES, STABLE_DIFFUSION, local
 from tests.published.checkpoints import TABLES, shapes, table, write
-from tests.published.layouts import LAYOUTS
+from tests.published.layouts import LAYOUTS, SIGLIP2
 from tests.published.single_file import same, write_single_file
 
 pytestmark = [
@@ -60,16 +60,17 @@ def test_todays_libraries_have_the_published_keys_and_shapes(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name, layout in LAYOUTS.items() if layout.sizes])
 def test_the_shapes_come_to_the_published_sizes(name: str) -> None:
-    """In half precision, beside the header."""
-    for file, keys in shapes(LAYOUTS[name], full=True).items():
-        header = LAYOUTS[name].sizes[file] - sum(2 * math.prod(shape) for shape in keys.values())
-        assert 50 * len(keys) < header < 200 * len(keys)
+    """Beside the header; all but SigLIP in half precision."""
+    layout, found = LAYOUTS[name], shapes(LAYOUTS[name], full=True)
+    for file, size in layout.sizes.items():
+        header = size - sum((4 if layout is SIGLIP2 else 2) * math.prod(shape) for shape in found[file].values())
+        assert 50 * len(found[file]) < header < 200 * len(found[file])
 
 
 @pytest.mark.parametrize("name", [*STABLE_DIFFUSION, "sd15-draft", "sdxl-draft"])
 def test_what_is_fetched_is_what_is_loaded_and_nothing_else(name: str) -> None:
     card = read_card(BUNDLES / name)
-    for part in {"base", "vae", "adapters"} & set(card.source):
+    for part in {"base", "vae", "adapters", "words", "safety"} & set(card.source):
         layout = LAYOUTS[BY_REPOSITORY[card.source[part]]]
         assert card.source[f"{part}_revision"] == layout.revision
         fetched = {file for file in layout.files if hub.is_wanted(file, hub.wanted_files(card, part))}
@@ -83,7 +84,7 @@ def test_what_is_fetched_is_what_is_loaded_and_nothing_else(name: str) -> None:
             }
             assert all(fnmatch(file, "*.fp16.safetensors") for file in weights)
         else:
-            assert len(weights) == {"vae": 1, "adapters": 4}[part]
+            assert len(weights) == {"vae": 1, "adapters": 4, "words": 1, "safety": 1}[part]
 
 
 def test_every_tensor_of_the_files_is_loaded(published: Bundle, repositories: Path) -> None:
@@ -144,6 +145,8 @@ def test_every_stage_makes_pictures(folder: Path, packshot: Image.Image) -> None
     (scored,) = studio.score([replace(inputs(packshot), picture=refined.image)])
     assert [made.error for made in (portrait, composed, refined, scored)] == [None] * 4
     assert scored.measured is not None
+    assert "prompt" in scored.measured.values
+    assert ("safety" in scored.measured.values) == ("safety" in studio.card.source)
 
 
 @pytest.mark.parametrize("name", ["sd15", "sdxl"])

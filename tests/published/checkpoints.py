@@ -12,9 +12,11 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, AutoencoderKLFlux2, Flux2Transformer2DModel, UNet2DConditionModel
+from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from safetensors.torch import save_file
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import (
+    CLIPConfig,
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTextModelWithProjection,
@@ -22,9 +24,11 @@ from transformers import (
     CLIPVisionModelWithProjection,
     Qwen3Config,
     Qwen3ForCausalLM,
+    SiglipConfig,
+    SiglipModel,
 )
 
-from tests.published.layouts import ADAPTERS, FLUX2_KLEIN, LAYOUTS, SD15, SDXL, Layout
+from tests.published.layouts import ADAPTERS, FLUX2_KLEIN, LAYOUTS, SD15, SDXL, SIGLIP2, Layout
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -44,11 +48,9 @@ def shapes(layout: Layout, *, full: bool) -> dict[str, Shapes]:
     found: dict[str, Shapes] = {}
     for file in layout.files:
         match = _WEIGHTS.fullmatch(file)
-        part = (match["part"] or "") if match else "safety_checker"
-        if part != "safety_checker":
-            keys = _component(layout, part, full=full)
-            number = match["number"] if match else None
-            found[file] = keys if number is None else _piece(keys, int(number), full=full)
+        if match:
+            keys = _component(layout, match["part"] or "", full=full)
+            found[file] = keys if match["number"] is None else _piece(keys, int(match["number"]), full=full)
     return found
 
 
@@ -60,6 +62,10 @@ def _component(layout: Layout, part: str, *, full: bool) -> Shapes:
             return _of(UNet2DConditionModel.from_config(config))
         if layout is FLUX2_KLEIN:
             return _klein(part, config)
+        if layout is SIGLIP2:
+            return _of(SiglipModel(SiglipConfig(**config)))
+        if part == "safety_checker":
+            return _checker(config)
         if part.startswith("text"):
             kind = CLIPTextModelWithProjection if "WithProjection" in config["architectures"][0] else CLIPTextModel
             keys = _of(kind(CLIPTextConfig(**config)))
@@ -68,6 +74,13 @@ def _component(layout: Layout, part: str, *, full: bool) -> Shapes:
             return keys | extra
         keys = _of(AutoencoderKL.from_config(config))
     return {_old(key): shape for key, shape in keys.items()} if layout.old_vae else keys
+
+
+def _checker(config: dict[str, Any]) -> Shapes:
+    """In the names of the library of 2022, in which a tower lies in a model of the same name."""
+    keys = _of(StableDiffusionSafetyChecker(CLIPConfig(**config)))
+    old = {key.replace("vision_model.", "vision_model.vision_model.", 1): shape for key, shape in keys.items()}
+    return old | {"vision_model.vision_model.embeddings.position_ids": (1, 257)}
 
 
 def _klein(part: str, config: dict[str, Any]) -> Shapes:
@@ -182,8 +195,9 @@ def write(
             path.write_text(json.dumps(layout.configs[file] | narrow, indent=2) + "\n")
         elif path.parent.name not in layout.pads:
             path.write_bytes(b"not to be read\n")
-    for part, pad in layout.pads.items():
-        (_write_chat_tokenizer if layout is FLUX2_KLEIN else _write_tokenizer)(folder / part, pad)
+    writers = {FLUX2_KLEIN.repository: _write_chat_tokenizer, SIGLIP2.repository: _write_gemma_tokenizer}
+    for part, pad in (each for each in layout.pads.items() if wanted(f"{each[0]}/tokenizer_config.json".lstrip("/"))):
+        writers.get(layout.repository, _write_tokenizer)(folder / part, pad)
     return folder
 
 
@@ -269,6 +283,20 @@ def _write_chat_tokenizer(folder: Path, pad: str) -> None:
                 "unk_token": None,
             }
         )
+    )
+
+
+def _write_gemma_tokenizer(folder: Path, pad: str) -> None:
+    """Gemma's layout: its special tokens, then letters, with a stroke in place of a space."""
+    special = [pad, "<eos>", "<bos>", "<unk>", "<mask>"]
+    words = [*special, "\u2581", *map(chr, range(33, 127)), *map(chr, range(161, 500 - 33))]
+    tokenizer = Tokenizer(models.BPE({word: number for number, word in enumerate(words)}, [], unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Replace(" ", "\u2581")
+    tokenizer.add_special_tokens([AddedToken(word, normalized=False, special=True) for word in special])
+    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+    (folder / "special_tokens_map.json").write_text(json.dumps({"eos_token": "<eos>", "pad_token": pad}))
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"add_bos_token": False, "add_eos_token": True, "do_lower_case": True, "padding_side": "right"})
     )
 
 

@@ -190,7 +190,69 @@ _EXTRACTOR: Config = {
     "resample": 3,
     "size": 224,
 }
-_CHECKER: Config = {"architectures": ["StableDiffusionSafetyChecker"], "model_type": "clip"}
+_CHECKER: Config = {
+    "_name_or_path": "CompVis/stable-diffusion-safety-checker",
+    "architectures": ["StableDiffusionSafetyChecker"],
+    "initializer_factor": 1.0,
+    "logit_scale_init_value": 2.6592,
+    "model_type": "clip",
+    "projection_dim": 768,
+    "text_config": {
+        "dropout": 0.0,
+        "hidden_size": 768,
+        "intermediate_size": 3072,
+        "model_type": "clip_text_model",
+        "num_attention_heads": 12,
+    },
+    "torch_dtype": "float32",
+    "transformers_version": "4.37.2",
+    "vision_config": {
+        "dropout": 0.0,
+        "hidden_size": 1024,
+        "intermediate_size": 4096,
+        "model_type": "clip_vision_model",
+        "num_attention_heads": 16,
+        "num_hidden_layers": 24,
+        "patch_size": 14,
+    },
+}
+_CHECKER_BYTES = 608_018_440
+_SIGLIP: Config = {
+    "architectures": ["SiglipModel"],
+    "initializer_factor": 1.0,
+    "model_type": "siglip",
+    "text_config": {
+        "hidden_size": 768,
+        "intermediate_size": 3072,
+        "model_type": "siglip_text_model",
+        "num_attention_heads": 12,
+        "num_hidden_layers": 12,
+        "vocab_size": 256000,
+    },
+    "torch_dtype": "float32",
+    "vision_config": {
+        "hidden_size": 768,
+        "image_size": 224,
+        "intermediate_size": 3072,
+        "model_type": "siglip_vision_model",
+        "num_attention_heads": 12,
+        "num_hidden_layers": 12,
+        "patch_size": 16,
+    },
+}
+_SIGLIP_PROCESSOR: Config = {
+    "do_convert_rgb": None,
+    "do_normalize": True,
+    "do_rescale": True,
+    "do_resize": True,
+    "image_mean": [0.5, 0.5, 0.5],
+    "image_processor_type": "SiglipImageProcessor",
+    "image_std": [0.5, 0.5, 0.5],
+    "processor_class": "SiglipProcessor",
+    "resample": 2,
+    "rescale_factor": 0.00392156862745098,
+    "size": {"height": 224, "width": 224},
+}
 _ONNX: Config = {"_class_name": "OnnxRuntimeModel"}
 
 _NARROW: dict[str, Config] = {
@@ -226,6 +288,36 @@ _NARROW: dict[str, Config] = {
         "head_dim": 8,
     },
     "vision": {"hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 4, "projection_dim": 32},
+    "checker": {
+        "projection_dim": 32,
+        "vision_config": {
+            "hidden_size": 64,
+            "intermediate_size": 96,
+            "model_type": "clip_vision_model",
+            "num_attention_heads": 4,
+            "num_hidden_layers": 2,
+            "patch_size": 14,
+        },
+    },
+    "siglip": {
+        "text_config": {
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "model_type": "siglip_text_model",
+            "num_attention_heads": 4,
+            "num_hidden_layers": 2,
+            "vocab_size": 512,
+        },
+        "vision_config": {
+            "hidden_size": 32,
+            "image_size": 224,
+            "intermediate_size": 64,
+            "model_type": "siglip_vision_model",
+            "num_attention_heads": 4,
+            "num_hidden_layers": 2,
+            "patch_size": 16,
+        },
+    },
 }
 
 
@@ -306,10 +398,16 @@ SD15 = Layout(
         "unet/config.json": _UNET15,
         "vae/config.json": _VAE15,
     },
-    narrow={"unet": _NARROW["unet15"], "vae": _NARROW["vae"], "text_encoder": _NARROW["text"]},
+    narrow={
+        "unet": _NARROW["unet15"],
+        "vae": _NARROW["vae"],
+        "text_encoder": _NARROW["text"],
+        "safety_checker": _NARROW["checker"],
+    },
     pads={"tokenizer": "<|endoftext|>"},
     old_vae=True,
     position_ids=("text_encoder",),
+    sizes={"safety_checker/model.fp16.safetensors": _CHECKER_BYTES},
 )
 
 SD15_INPAINT = Layout(
@@ -456,6 +554,19 @@ _PARTS_KLEIN = """scheduler:diffusers:FlowMatchEulerDiscreteScheduler text_encod
 tokenizer:transformers:Qwen2TokenizerFast transformer:diffusers:Flux2Transformer2DModel
 vae:diffusers:AutoencoderKLFlux2"""
 
+SIGLIP2 = Layout(
+    repository="google/siglip2-base-patch16-224",
+    revision="75de2d55ec2d0b4efc50b3e9ad70dba96a7b2fa2",
+    files=(
+        *""".gitattributes README.md config.json model.safetensors preprocessor_config.json
+        special_tokens_map.json tokenizer.json tokenizer.model tokenizer_config.json""".split(),
+    ),
+    configs={"config.json": _SIGLIP, "preprocessor_config.json": _SIGLIP_PROCESSOR},
+    narrow={"": _NARROW["siglip"]},
+    pads={"": "<pad>"},
+    sizes={"model.safetensors": 1_500_800_904},
+)
+
 FLUX2_KLEIN = Layout(
     repository="black-forest-labs/FLUX.2-klein-4B",
     revision="e7b7dc27f91deacad38e78976d1f2b499d76a294",
@@ -585,6 +696,7 @@ LAYOUTS = {
     "sdxl-inpaint": SDXL_INPAINT,
     "sdxl-vae-fp16-fix": SDXL_VAE_FIX,
     "ip-adapter": ADAPTERS,
+    "siglip2": SIGLIP2,
     "flux2-klein": FLUX2_KLEIN,
 }
 """By the name of the table of keys and shapes, ``tests/published/tables/NAME.txt``."""

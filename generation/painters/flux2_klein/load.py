@@ -10,9 +10,9 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, Flux2KleinPipeline
 from diffusers.hooks import apply_group_offloading
 
-from generation.bundle.card import BundleCard, BundleError
-from generation.bundle.hub import Sources
-from generation.bundle.load import default_dtype, merge_loras, open_card
+from generation.bundle.card import SCORING_PARTS, BundleCard, BundleError
+from generation.bundle.hub import PARTS, Sources
+from generation.bundle.load import default_dtype, merge_loras, open_card, scorers_bytes
 from generation.bundle.memory import MemoryPlan, Weights, count_bytes, settle_on
 from generation.counts import Counts
 
@@ -38,6 +38,7 @@ class Klein:
     transformer: Any
     vae: Any
     scheduler: FlowMatchEulerDiscreteScheduler
+    sources: Sources
     plan: MemoryPlan = field(default_factory=MemoryPlan)
     counts: Counts = field(default_factory=Counts)
 
@@ -71,6 +72,7 @@ def load_klein(folder: Path, device: str | None = None, dtype: torch.dtype | Non
             transformer=pipe.transformer,
             vae=pipe.vae,
             scheduler=pipe.scheduler,
+            sources=sources,
             counts=Counts(loads=1),
         )
     )
@@ -78,7 +80,7 @@ def load_klein(folder: Path, device: str | None = None, dtype: torch.dtype | Non
 
 def _check_card(folder: Path, card: BundleCard) -> None:
     strange = [name for name in ("adapters", "scheduler", "inpaint") if getattr(card, name)]
-    strange += [f"source.{part}" for part in card.source if part not in ("base", "base_revision")]
+    strange += [f"source.{part}" for part in PARTS if part in card.source and part not in ("base", *SCORING_PARTS)]
     if strange:
         raise BundleError(
             f"{folder / 'bundle.toml'}: models of family 'flux2-klein' have no {strange[0]!r}; remove it "
@@ -115,7 +117,8 @@ def _cut(text_encoder: Any) -> Any:
 
 def _placed(klein: Klein) -> Klein:
     """Put each model where the plan for the device's memory wants it."""
-    weights = Weights(*(count_bytes([module]) for module in (klein.transformer, klein.vae, klein.text_encoder)))
+    denoiser, autoencoder, encoder = map(count_bytes, ([klein.transformer], [klein.vae], [klein.text_encoder]))
+    weights = Weights(denoiser, autoencoder, encoder + scorers_bytes(klein.sources, klein.dtype))
     klein.plan = settle_on(klein.device, weights, klein.card, klein.vae.dtype.itemsize, _VALUES_PER_PIXEL)
     if klein.plan.tiled:
         klein.vae.enable_tiling()
