@@ -163,7 +163,7 @@ def shot_key(
     """Key of a shot: everything that decides its pixels and nothing that does not.
 
     Covered: the packshot's and the photo's SHA-256, the portrait's key, framing, prompt and negative prompt, seed,
-    size, the recipe's numbers, the product's height and the style's SHA-256 where there are any,
+    size, the recipe's numbers, the product's height, the place's surface and the style's SHA-256 where there are any,
     :data:`RECIPE_VERSION` and the bundle's fingerprint. Not covered: SKU, names, object keys, thresholds and
     renditions, which may change without a new picture. Names decide the seed, though (:func:`brief.plan.plan`), so that
     two products with one packshot, or two campaigns, get pictures of their own: a product, place, persona or campaign
@@ -182,15 +182,19 @@ def shot_key(
             "seed": seed,
             "size": list(size),
             "recipe": _numbers(recipe, style is not None),
-            **_where_told(product, style),
+            **_where_told(product, environment, style),
         }
     )
 
 
-def _where_told(product: Product, style: ImageRef | None) -> dict[str, Any]:
+def _where_told(product: Product, environment: Environment, style: ImageRef | None) -> dict[str, Any]:
     """What a shot does not have is not in its key."""
-    height = {"height": product.height_cm} if product.height_cm else {}
-    return {**height, **({"style": style.sha256} if style else {})}
+    told = {
+        "height": product.height_cm or None,
+        "surface": environment.surface,
+        "style": style.sha256 if style else None,
+    }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 @lru_cache

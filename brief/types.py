@@ -115,11 +115,17 @@ class Product:
 
 @dataclass(frozen=True, slots=True, config=CONFIG)
 class Environment:
-    """A place. ``description`` goes into the prompt ("on a beach")."""
+    """A place. ``description`` goes into the prompt ("on a beach").
+
+    Attributes:
+        surface: where in the photo the ground or table begins on which products stand, as a share of its height from
+            above; ``None`` where it is to be found in the photo.
+    """
 
     name: Name
     description: Description
     photo: ImageRef
+    surface: Share | None = None
 
 
 @dataclass(frozen=True, slots=True, config=CONFIG)

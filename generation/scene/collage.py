@@ -43,6 +43,13 @@ def fit(photo: Image.Image, size: tuple[int, int], variation: Variation = MEAN) 
     return whole.resize(size, Image.Resampling.LANCZOS, box=shown)
 
 
+def height_shown(share: float, photo: tuple[int, int], size: tuple[int, int], variation: Variation = MEAN) -> float:
+    """Where a height of a photo of the size ``photo`` (share from above) lies in what :func:`fit` shows of it."""
+    whole = max(size[0] / photo[0], size[1] / photo[1]) * photo[1] / size[1]  # in heights of the picture
+    fitted = share * whole - (whole - 1) / 2
+    return (fitted - variation.zoom * variation.aside[1]) / (1 - variation.zoom)
+
+
 def _with_shadow(picture: Image.Image, product: Image.Image, aside: float) -> Image.Image:
     """Darken the ground where the product meets it, ``aside`` by so many widths of the product to the right."""
     box = product.getchannel("A").getbbox()

@@ -10,7 +10,7 @@ from PIL import Image
 from brief.errors import GenerationError
 from brief.images import read_image
 from brief.types import Composition, Measurements, Shot, Take
-from generation.scene.collage import fit
+from generation.scene.collage import fit, height_shown
 from generation.scene.cutout import Cutout, cut_out
 from generation.scene.layout import LAYOUTS, Layout, Variation, layout_of, standing_surface
 
@@ -58,16 +58,22 @@ class Material:
     @cached_property
     def layout(self) -> Layout:
         """Raises ``ValueError`` if the photo cannot be read, whose surface the product stands on."""
-        size, framing = (self.shot.width or 1, self.shot.height or 1), self.shot.framing
-        view = fit(self.place, size, self.variation) if LAYOUTS[framing].stands and max(size) > 1 else None
+        size = (self.shot.width or 1, self.shot.height or 1)
         return layout_of(
-            framing,
+            self.shot.framing,
             self.shot.seed,
             size,
             height_cm=self.shot.product.height_cm,
-            surface=standing_surface(view) if view else None,
+            surface=self._surface(size) if LAYOUTS[self.shot.framing].stands and max(size) > 1 else None,
             variation=self.variation,
         )
+
+    def _surface(self, size: tuple[int, int]) -> float | None:
+        """Where the surface begins in a picture of ``size``: as the team chose it, else as the photo tells."""
+        chosen = self.shot.environment.surface
+        if chosen is not None:
+            return height_shown(chosen, self.place.size, size, self.variation)
+        return standing_surface(fit(self.place, size, self.variation))
 
     @cached_property
     def cutout(self) -> Cutout:

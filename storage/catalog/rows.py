@@ -236,12 +236,13 @@ def _environment_values(environment: Environment) -> dict[str, Any]:
         "description": environment.description,
         "photo_key": environment.photo.key,
         "photo_sha256": environment.photo.sha256,
+        "surface": environment.surface,
     }
 
 
 def _environment(row: EnvironmentRow) -> Environment:
     photo = {"key": row.photo_key, "sha256": row.photo_sha256}
-    values = {"name": row.name, "description": row.description, "photo": photo}
+    values = {"name": row.name, "description": row.description, "photo": photo, "surface": row.surface}
     return _ENVIRONMENT.validate_python(values, context=STORED)
 
 

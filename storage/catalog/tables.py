@@ -113,6 +113,7 @@ class EnvironmentRow(Base):
     description: Mapped[str]
     photo_key: Mapped[str]
     photo_sha256: Mapped[str] = mapped_column(String(64))
+    surface: Mapped[float | None]
     retired_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

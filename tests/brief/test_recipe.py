@@ -58,6 +58,7 @@ def test_golden_values() -> None:
         {"recipe": RECIPES["draft"]},
         {"bundle": "e" * 32},
         {"product": product(attributes={"height": "24 cm"})},
+        {"environment": environment(surface=0.0)},
         {"style": ref("style")},
     ],
     ids=lambda change: next(iter(change)),

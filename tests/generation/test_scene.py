@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,11 +13,12 @@ from PIL import Image
 
 from brief.recipe import Recipe
 from brief.types import Framing
-from generation.scene.collage import collage, paste_product
+from generation.scene.collage import collage, fit, paste_product
 from generation.scene.cutout import cut_out, figure_of, place_figure
 from generation.scene.layout import Box, Layout, Variation, layout_of, place, standing_surface, working_size
 from generation.scene.regions import regions
 from tests.generation.conftest import picture
+from tests.generation.takes import inputs
 
 SIZE = (128, 128)
 SIZES = [SIZE, (128, 160), (108, 192), (192, 108), (192, 128), (96, 256)]
@@ -120,6 +123,25 @@ def test_a_product_stands_on_the_places_surface(begins: float) -> None:
     assert layout.product.height == pytest.approx(usual.product.height)
     assert (layout.product == usual.product) == (begins < 0.75)
     assert layout_of(Framing.HELD, 5, surface=found) == layout_of(Framing.HELD, 5)
+
+
+@pytest.mark.parametrize("photo_size", [(300, 200), (200, 400)])
+def test_a_product_stands_on_the_surface_that_was_chosen(packshot: Image.Image, photo_size: tuple[int, int]) -> None:
+    """Wherever the photo is cropped: here the surface is the red part, in which nothing tells of one."""
+    width, height = photo_size
+    begins = 0.66
+    photo = Image.effect_noise(photo_size, 90).convert("RGB")
+    photo.paste(Image.effect_noise(photo_size, 90).convert("RGB").point(lambda v: v // 2), (0, round(begins * height)))
+    for seed in range(4):
+        taken = inputs(packshot, 1, width=256, height=256, seed=seed)
+        chosen = replace(taken.shot, environment=replace(taken.shot.environment, surface=begins))
+        material = replace(taken, shot=chosen, photo=photo)
+        marked = Image.new("RGB", photo_size)
+        marked.paste("red", (0, round(begins * height), width, height))
+        shown = np.asarray(fit(marked, (256, 256), material.variation))[..., 0]
+        line = float((shown[:, 128] < 128).sum()) / 256
+        wanted = max(replace(taken, photo=Image.new("RGB", photo_size)).layout.product.bottom, min(0.97, line + 0.05))
+        assert material.layout.product.bottom == pytest.approx(wanted, abs=0.01)
 
 
 def test_where_nothing_tells_of_a_surface_none_is_found() -> None:

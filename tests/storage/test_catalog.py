@@ -31,11 +31,12 @@ def test_rows_come_back_as_they_were_saved(catalog: Catalog) -> None:
     brought = persona("zoe", portrait=ref("zoe"))
     wanted = campaign(framings=(Framing.HELD, Framing.STILL), shots_per_product=3)
     catalog.save_products([rows])
-    catalog.save_environments([environment()])
+    studio = environment("studio", surface=0.66)
+    catalog.save_environments([environment(), studio])
     catalog.save_personas([persona(), brought])
     catalog.save_campaigns([wanted])
     assert catalog.products() == {"T-1": rows}
-    assert catalog.environments() == {"beach": environment()}
+    assert catalog.environments() == {"beach": environment(), "studio": studio}
     assert catalog.personas() == {"ana": persona(), "zoe": brought}
     assert catalog.campaigns() == catalog.campaigns(["autumn"]) == [wanted]
 

@@ -87,6 +87,19 @@ def test_a_catalog_loads_with_its_images_under_their_digest(folder: Path, catalo
     assert campaign.renditions == (Rendition("web", 64, 64),)
 
 
+def test_a_place_may_say_where_its_surface_is(folder: Path, catalog: Catalog, objects: Objects) -> None:
+    (folder / "environments.jsonl").unlink()
+    rows = (
+        "beach,on a beach,images/beach.jpg,0.66",
+        "hall,in a hall,images/beach.jpg,",
+        "sky,high,images/beach.jpg,12",
+    )
+    (folder / "environments.csv").write_text("\n".join(("name,description,photo,surface", *rows)))
+    report = import_catalog(folder, catalog, objects)
+    assert [(bad.where, bad.field) for bad in report.bad] == [("environments.csv:4", "surface")]
+    assert {name: place.surface for name, place in catalog.environments().items()} == {"beach": 0.66, "hall": None}
+
+
 def test_importing_again_changes_only_what_changed(folder: Path, catalog: Catalog, objects: Objects) -> None:
     shared = {**ANA, "name": "zoe", "portrait": "images/mug.png"}
     write(folder, "personas", ANA, shared)
