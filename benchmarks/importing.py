@@ -20,6 +20,7 @@ from PIL import Image
 
 from benchmarks.results import keep, plot, table
 from benchmarks.rig import rig
+from brief.settings import Settings
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
 from storage.importing.import_catalog import import_catalog
@@ -43,7 +44,7 @@ def write_feed(folder: Path, rows: int) -> None:
 def import_once(folder: str) -> int:
     """Import ``folder`` into what the environment names and print the figures; run in a process of its own."""
     start, before = time.monotonic(), time.process_time()
-    with Catalog.at(os.environ["LOOKBOOK_DATABASE_URL"]) as catalog:
+    with Catalog.at(Settings.read().needed("database_url")) as catalog:
         report = import_catalog(Path(folder), catalog, Objects.from_env())
     counts = report.counts["products"]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

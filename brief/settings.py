@@ -1,10 +1,13 @@
 """Every variable of the environment that Lookbook's programs read, with what it means and its limits.
 
-In Airflow connections say the same (``pipeline/run.py``); messages name what must be changed, whichever it is.
+In Airflow connections say the same (``pipeline/run.py``); messages name what must be changed, whichever it is. No other
+module reads them, but for ``embedded/installation.py``: it runs before pydantic is there.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -14,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from brief.errors import SettingsError
 
 PREFIX = "LOOKBOOK_"
+DATABASE_URL = PREFIX + "DATABASE_URL"
 CONNECTIONS = {"database": "lookbook_catalog", "s3": "lookbook_s3", "service": "lookbook_service"}
 """Airflow's connections that say the same, by how the names of the variables begin."""
 
@@ -58,6 +62,10 @@ class Settings(BaseSettings):
     signing_timestamps: str | None = Field(default=None, description="URL of a time stamping authority")
     webhook_url: str | None = Field(default=None, description="where events are told")
     webhook_secret: str | None = Field(default=None, repr=False, description="the secret that signs events")
+    form_lists: Path | None = Field(
+        default=None, description="the file of the names that forms offer, where all of Airflow's parts reach it"
+    )
+    threads: int | None = Field(default=None, ge=1, description="threads of a training, else one for each core")
     home: Path | None = Field(default=None, description="the folder of the set-up on this machine, else .lookbook")
 
     @classmethod
@@ -72,6 +80,12 @@ class Settings(BaseSettings):
         except ValidationError as error:
             wrong = sorted({(str(each["loc"][0]), each["msg"], str(each["input"])) for each in error.errors()})
             raise SettingsError("; ".join(_wrong(*each) for each in wrong)) from None
+
+    @classmethod
+    def handed_on(cls, names: Iterable[str]) -> dict[str, str]:
+        """Those of the settings ``names`` that the environment holds, as variables for a child process."""
+        variables = (PREFIX + name.upper() for name in names)
+        return {name: os.environ[name] for name in variables if name in os.environ}
 
     def needed(self, name: str) -> Any:
         """The value of setting ``name``.

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.configuration import AIRFLOW_HOME
 from airflow.sdk import Param
 
+from brief.settings import Settings
+
 if TYPE_CHECKING:
     from pipeline.run import Run
 
-FILE = Path(os.environ.get("LOOKBOOK_FORM_LISTS") or Path(AIRFLOW_HOME) / "lookbook_form_lists.json")
+FILE = Settings.read().form_lists or Path(AIRFLOW_HOME) / "lookbook_form_lists.json"
 """In a folder that the workers and the DAG processor share."""
 MOST = 500
 """Names of one kind; beyond that a list helps nobody, and the name is typed."""

@@ -207,7 +207,7 @@ def _write_text(path: Path, text: str) -> None:
 
 def open_catalog(home: Home) -> Catalog:
     """The catalog; its database must be up and migrated."""
-    return Catalog.at(home.database_url)
+    return Catalog.at(home.database_url, f"the set-up in {home.root}")
 
 
 def open_objects(home: Home) -> Objects:

@@ -10,21 +10,18 @@ from dataclasses import dataclass
 
 import httpx
 
+from brief.settings import Settings
 from embedded.airflow import airflow_environment
 from embedded.home import BUCKET, PROJECT, Home
 from embedded.seaweedfs import REGION
-from pipeline.credentials import ALGORITHM_VARIABLE, CERTIFICATE_VARIABLE, KEY_VARIABLE, TIMESTAMP_VARIABLE
-from pipeline.current import PUBLIC_URL_VARIABLE
+from pipeline.credentials import CERTIFICATE_VARIABLE, KEY_VARIABLE
 
-INHERITED = (
-    *("LANG", "LC_ALL", "TZ", "CUDA_VISIBLE_DEVICES", "LOOKBOOK_BUNDLE", "LOOKBOOK_GPU_HOUR_PRICE"),
-    *("LOOKBOOK_DEADLINE_HOURS", "LOOKBOOK_WEBHOOK_URL", "LOOKBOOK_WEBHOOK_SECRET"),
-)
+INHERITED = ("LANG", "LC_ALL", "TZ", "CUDA_VISIBLE_DEVICES")
 """Variables of the person who starts it all that reach the parts."""
-PUBLISHING = (
-    CERTIFICATE_VARIABLE, KEY_VARIABLE, ALGORITHM_VARIABLE, TIMESTAMP_VARIABLE, PUBLIC_URL_VARIABLE,
-)  # fmt: skip
-"""Variables of the person who starts it all that say how pictures are published."""
+SETTINGS = ("bundle", "gpu_hour_price", "deadline_hours", "webhook_url", "webhook_secret")
+"""Settings of that person that reach them."""
+PUBLISHING = ("signing_certificate", "signing_key", "signing_algorithm", "signing_timestamps", "public_url")
+"""Those that say how pictures are published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +103,7 @@ def lookbook_environment(home: Home) -> dict[str, str]:
 def publishing_environment(home: Home) -> dict[str, str]:
     """With what published files are signed, and under which addresses they are listed: the user's own, else the
     set-up's certificate for trials."""
-    own = {name: os.environ[name] for name in PUBLISHING if name in os.environ}
+    own = Settings.handed_on(PUBLISHING)
     if CERTIFICATE_VARIABLE not in own:
         own[CERTIFICATE_VARIABLE], own[KEY_VARIABLE] = str(home.certificate), str(home.signing_key)
     return own
@@ -118,6 +115,7 @@ def base_environment(home: Home) -> dict[str, str]:
     root = home.root
     return {
         **inherited,
+        **Settings.handed_on(SETTINGS),
         **publishing_environment(home),
         "PATH": os.pathsep.join((os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath))),
         "PYTHONPATH": str(PROJECT),

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from brief.errors import SettingsError
 from brief.plan import PlanError
-from brief.settings import CONNECTIONS, Settings
+from brief.settings import CONNECTIONS, DATABASE_URL, Settings
 from brief.types import Environment, Framing, Persona
 from service.client import GenerationClient
 from storage.bucket.objects import Objects
@@ -67,9 +67,10 @@ def open_catalog(connection: AirflowConnection | None) -> Catalog:
     """
     if connection is None:
         with _told_how_to_connect(CATALOG):
-            return Catalog.at(Settings.read().needed("database_url"))
+            return Catalog.at(Settings.read().needed("database_url"), DATABASE_URL)
     # Airflow writes the scheme as libpq's older name, which SQLAlchemy does not know.
-    return Catalog.at(connection.get_uri().replace("postgres://", "postgresql://", 1))
+    url = connection.get_uri().replace("postgres://", "postgresql://", 1)
+    return Catalog.at(url, f"Airflow's connection {CATALOG}")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from brief.errors import LookbookError
-from brief.settings import Settings
+from brief.settings import DATABASE_URL, Settings
 from storage.bucket import keys as object_keys
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
@@ -128,7 +128,7 @@ def _end(chosen: argparse.Namespace, catalog: Catalog, out: Console) -> None:
 
 
 def _catalog() -> Catalog:
-    return Catalog.at(Settings.read().needed("database_url"))
+    return Catalog.at(Settings.read().needed("database_url"), DATABASE_URL)
 
 
 class _OnTerminal(Listener):

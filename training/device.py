@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from brief.settings import Settings
+
 
 @dataclass(frozen=True, slots=True)
 class Device:
@@ -45,6 +47,6 @@ def find_device(threads: int = 0) -> Device:
     if torch.cuda.is_available():
         torch.backends.cuda.matmul.allow_tf32 = True
         return Device(torch.device("cuda"), fast=True, half=True)
-    torch.set_num_threads(threads or int(os.environ.get("LOOKBOOK_THREADS", "0")) or os.cpu_count() or 1)
+    torch.set_num_threads(threads or Settings.read().threads or os.cpu_count() or 1)
     half = bool(torch.cpu.get_capabilities().get("avx512_bf16"))
     return Device(torch.device("cpu"), fast=False, half=half)

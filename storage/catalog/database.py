@@ -35,7 +35,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
-from storage.catalog.errors import CatalogUrlError, naming_the_database
+from storage.catalog.errors import ORIGIN, CatalogUrlError, naming_the_database
 from storage.catalog.json_types import Versioned
 from storage.catalog.tables import Base
 
@@ -48,10 +48,13 @@ ROWS_PER_STATEMENT = 2000
 _LOOKS_LIKE = "it must look like postgresql+psycopg://user:password@host/database"
 
 
-def make_engine(url: str) -> Engine:
+def make_engine(url: str, origin: str = "the settings") -> Engine:
     """An engine for ``postgresql+psycopg://user:password@host/database``.
 
     Lost connections are noticed and replaced. JSON is written with sorted keys, so that equal values are equal text.
+
+    Args:
+        origin: what says the URL, for messages: a variable or an Airflow connection.
 
     Raises:
         CatalogUrlError: not such a URL.
@@ -60,13 +63,14 @@ def make_engine(url: str) -> Engine:
         parsed = make_url(url)
         dialect = parsed.get_backend_name()
     except ArgumentError as error:
-        raise CatalogUrlError(f"the catalog's URL cannot be read ({error}); {_LOOKS_LIKE}") from error
+        raise CatalogUrlError(f"{origin}: the catalog's URL cannot be read ({error}); {_LOOKS_LIKE}") from error
     if dialect != "postgresql":
-        raise CatalogUrlError(f"the catalog's URL names {dialect!r}; {_LOOKS_LIKE}")
+        raise CatalogUrlError(f"{origin}: the catalog's URL names {dialect!r}; {_LOOKS_LIKE}")
     return create_engine(
         parsed.set(drivername="postgresql+psycopg"),
         json_serializer=_to_json,
         pool_pre_ping=True,
+        execution_options={ORIGIN: origin},
         connect_args={"connect_timeout": 10, "options": "-c timezone=UTC"},
     )
 
@@ -82,9 +86,9 @@ class Database:
         self.engine = engine
 
     @classmethod
-    def at(cls, url: str) -> Self:
+    def at(cls, url: str, origin: str = "the settings") -> Self:
         """The catalog at a database URL; see :func:`make_engine`."""
-        return cls(make_engine(url))
+        return cls(make_engine(url, origin))
 
     def __enter__(self) -> Self:
         return self

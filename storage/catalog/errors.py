@@ -21,6 +21,9 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, Program
 
 from brief.errors import StorageError
 
+ORIGIN = "lookbook_origin"
+"""An engine's execution option: what says its URL."""
+
 
 class CatalogError(StorageError):
     """Something about the catalog; the message says which row or database and what to do."""
@@ -71,7 +74,7 @@ def naming_the_database(engine: Engine) -> Iterator[None]:
         if error.connection_invalidated or _is_unreachable(error):
             raise CatalogUnreachable(
                 f"the catalog's database {where} does not answer ({said}); check that it runs, that this machine "
-                "reaches it, and its user and password"
+                f"reaches it, and its user and password: {engine.get_execution_options().get(ORIGIN)} says where it is"
             ) from error
         raise CatalogRefused(f"the catalog's database refuses this: {said}; correct the row") from error
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from pathlib import Path
+
 import pytest
 
 from brief.errors import SettingsError
 from brief.settings import CONNECTIONS, PREFIX, Settings
+from embedded.parts import INHERITED
+
+ROOT = Path(__file__).parents[2]
+READS = re.compile(r"os\.(environ(\.get)?|getenv)[\[(]")
 
 
 def test_every_wrong_variable_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,3 +40,21 @@ def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_setting_says_what_it_means() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_nothing_else_reads_our_variables() -> None:
+    """The installer apart, which runs before pydantic is there."""
+    packages = ("generation", "storage", "service", "pipeline", "dags", "plugins", "embedded", "training")
+    files = [file for package in packages for file in sorted((ROOT / package).rglob("*.py"))]
+    read = {
+        f"{file.relative_to(ROOT)}: {ast.unparse(node)}"
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call | ast.Subscript)
+        and re.match(r"os\.(environ(\.get)?|getenv)[\[(]", ast.unparse(node))
+    }
+    names = {each for each in read if f"'{PREFIX}" in each}
+    assert {each.partition(":")[0] for each in names} == {"embedded/installation.py"}
+    others = "os.environ.get('PATH', os.defpath)", "os.environ[name]"
+    assert {each for each in read - names if not each.endswith(others)} == set()
+    assert not any(name.startswith(PREFIX) for name in INHERITED)

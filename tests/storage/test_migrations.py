@@ -55,8 +55,9 @@ def test_a_database_without_tables_says_what_to_run(postgres_url: str) -> None:
 
 
 def test_a_database_that_is_gone_is_named_without_its_password() -> None:
-    catalog = Catalog.at("postgresql+psycopg://lookbook:hidden@127.0.0.1:1/catalog")
-    with pytest.raises(CatalogUnreachable, match=r"127\.0\.0\.1:1/catalog does not answer") as error:
+    catalog = Catalog.at("postgresql+psycopg://lookbook:hidden@127.0.0.1:1/catalog", "Airflow's connection main")
+    said = r"127\.0\.0\.1:1/catalog does not answer .*: Airflow's connection main says where it is"
+    with pytest.raises(CatalogUnreachable, match=said) as error:
         catalog.products()
     assert "hidden" not in str(error.value)
 
