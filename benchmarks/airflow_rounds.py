@@ -19,7 +19,7 @@ from benchmarks.outcome import Fault, Outcome
 from benchmarks.rig import put_rows, until
 from embedded.airflow import ENDED, AirflowApi, AirflowError
 from embedded.home import Home, Ports, open_catalog, open_home, open_objects
-from embedded.start import start
+from embedded.servers import start
 from embedded.supervision import states, stop
 from storage.catalog.catalog import Catalog
 from storage.catalog.errors import CatalogError

@@ -24,7 +24,7 @@ from brief.recipe import portrait_key
 from brief.types import Persona
 from pipeline.stage_job import run_stage
 from service.client import GenerationClient
-from service.jobs import ItemResult, Stage
+from service.protocol import ItemResult, Stage
 
 JOBS, ITEMS, SECONDS = 40, 8, 0.05
 

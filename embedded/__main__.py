@@ -66,7 +66,7 @@ def demo() -> None:
 @main.command()
 def stop() -> None:
     """End every server that runs here."""
-    from embedded.status import stop_all
+    from embedded.servers import stop_all
 
     sys.exit(stop_all())
 
@@ -74,7 +74,7 @@ def stop() -> None:
 @main.command()
 def status() -> None:
     """What runs, where, and how many shots are in which state."""
-    from embedded.status import show_status
+    from embedded.servers import show_status
 
     code = show_status()
     sys.exit(code or _storage("status"))
@@ -83,7 +83,7 @@ def status() -> None:
 @main.command("open")
 def show_addresses() -> None:
     """Addresses, log-ins, and links to the newest pictures that work without keys."""
-    from embedded.status import show_addresses as show
+    from embedded.servers import show_addresses as show
 
     sys.exit(show(_needed_home()))
 

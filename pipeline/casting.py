@@ -12,7 +12,7 @@ from brief.types import ImageRef
 from pipeline.run import Run
 from pipeline.stage_job import run_stage
 from pipeline.stages import record_portrait
-from service.jobs import ItemResult, Stage
+from service.protocol import ItemResult, Stage
 from storage.bucket import keys as object_keys
 from storage.catalog.errors import RowMissing
 

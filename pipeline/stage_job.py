@@ -17,8 +17,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from brief.errors import PipelineError, ServiceError
 from service.client import GenerationClient, JobUnknown, ServiceUnreachable
-from service.items import MAX_ITEMS
-from service.jobs import ItemResult, Job, JobState, Stage, job_id
+from service.protocol import MAX_ITEMS, ItemResult, Job, JobState, Stage, job_id
 
 _LOG = logging.getLogger(__name__)
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0

@@ -18,7 +18,7 @@ from brief.types import BundleInfo, ImageRef, Persona, Shot, Take
 from pipeline.judge import best_take, judge_take, suggest_changes, wants_retake
 from pipeline.run import Run
 from pipeline.stage_job import run_stage
-from service.jobs import ItemResult, Stage
+from service.protocol import ItemResult, Stage
 from storage.bucket.errors import ObjectDiffers, ObjectMissing
 from storage.catalog.records import StageOutput, TakeRecord
 from storage.catalog.tables import ShotState

@@ -14,8 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from brief.types import Composition, MadeBy, Measurements, Shot, Take
 from generation.scene.material import Material, Result
-from service.items import FaceItem, Item, TakeItem
-from service.jobs import ItemResult, Stage
+from service.protocol import FaceItem, Item, ItemResult, Stage, TakeItem
 from storage.bucket import keys as object_keys
 from storage.bucket.errors import ObjectDiffers
 from storage.bucket.keys import COMPOSITION, STEPS

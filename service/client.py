@@ -22,7 +22,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from brief.errors import ServiceError, SettingsError
 from brief.settings import Settings
 from brief.types import BundleInfo
-from service.jobs import Job, Stage
+from service.protocol import Job, Stage
 
 _BUNDLE = TypeAdapter(BundleInfo)
 ATTEMPTS = 4

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from brief.errors import ServiceError
-from service.jobs import ItemResult, Job, JobState, Stage
+from service.protocol import ItemResult, Job, JobState, Stage
 
 REMEMBERED = 1000
 """Finished jobs that are still answered for; a caller who comes later submits again and finds its outputs kept."""

@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from generation.counts import Counts
-from service.jobs import ItemResult, Job, Stage
+from service.protocol import ItemResult, Job, Stage
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from embedded.sample import SKU, plant_bad_row
+from embedded.demo import SKU, plant_bad_row
 from storage.bucket.errors import ObjectDiffers
 from storage.bucket.objects import Objects
 from storage.bucket.settings import ObjectSettings

@@ -25,12 +25,12 @@ from rich.console import Console
 from sqlalchemy import select, update
 
 from embedded.airflow import ENDED, AirflowApi
+from embedded.demo import SKU as DAMAGED
+from embedded.demo import make_contact_sheet, plant_bad_row
 from embedded.home import ADMIN, PROJECT, REVIEWER, Home, Ports, open_catalog, open_home, open_objects
 from embedded.parts import parts
 from embedded.run_catalog import DAG, RunOutcome, run_catalog
-from embedded.sample import SKU as DAMAGED
-from embedded.sample import make_contact_sheet, plant_bad_row
-from embedded.start import start
+from embedded.servers import start
 from embedded.supervision import states, stop
 from storage.bucket.objects import Objects
 from storage.catalog import runs

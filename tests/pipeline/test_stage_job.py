@@ -12,7 +12,7 @@ import pytest
 from pipeline import stage_job
 from pipeline.stage_job import StageUnfinished, run_stage
 from service.client import GenerationClient, ServiceUnreachable
-from service.jobs import ItemResult, Job, JobState, Stage, job_id
+from service.protocol import ItemResult, Job, JobState, Stage, job_id
 
 ITEMS = {"a" * 32: {"n": 1}, "b" * 32: {"n": 2}}
 JOB = job_id("run-1", Stage.COMPOSE, list(ITEMS))

@@ -11,7 +11,7 @@ import pytest
 from brief.errors import ServiceError, SettingsError
 from brief.types import Measurements
 from service.client import GenerationClient, JobUnknown, ServiceBusy, ServiceUnreachable
-from service.jobs import ItemResult, Job, JobState, Stage
+from service.protocol import ItemResult, Job, JobState, Stage
 
 MEASURED = Measurements({"product": 0.5})
 DONE = Job("job", Stage.SCORE, JobState.DONE, 1, 1, (ItemResult("k", "o", "s", 0.5, measured=MEASURED),))

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from generation.counts import Counts
 from pipeline.airflow_assets import SHOTS_METRIC
-from service.jobs import ItemResult, Job, JobState, Stage
+from service.protocol import ItemResult, Job, JobState, Stage
 from service.telemetry import Metrics
 
 FOLDER = Path(__file__).parents[2] / "docs" / "monitoring"

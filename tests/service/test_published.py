@@ -11,7 +11,7 @@ from brief.recipe import take
 from embedded.seaweedfs import SeaweedServer
 from generation.bundle.card import read_card, write_card
 from generation.face import CANDIDATES, ROUNDS
-from service.jobs import Stage
+from service.protocol import Stage
 from storage.bucket import keys as object_keys
 from storage.bucket.objects import Objects
 from storage.bucket.settings import ObjectSettings

@@ -22,10 +22,9 @@ from brief.plan import plan
 from brief.recipe import RECIPE_VERSION, portrait_key, take
 from brief.types import Environment, Framing, ImageRef, Persona, Product, Shot
 from embedded.seaweedfs import SeaweedServer
-from service.access import MAX_BODY
-from service.app import create_app
+from service.app import MAX_BODY, create_app
 from service.client import GenerationClient, JobUnknown
-from service.jobs import ItemResult, Job, JobState, Stage
+from service.protocol import ItemResult, Job, JobState, Stage
 from service.settings import ServiceSettings
 from storage.bucket import keys as object_keys
 from storage.bucket.objects import Objects

@@ -20,7 +20,7 @@ from embedded.ports import free_port
 from embedded.seaweedfs import SeaweedServer
 from pipeline.stage_job import run_stage
 from service.client import GenerationClient
-from service.jobs import ItemResult, Stage, job_id
+from service.protocol import ItemResult, Stage, job_id
 from storage.bucket.objects import Objects
 from storage.bucket.settings import ObjectSettings
 from tests.running_service import TOKEN, running_service
