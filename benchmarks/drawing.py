@@ -43,12 +43,11 @@ from generation.bundle.load import Bundle, load
 from generation.compose import compose_pictures, lay_out
 from generation.models import Models
 from generation.painters.pixels import to_images
-from generation.painters.stable_diffusion.conditions import prepare
 from generation.painters.stable_diffusion.denoise import denoise
-from generation.painters.stable_diffusion.encode_image import pad_to_square
+from generation.painters.stable_diffusion.encoders import pad_to_square
 from generation.painters.stable_diffusion.latents import decode_latents
 from generation.painters.stable_diffusion.painter import StableDiffusion
-from generation.painters.stable_diffusion.sample import Sample
+from generation.painters.stable_diffusion.sample import Sample, prepare
 from generation.scene.material import Material
 from generation.scene.scene import Scene
 from generation.studio import Studio

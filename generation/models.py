@@ -12,8 +12,7 @@ from generation.bundle.load import Bundle, load
 from generation.painter import Painter
 from generation.painters.flux2_klein.load import Klein
 from generation.painters.flux2_klein.painter import Flux2Klein
-from generation.painters.stable_diffusion.clip import BundleClip
-from generation.painters.stable_diffusion.painter import StableDiffusion
+from generation.painters.stable_diffusion.painter import BundleClip, StableDiffusion
 from generation.score.domain import load_domain
 from generation.score.face_reader import load_reader
 from generation.score.label import label_version

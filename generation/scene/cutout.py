@@ -16,8 +16,7 @@ from brief.errors import GenerationError
 from brief.images import Outline, outline_of
 from generation.scene.layout import Box
 from generation.scene.regions import to_mask
-from generation.vision.matting import EDGE
-from generation.vision.models import shipped
+from generation.vision.models import MATTING_EDGE, shipped
 
 _LARGEST = 2048
 _WORKED_AT = 1024
@@ -59,7 +58,7 @@ def cut_out(packshot: Image.Image, what: str = "packshot") -> Cutout:
     """The product of a packshot.
 
     A packshot with transparency that has the shape of a thing is taken at its word. Any other is cut by U-2-Net-p
-    (:mod:`generation.vision.matting`), which tells a thing from its shadow, and white from white.
+    (:mod:`generation.vision.models`), which tells a thing from its shadow, and white from white.
 
     Raises:
         CutoutError: nothing is left, or nothing was cut away.
@@ -118,7 +117,7 @@ def _refined(image: Image.Image, alpha: Tensor) -> Tensor:
 
     The net's edge is as soft as it is coarse; made steeper, half of what alpha is wrong by goes.
     """
-    reach = _GUIDED * max(1, round(max(image.size) / EDGE))
+    reach = _GUIDED * max(1, round(max(image.size) / MATTING_EDGE))
     colours = torch.from_numpy(np.asarray(image, dtype=np.float32)).permute(2, 0, 1) / 255
     mean, share = _mean(colours, reach), _mean(alpha[None], reach)
     along = _mean(colours * alpha, reach) - mean * share
@@ -136,7 +135,7 @@ def _refined(image: Image.Image, alpha: Tensor) -> Tensor:
 def _colours_inside(image: Image.Image, alpha: Tensor) -> Image.Image:
     """Where the thing is not fully there, its colours close by; elsewhere the image's own. RGB."""
     colours = torch.from_numpy(np.asarray(image, dtype=np.float32)).permute(2, 0, 1)
-    inside, reach = (alpha >= 1).float(), _NEAR * max(1, round(max(image.size) / EDGE))
+    inside, reach = (alpha >= 1).float(), _NEAR * max(1, round(max(image.size) / MATTING_EDGE))
     share = _mean(inside[None], reach)
     own = torch.where(share > _SOME, _mean(colours * inside, reach) / share.clamp(min=_SOME), colours)
     return Image.fromarray(own.round().clamp(0, 255).byte().permute(1, 2, 0).numpy())

@@ -9,8 +9,7 @@ from PIL import Image
 from generation.scene.layout import Box
 from generation.scene.scene import Scene
 from generation.score.likeness import Unavailable
-from generation.vision.face_detector import Face
-from generation.vision.face_recogniser import aligned, likeness
+from generation.vision.faces import Face, aligned, likeness
 from generation.vision.models import VisionModels
 from generation.vision.portrait import frontality
 
@@ -42,7 +41,7 @@ def faces_as_asked(vision: VisionModels, scene: Scene, picture: Image.Image) -> 
 
 def same_face(vision: VisionModels, scene: Scene, picture: Image.Image) -> float:
     """Likeness of the largest face where the person is to be to the portrait's, 0 to 1
-    (:func:`generation.vision.face_recogniser.likeness`); 0 where no face is found.
+    (:func:`generation.vision.faces.likeness`); 0 where no face is found.
 
     Raises:
         Unavailable: nobody is shown, the portrait has no face that is found, or the face is too small to be recognised.

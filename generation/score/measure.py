@@ -16,13 +16,11 @@ from generation.scene.regions import to_mask
 from generation.scene.scene import Scene
 from generation.score.face_reader import FaceReader, agreement, read_faces, same_person
 from generation.score.faces import faces_as_asked, same_face
-from generation.score.kept import altered_shares
 from generation.score.label import label_agreement
 from generation.score.likeness import Unavailable, covered, crop_square, image_likeness, prompt_likeness
-from generation.score.product import product_similarity
+from generation.score.pixels import altered_shares, exposure, product_similarity, sharpness
 from generation.score.safety import safety
 from generation.score.scoring_models import ScoringModels
-from generation.score.technical import exposure, sharpness
 
 
 def score_picture(scoring: ScoringModels, card: BundleCard, material: Material, hint: str | None) -> Result:

@@ -21,7 +21,7 @@ from transformers import CLIPImageProcessorPil, CLIPVisionConfig, CLIPVisionMode
 
 from generation.bundle.card import BundleError
 from generation.bundle.memory import at_work
-from generation.painters.stable_diffusion.encode_image import pad_to_square
+from generation.painters.stable_diffusion.encoders import pad_to_square
 from generation.score.likeness import Unavailable
 from generation.score.scoring_models import ScoringModels, WordsClip
 

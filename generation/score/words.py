@@ -18,7 +18,7 @@ from transformers import AutoModel, CLIPImageProcessorPil, CLIPTokenizer, Siglip
 
 from generation.bundle.card import BundleError
 from generation.bundle.memory import at_work
-from generation.painters.stable_diffusion.encode_image import pad_to_square
+from generation.painters.stable_diffusion.encoders import pad_to_square
 
 _CACHED_TEXTS = 1024
 _KINDS = ("siglip", "clip")

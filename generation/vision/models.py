@@ -1,4 +1,10 @@
-"""The models of ``bundles/judges``: checked against their card, loaded when first used, one set per device."""
+"""The models of ``bundles/judges``: checked against their card, loaded when first used, one set per device.
+
+:class:`Matting` tells what in a photograph is the thing itself: alpha by U-2-Net-p (Qin et al., 2020,
+arXiv:2005.09007), a net of 1.1 million parameters for salient objects. :class:`Upscaler` gives four times as many
+pixels along each edge: Real-ESRGAN's compact net (Wang et al., 2021, arXiv:2107.10833; ``realesr-animevideov3``, 18
+convolutions).
+"""
 
 from __future__ import annotations
 
@@ -9,13 +15,100 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional
 
 from brief.errors import GenerationError
-from generation.vision.face_detector import FaceDetector
-from generation.vision.face_recogniser import FaceRecogniser
-from generation.vision.matting import Matting
-from generation.vision.upscaler import Upscaler
+from generation.vision.faces import FaceDetector, FaceRecogniser
+from generation.vision.graph import Graph
+
+MATTING_EDGE = 320
+"""Edge in pixels of the square that the net sees: the coarseness of what it says."""
+
+_MEAN = np.array((0.485, 0.456, 0.406), dtype=np.float32)
+_SPREAD = np.array((0.229, 0.224, 0.225), dtype=np.float32)
+
+
+class Matting:
+    """The net, ready to run on one device.
+
+    Args:
+        folder: of the net's graph and weights.
+    """
+
+    def __init__(self, folder: Path, device: str | torch.device = "cpu") -> None:
+        self._graph = Graph(folder, device)
+
+    def alpha(self, image: Image.Image) -> np.ndarray:
+        """Alpha [height, width] of ``image``, float32 from 0 (background) to 1, soft at the edge.
+
+        The net says what stands out; its answer is stretched to the whole range, as its authors do, so that an image
+        without any object gives a matte all the same. Whoever uses it judges its shape.
+        """
+        small = image.convert("RGB").resize((MATTING_EDGE, MATTING_EDGE), Image.Resampling.LANCZOS)
+        pixels = np.asarray(small, dtype=np.float32)
+        pixels = (pixels / max(1.0, float(pixels.max())) - _MEAN) / _SPREAD
+        (found,) = self._graph(torch.from_numpy(pixels).permute(2, 0, 1)[None].contiguous())
+        matte = found[0, 0].cpu().numpy()
+        matte = (matte - matte.min()) / max(1e-6, float(matte.max() - matte.min()))
+        large = Image.fromarray(matte).resize(image.size, Image.Resampling.BICUBIC)
+        alpha: np.ndarray = np.asarray(large, dtype=np.float32).clip(0, 1)
+        return alpha
+
+
+SCALE = 4
+_TILE = 256
+_MARGIN = 18
+"""Pixels around a tile: as far as the 18 convolutions of 3 x 3 see, so that tiles leave no seams."""
+
+
+class Upscaler:
+    """The net, ready to run on one device.
+
+    Args:
+        folder: of the net's ``weights.safetensors``.
+    """
+
+    def __init__(self, folder: Path, device: str | torch.device = "cpu") -> None:
+        stored = load_file(folder / "weights.safetensors", device=str(device))
+        numbers = sorted({name.split(".")[0] for name in stored})
+        self._layers = [
+            {name.split(".")[1]: tensor.float() for name, tensor in stored.items() if name.startswith(f"{number}.")}
+            for number in numbers
+        ]
+        self._device = torch.device(device)
+
+    @torch.inference_mode()
+    def upscale(self, image: Image.Image) -> Image.Image:
+        """``image`` as RGB with four times the edges. Memory is bounded: at most 256 x 256 pixels are seen at once."""
+        pixels = torch.from_numpy(np.asarray(image.convert("RGB"), dtype=np.float32) / 255).permute(2, 0, 1)[None]
+        height, width = pixels.shape[2:]
+        large = torch.empty(3, height * SCALE, width * SCALE)
+        for top in range(0, height, _TILE):
+            for left in range(0, width, _TILE):
+                bottom, right = min(height, top + _TILE), min(width, left + _TILE)
+                above, before = max(0, top - _MARGIN), max(0, left - _MARGIN)
+                seen = pixels[:, :, above : bottom + _MARGIN, before : right + _MARGIN]
+                made = self._forward(seen.to(self._device))[0].cpu()
+                rows = slice((top - above) * SCALE, (bottom - above) * SCALE)
+                columns = slice((left - before) * SCALE, (right - before) * SCALE)
+                large[:, top * SCALE : bottom * SCALE, left * SCALE : right * SCALE] = made[:, rows, columns]
+        return Image.fromarray((large.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy())
+
+    def _forward(self, pixels: Tensor) -> Tensor:
+        """Pixels [n, 3, h, w] in 0 to 1 to [n, 3, 4 h, 4 w]: the net says what to add to repeated pixels."""
+        x = pixels
+        for layer in self._layers:
+            if "slope" in layer:
+                x = functional.prelu(x, layer["slope"])
+            else:
+                x = functional.conv2d(x, layer["weight"], layer["bias"], padding=1)
+        return functional.pixel_shuffle(x, SCALE) + functional.interpolate(pixels, scale_factor=SCALE, mode="nearest")
+
 
 FOLDER = Path(__file__).resolve().parents[2] / "bundles" / "judges"
 """Where the models that ship with the project are."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from generation.vision.face_detector import Face, FaceDetector
+from generation.vision.faces import Face, FaceDetector
 
 _AIR = 1.6
 """Edge of a face crop as a multiple of the face's: with brow, chin and some hair, as face adapters were trained."""

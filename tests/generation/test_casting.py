@@ -20,7 +20,7 @@ from generation.models import Models
 from generation.painter import Painter
 from generation.painters.stable_diffusion.painter import StableDiffusion
 from generation.studio import Studio
-from generation.vision.face_detector import Face
+from generation.vision.faces import Face
 from generation.vision.models import VisionModels
 from generation.vision.portrait import face_crops, frontality, suitability
 from tests.generation.takes import ADA, inputs

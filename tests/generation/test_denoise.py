@@ -19,7 +19,7 @@ from diffusers import (
 from generation.bundle.card import ROLES
 from generation.bundle.load import Bundle
 from generation.painters.stable_diffusion.denoise import denoise
-from generation.painters.stable_diffusion.encode_image import adapter_inputs
+from generation.painters.stable_diffusion.encoders import adapter_inputs
 from generation.painters.stable_diffusion.latents import decode_latents, encode_images
 from generation.painters.stable_diffusion.painter import StableDiffusion
 from generation.painters.stable_diffusion.sample import Sample

@@ -11,8 +11,14 @@ from PIL import Image
 from generation.bundle.card import ROLES
 from generation.bundle.load import Bundle
 from generation.painters.pixels import to_images, to_tensor
-from generation.painters.stable_diffusion.encode_image import ImageEncoder, adapter_inputs, pad_to_square
-from generation.painters.stable_diffusion.encode_text import TextEncoder, chunk_tokens, stack_texts
+from generation.painters.stable_diffusion.encoders import (
+    ImageEncoder,
+    TextEncoder,
+    adapter_inputs,
+    chunk_tokens,
+    pad_to_square,
+    stack_texts,
+)
 from generation.painters.stable_diffusion.latents import decode_latents, encode_images
 from tests.generation.conftest import picture
 from tests.generation.takes import seeing

@@ -16,8 +16,7 @@ from generation.models import Models
 from generation.painter import Repaint
 from generation.scene.light import match_light, relight
 from generation.scene.scene import delivered_scene
-from generation.score.product import product_similarity
-from generation.score.technical import sharpness
+from generation.score.pixels import product_similarity, sharpness
 from generation.studio import Studio
 from tests.generation.conftest import picture
 from tests.generation.takes import inputs

@@ -24,8 +24,7 @@ from generation.score.domain import Domain, load_domain, make_domain, save_domai
 from generation.score.faces import faces_as_asked, same_face
 from generation.score.label import label_agreement
 from generation.score.likeness import Unavailable
-from generation.score.product import product_similarity
-from generation.score.technical import exposure, sharpness
+from generation.score.pixels import exposure, product_similarity, sharpness
 from generation.studio import Studio
 from generation.vision.models import VisionModels
 from tests.generation.conftest import picture

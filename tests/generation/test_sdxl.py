@@ -14,7 +14,7 @@ from generation.bundle.load import load
 from generation.bundle.miniature import build
 from generation.compose import lay_out
 from generation.painters.stable_diffusion.denoise import denoise
-from generation.painters.stable_diffusion.encode_image import adapter_inputs
+from generation.painters.stable_diffusion.encoders import adapter_inputs
 from generation.painters.stable_diffusion.latents import decode_latents
 from generation.painters.stable_diffusion.painter import StableDiffusion
 from generation.painters.stable_diffusion.sample import Sample

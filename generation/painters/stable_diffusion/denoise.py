@@ -17,8 +17,7 @@ import torch
 from torch import Tensor
 
 from generation.bundle.load import Bundle
-from generation.painters.stable_diffusion.conditions import Conditions, prepare
-from generation.painters.stable_diffusion.sample import EPSILON, Sample
+from generation.painters.stable_diffusion.sample import EPSILON, Conditions, Sample, prepare
 
 _ZERO_SNR_RESCALE = 0.7
 

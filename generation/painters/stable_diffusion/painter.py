@@ -1,4 +1,7 @@
-"""Stable Diffusion as a painter: scenes and personas become samples, samples become pictures."""
+"""Stable Diffusion as a painter: scenes and personas become samples, samples become pictures.
+
+:class:`BundleClip` lends its encoders, with their caches, to the scores.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any
 import torch
 from diffusers import AutoencoderTiny
 from PIL import Image
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
@@ -21,8 +25,7 @@ from generation.counts import Counts
 from generation.painter import Repaint
 from generation.painters.pixels import to_images, to_tensor
 from generation.painters.stable_diffusion.denoise import denoise
-from generation.painters.stable_diffusion.encode_image import ImageEncoder, adapter_inputs, averaged
-from generation.painters.stable_diffusion.encode_text import TextEncoder
+from generation.painters.stable_diffusion.encoders import ImageEncoder, TextEncoder, adapter_inputs, averaged
 from generation.painters.stable_diffusion.latents import (
     decode_latents,
     encode_images,
@@ -255,3 +258,33 @@ def _prior_decoder(bundle: Bundle, folder: str) -> AutoencoderTiny:
         bundle.folder / folder, use_safetensors=True, local_files_only=True, dtype=bundle.dtype
     )
     return decoder.eval().requires_grad_(False).to(bundle.device)
+
+
+@dataclass(frozen=True, slots=True)
+class BundleClip:
+    """Implements :class:`generation.score.scoring_models.Clip` with the encoders that ``painter`` draws with.
+
+    Attributes:
+        projection: [projection, text width], from the text encoder into the image encoder's space; ``None`` if the two
+            were not trained together.
+    """
+
+    painter: StableDiffusion
+    projection: Tensor | None
+
+    @classmethod
+    def of(cls, painter: StableDiffusion) -> BundleClip:
+        """With the projection that the bundle's card names."""
+        file = painter.card.scorers.get("text_projection")
+        if file is None:
+            return cls(painter, None)
+        return cls(painter, load_file(painter.bundle.folder / file)["weight"].to(painter.device))
+
+    def images(self, images: Sequence[Image.Image]) -> list[Tensor]:
+        return [found.pooled for found in self.painter.images.encode(images)]
+
+    def words(self, texts: Sequence[str]) -> list[Tensor] | None:
+        if self.projection is None:
+            return None
+        found = self.painter.texts.encode(texts)
+        return [functional.linear(text.pooled.to(self.projection), self.projection) for text in found]

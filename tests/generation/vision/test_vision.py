@@ -10,8 +10,7 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance, ImageOps
 
-from generation.vision.face_detector import Face
-from generation.vision.face_recogniser import aligned, likeness
+from generation.vision.faces import Face, aligned, likeness
 from generation.vision.graph import Graph
 from generation.vision.models import FOLDER, VisionError, VisionModels, read_cards, verify
 
