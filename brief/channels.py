@@ -30,7 +30,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
     **{
         f"layer-{name}": {"layer": name, "width": MAX_RENDITION, "height": MAX_RENDITION, "format": "png"}
-        for name in ("place", "drawn", "product")
+        for name in ("place", "shadow", "person", "product", "drawn")
     },
 }  # fmt: skip
 """Rules by channel, as their help pages had them in 2026: Google Merchant wants 500 pixels, 16 MB and nothing scaled up

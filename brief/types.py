@@ -179,9 +179,9 @@ class Rendition:
         full_colour: colour in full resolution (4:4:4), for labels.
         enlarge: more pixels than the picture has may be made up.
         fill: the product alone on exact white, its longer side filling this share of the frame; 0 is the whole scene.
-        layer: one layer of the picture, of the picture's own size whatever is asked: the empty ``place``, the
-            ``product`` cut out, or what was ``drawn`` between them (person, hand and shadow together, since the models
-            draw them so). Laid on each other they give the picture.
+        layer: one layer of the picture, of the picture's own size whatever is asked: the empty ``place``, the contact
+            ``shadow`` (black, to be multiplied), the ``person`` with all else that was drawn, the ``product`` cut out.
+            Laid on each other in this order they give the picture. ``drawn`` is person and shadow in one.
     """
 
     name: Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9][a-z0-9_-]*$"), LIMITED]
@@ -194,7 +194,7 @@ class Rendition:
     full_colour: bool = False
     enlarge: bool = False
     fill: Share = 0.0
-    layer: Literal["", "place", "drawn", "product"] = ""
+    layer: Literal["", "place", "shadow", "person", "drawn", "product"] = ""
 
 
 @dataclass(frozen=True, slots=True, config=CONFIG)

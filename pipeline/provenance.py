@@ -46,6 +46,7 @@ class PublishedFile:
         quality: as it was encoded.
         wanted: the rendition as the campaign asked for it then; ``None`` for the master.
         problems: rules of its channel that it does not keep, which a person approved.
+        notes: what else is to be known of it.
     """
 
     ref: ImageRef
@@ -58,6 +59,7 @@ class PublishedFile:
     quality: int | None = None
     wanted: Rendition | None = None
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
@@ -53,6 +53,9 @@ from storage.catalog.errors import AnswerTakenBack
 from storage.catalog.records import TakeRecord
 from storage.catalog.runs import RunKey
 from storage.catalog.tables import Decision, ShotState
+
+if TYPE_CHECKING:
+    from generation.scene.layout import Variation
 
 ASKED_FOR = "a person turned down a take of it before"
 """Reason of a review of what was made on a person's wish."""
@@ -150,12 +153,26 @@ class Publishing:
     def _place(self, size: tuple[int, int]) -> Image.Image:
         """The part of the place's photo that the take shows, RGB, in ``size``."""
         from generation.scene.collage import fit
+
+        ref = self.shot.environment.photo
+        photo = read_image(self.objects.get(ref.key, ref.sha256), f"photo of {self.shot.environment.name!r}")
+        return fit(photo, size, self._variation)
+
+    def _shadow(self, product: Image.Image) -> Image.Image | None:
+        """The contact shadow that the take was laid out with, as :func:`generation.scene.collage.contact_shadow`."""
+        from generation.scene.collage import contact_shadow
+        from generation.scene.layout import LAYOUTS
+
+        stands = LAYOUTS[self.shot.framing].stands
+        return contact_shadow(product, self._variation.shadow) if stands else None
+
+    @property
+    def _variation(self) -> Variation:
         from generation.scene.layout import MEAN, Variation
 
-        ref, made_by = self.shot.environment.photo, self.record.made_by
-        photo = read_image(self.objects.get(ref.key, ref.sha256), f"photo of {self.shot.environment.name!r}")
+        made_by = self.record.made_by
         varied = made_by is not None and made_by.recipe_version >= _VARIED
-        return fit(photo, size, Variation.of(self.record.take.seed) if varied else MEAN)
+        return Variation.of(self.record.take.seed) if varied else MEAN
 
     def _product(self) -> Image.Image:
         """The product cut out of its packshot, as the service did it; it is cut here where nobody kept that."""
@@ -186,7 +203,8 @@ class Publishing:
 
     def rendered(self, picture: Image.Image, wanted: Rendition) -> Rendered:
         """A rendition's file, not yet written."""
-        return render(picture, wanted, self.told.composition.areas, Sources(self._product, self._place), self._mark)
+        sources = Sources(self._product, self._place, self._shadow)
+        return render(picture, wanted, self.told.composition.areas, sources, self._mark)
 
     def write_master(self, picture: Image.Image, sha256: str) -> PublishedFile:
         """The picture in full size."""
@@ -199,7 +217,7 @@ class Publishing:
         key = object_keys.rendition(self.shot, wanted.name, wanted.format, self.version(sha256, wanted))
         file = PublishedFile(
             ImageRef(key, ""), object_keys.content_type(key), *made.size, size=0, enlarged=made.enlarged,
-            added=made.added, quality=made.quality, wanted=wanted, problems=made.problems,
+            added=made.added, quality=made.quality, wanted=wanted, problems=made.problems, notes=made.notes,
         )  # fmt: skip
         return self.write(key, made.data, file)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ LOWEST_QUALITY = 40
 _QUALITY_STEP = 8
 _SEEN = 2
 """Levels of 256 by which a pixel differs from the place's at least where something was drawn."""
+_SHADED, _STILL_THERE = 8, 0.5
+"""Of 256, from where on a shadow is looked at; and share of it that must be as it was laid out to be that shadow."""
 _OPAQUE = 255
 _RINGING = 16
 """Pixels around a product within which JPEG's blocks (16 at most) may leave white by a level or two."""
@@ -35,6 +37,7 @@ class Rendered:
         enlarged: factor by which its pixels were stretched beyond the picture's, or 1.
         added: share of it that lies outside the picture and was continued, 0 to 1.
         problems: rules of the channel that it does not keep, in words.
+        notes: what else is to be known of it.
     """
 
     data: bytes
@@ -43,15 +46,17 @@ class Rendered:
     enlarged: float = 1.0
     added: float = 0.0
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What was delivered, read when it is needed: the product cut out (RGBA), and the place (RGB) as a picture of some
-    size shows it."""
+    """What a picture was laid out from, read when it is needed: the product cut out (RGBA), the place (RGB) as a
+    picture of some size shows it, and the contact shadow (mode L) of a placed product, ``None`` where it has none."""
 
     product: Callable[[], Image.Image]
     place: Callable[[tuple[int, int]], Image.Image]
+    shadow: Callable[[Image.Image], Image.Image | None]
 
 
 def render(
@@ -69,9 +74,12 @@ def render(
         mark: XMP packet to embed.
     """
     problems: list[str] = []
+    notes: list[str] = []
     added, enlarged = 0.0, 1.0
     if wanted.layer:
-        shown = _layer(picture, wanted.layer, sources, areas.get("product"))
+        layers = _Layers(picture, sources, areas.get("product"))
+        shown = layers.named(wanted.layer)
+        notes += [layers.shadow_note] if wanted.layer in ("shadow", "person") and layers.shadow_note else []
     elif wanted.fill:
         shown, enlarged = _on_white(sources.product(), wanted)
     else:
@@ -87,7 +95,7 @@ def render(
     data, quality = _within_bytes(shown, wanted, mark)
     problems += _after_encoding(data, shown, wanted)
     said = tuple(f"rendition {wanted.name!r}: {each}" for each in problems)
-    return Rendered(data, shown.size, quality, round(enlarged, 3), added, said)
+    return Rendered(data, shown.size, quality, round(enlarged, 3), added, said, tuple(notes))
 
 
 def encode(picture: Image.Image, kind: RenditionFormat, quality: int, mark: bytes, *, full_colour: bool) -> bytes:
@@ -110,29 +118,91 @@ def _srgb() -> bytes:
     return profile[:24] + bytes(12) + profile[36:]
 
 
-def _layer(picture: Image.Image, name: str, sources: Sources, area: Area | None) -> Image.Image:
-    """One of the layers of a picture; see :class:`brief.types.Rendition`."""
-    place = sources.place(picture.size)
-    if name == "place":
-        return place
-    width, height = picture.size
-    product = Image.new("RGBA", picture.size)
-    if area is not None:
-        box = (
-            round(area.left * width),
-            round(area.top * height),
-            round(area.right * width),
-            round(area.bottom * height),
-        )
-        size = (max(1, box[2] - box[0]), max(1, box[3] - box[1]))
-        product.paste(sources.product().resize(size, Image.Resampling.LANCZOS), box[:2])
-    if name == "product":
-        return product
-    differs = np.asarray(ImageChops.difference(picture, place)).max(axis=2) > _SEEN
-    drawn = picture.convert("RGBA")
-    solid = np.asarray(product.getchannel("A")) == _OPAQUE
-    drawn.putalpha(Image.fromarray((differs & ~solid).astype(np.uint8) * _OPAQUE))
-    return drawn
+class _Layers:
+    """A picture (RGB) taken apart; see :class:`brief.types.Rendition`. Laid on each other in the order place, shadow,
+    person, product, its layers differ from it by at most 3 of 255."""
+
+    def __init__(self, picture: Image.Image, sources: Sources, area: Area | None) -> None:
+        self._picture, self._sources, self._area = picture, sources, area
+
+    def named(self, name: str) -> Image.Image:
+        if name == "place":
+            return self.place
+        if name == "product":
+            return self.product
+        if name == "shadow":
+            return self._black(self.shadow)
+        return self._over(self.ground if name == "person" else self.place)
+
+    @cached_property
+    def place(self) -> Image.Image:
+        return self._sources.place(self._picture.size)
+
+    @cached_property
+    def product(self) -> Image.Image:
+        """RGBA, its edge as soft as it was put into the picture."""
+        from generation.scene.collage import product_mask
+
+        width, height = self._picture.size
+        layer = Image.new("RGBA", self._picture.size)
+        if (area := self._area) is None:
+            return layer
+        left, right = round(area.left * width), round(area.right * width)
+        top, bottom = round(area.top * height), round(area.bottom * height)
+        size = (max(1, right - left), max(1, bottom - top))
+        layer.paste(self._sources.product().resize(size, Image.Resampling.LANCZOS), (left, top))
+        layer.putalpha(product_mask(layer))
+        return layer
+
+    @cached_property
+    def _laid_out(self) -> Image.Image | None:
+        """The shadow that the picture was laid out with, mode L."""
+        return self._sources.shadow(self.product)
+
+    @cached_property
+    def shadow(self) -> Image.Image:
+        """The same where the picture has it still; nothing where a model drew another one."""
+        nothing = Image.new("L", self._picture.size)
+        laid_out = self._laid_out
+        if laid_out is None:
+            return nothing
+        seen = (np.asarray(laid_out) > _SHADED) & (np.asarray(self.product.getchannel("A")) == 0)
+        off = self._off(Image.composite(nothing.convert("RGB"), self.place, laid_out))
+        return laid_out if seen.any() and (off[seen] <= _SEEN).mean() > _STILL_THERE else nothing
+
+    @property
+    def shadow_note(self) -> str:
+        """Where the shadow is, if it is not in its own layer."""
+        if self._laid_out is None:
+            return "nothing stands here, so no contact shadow was laid out; what a model drew is in the layer 'person'"
+        if self.shadow.getbbox() is None:
+            return "a model drew the shadow; it cannot be told from what it falls on and is in the layer 'person'"
+        return ""
+
+    @cached_property
+    def ground(self) -> Image.Image:
+        """The place with its shadow, RGB."""
+        return Image.composite(Image.new("RGB", self._picture.size), self.place, self.shadow)
+
+    def _black(self, alpha: Image.Image) -> Image.Image:
+        layer = Image.new("RGBA", self._picture.size, "black")
+        layer.putalpha(alpha)
+        return layer
+
+    def _over(self, ground: Image.Image) -> Image.Image:
+        """What the picture shows other than ``ground``, RGBA; where the product's edge lies upon it, what is below."""
+        share = np.asarray(self.product.getchannel("A"), dtype=np.float32)[..., None] / _OPAQUE
+        own = np.asarray(self.product.convert("RGB"), dtype=np.float32)
+        picture = np.asarray(self._picture, dtype=np.float32)
+        below = np.clip((picture - share * own) / np.maximum(1 - share, 1 / _OPAQUE), 0, _OPAQUE)
+        drawn = Image.fromarray(below.round().astype(np.uint8)).convert("RGBA")
+        differs = np.abs(below - np.asarray(ground, dtype=np.float32)).max(axis=2) > _SEEN
+        drawn.putalpha(Image.fromarray((differs & (share[..., 0] < 1)).astype(np.uint8) * _OPAQUE))
+        return drawn
+
+    def _off(self, other: Image.Image) -> np.ndarray:
+        off: np.ndarray = np.asarray(ImageChops.difference(self._picture, other)).max(axis=2)
+        return off
 
 
 def _part(picture: Image.Image, of: Window) -> Image.Image:

@@ -25,7 +25,9 @@ def collage(
         stands: the product stands on something and throws a contact shadow.
         figure: the placed person, RGBA, the picture's size; given if the person is to start from the portrait.
     """
-    picture = _with_shadow(plate, product, variation.shadow) if stands else plate
+    picture = plate
+    if stands:
+        picture = Image.composite(Image.new("RGB", plate.size), plate, contact_shadow(product, variation.shadow))
     if figure is not None:
         picture = picture.copy()
         picture.paste(figure, mask=figure)
@@ -50,20 +52,20 @@ def height_shown(share: float, photo: tuple[int, int], size: tuple[int, int], va
     return (fitted - variation.zoom * variation.aside[1]) / (1 - variation.zoom)
 
 
-def _with_shadow(picture: Image.Image, product: Image.Image, aside: float) -> Image.Image:
-    """Darken the ground where the product meets it, ``aside`` by so many widths of the product to the right."""
+def contact_shadow(product: Image.Image, aside: float) -> Image.Image:
+    """How much the ground is darkened where a placed product (RGBA) meets it, mode L of its size; ``aside`` by so many
+    widths of the product to the right."""
+    shadow = Image.new("L", product.size)
     box = product.getchannel("A").getbbox()
     if box is None:
-        return picture
+        return shadow
     left, _, right, bottom = box
     depth = max(2, (right - left) // 6)
-    shadow = Image.new("L", picture.size)
     overhang = depth // 2
     longer = aside * (right - left)
     ends = left - overhang + min(0.0, longer), right + overhang + max(0.0, longer)
     ImageDraw.Draw(shadow).ellipse((ends[0], bottom - depth, ends[1], bottom + overhang), fill=255)
-    shadow = shadow.filter(ImageFilter.GaussianBlur(depth / 3)).point(lambda value: round(value * _SHADOW))
-    return Image.composite(Image.new("RGB", picture.size), picture, shadow)
+    return shadow.filter(ImageFilter.GaussianBlur(depth / 3)).point(lambda value: round(value * _SHADOW))
 
 
 def paste_product(picture: Image.Image, product: Image.Image, feather: float = 0.7) -> Image.Image:

@@ -17,6 +17,7 @@ from PIL import Image, ImageCms, ImageDraw
 from brief.channels import MOST_ADDED, PRESETS, in_full, window
 from brief.plan import PlanError, check_campaign
 from brief.types import Area, Campaign, Composition, Framing, ImageRef, Publication, Rendition, Shot
+from generation.scene.collage import contact_shadow, paste_product
 from pipeline.current import withdraw, write_current
 from pipeline.publish import Publishing, publish, publish_approved, refresh_renditions, settle
 from pipeline.renditions import Rendered, Sources, render
@@ -49,7 +50,7 @@ def cut_out() -> Image.Image:
     return Image.new("RGBA", (300, 600), (20, 30, 160, 255))
 
 
-SOURCES = Sources(cut_out, lambda size: Image.new("RGB", size, "red"))
+SOURCES = Sources(cut_out, lambda size: Image.new("RGB", size, "red"), lambda product: None)
 
 
 def rendered(wanted: Rendition, areas: dict[str, Area] | None = None, edge: int = 512) -> Rendered:
@@ -155,19 +156,74 @@ def test_a_file_that_is_too_large_loses_quality_first_and_is_refused_at_last() -
     assert "bytes at the lowest quality, its channel takes 5,000" in problem
 
 
-def test_the_layers_of_a_picture_give_the_picture() -> None:
-    area = Area(0.5, 0.25, 0.75, 0.75)
-    picture = on_red(256, Area(0.1, 0.1, 0.4, 0.9))  # a blue person, say
-    picture.paste(cut_out().resize((64, 128)).convert("RGB"), (128, 64))
+def _laid_out(shadow: Image.Image | None) -> Image.Image:
+    """A person, and a product that stands in front of a place and is put in as refinement does it."""
+    picture = _place((256, 256))
+    if shadow is not None:
+        picture = Image.composite(Image.new("RGB", picture.size), picture, shadow)
+    ImageDraw.Draw(picture).ellipse((20, 40, 120, 250), fill=(30, 60, 200))
+    return paste_product(picture, _placed())
+
+
+def _place(size: tuple[int, int]) -> Image.Image:
+    return Image.linear_gradient("L").resize(size).point(lambda value: 100 + value // 3).convert("RGB")
+
+
+def _placed() -> Image.Image:
+    layer = Image.new("RGBA", (256, 256))
+    bottle = Image.new("RGBA", (300, 600))
+    ImageDraw.Draw(bottle).rounded_rectangle((0, 0, 299, 599), 120, fill=(20, 130, 60, 255))
+    layer.paste(bottle.resize((64, 128), Image.Resampling.LANCZOS), (128, 64))
+    return layer
+
+
+def _layers(
+    picture: Image.Image, names: tuple[str, ...], aside: float = 0.2
+) -> dict[str, tuple[Image.Image, Rendered]]:
+    def bottle() -> Image.Image:
+        return _placed().crop((128, 64, 192, 192))
+
+    sources = Sources(bottle, _place, lambda product: contact_shadow(product, aside))
+    made = {
+        name: render(
+            picture, Rendition(**in_full(f"layer-{name}")), {"product": Area(0.5, 0.25, 0.75, 0.75)}, sources, b""
+        )
+        for name in names
+    }
+    return {name: (Image.open(io.BytesIO(each.data)), each) for name, each in made.items()}
+
+
+@pytest.mark.parametrize("names", [("place", "shadow", "person", "product"), ("place", "drawn", "product")])
+def test_the_layers_of_a_picture_give_the_picture(names: tuple[str, ...]) -> None:
+    picture = _laid_out(contact_shadow(_placed(), 0.2))
+    layers = _layers(picture, names)
     whole = Image.new("RGBA", picture.size)
-    for name in ("place", "drawn", "product"):
-        made = render(picture, Rendition(**in_full(f"layer-{name}")), {"product": area}, SOURCES, b"<x/>")
-        assert (made.problems, made.size) == ((), picture.size)
-        with Image.open(io.BytesIO(made.data)) as layer:
-            whole.alpha_composite(layer.convert("RGBA"))
-            assert name == "place" or layer.getchannel("A").getextrema() == (0, 255)
+    for name, (layer, made) in layers.items():
+        assert (made.problems, made.notes, made.size) == ((), (), picture.size)
+        assert name == "place" or layer.getchannel("A").getextrema()[0] == 0
+        whole.alpha_composite(layer.convert("RGBA"))
     apart = np.abs(np.asarray(whole.convert("RGB")).astype(int) - np.asarray(picture).astype(int))
-    assert apart.max() <= 2
+    assert apart.max() <= 3
+
+
+def test_person_and_shadow_are_layers_of_their_own() -> None:
+    layers = _layers(_laid_out(contact_shadow(_placed(), 0.2)), ("shadow", "person"))
+    shadow, person = (layers[name][0].getchannel("A") for name in ("shadow", "person"))
+    assert shadow.getbbox() is not None and np.asarray(layers["shadow"][0])[..., :3].max() == 0
+    assert np.asarray(person)[150, 70] == 255  # in the middle of the person
+    under = (170, 196)  # below the bottle, where only its shadow falls
+    assert shadow.getpixel(under) > 40
+    assert person.getpixel(under) == 0
+
+
+def test_a_shadow_that_a_model_drew_is_said_to_be_the_persons() -> None:
+    painted = _laid_out(None)
+    ImageDraw.Draw(painted).rectangle((130, 192, 240, 215), fill=(20, 15, 40))
+    layers = _layers(painted, ("shadow", "person"))
+    assert layers["shadow"][0].getchannel("A").getbbox() is None
+    assert layers["person"][0].getchannel("A").getpixel((200, 205)) == 255
+    for _, made in layers.values():
+        assert "a model drew the shadow" in made.notes[0]
 
 
 def test_nothing_is_enlarged_unless_that_is_allowed() -> None:
