@@ -19,7 +19,7 @@ help:
 	@echo "make faults    kill parts and break the storage, 50 rounds (hours); ARGS='--rounds 10 --airflow 0' for fewer"
 	@echo "make benchmark   measure everything (hours), or ONLY=stores; see docs/measured.md"
 	@echo "make setup    only install (.lookbook/venv)"
-	@echo "make lock     pin the dependencies of pyproject.toml anew"
+	@echo "make lock     pin the dependencies of pyproject.toml again"
 	@echo "$(HOME_FOLDER)/venv/bin/lookbook import FOLDER | airflow ... | open | bundle ... | --help"
 
 setup:

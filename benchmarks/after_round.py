@@ -15,7 +15,7 @@ from sqlalchemy import func, select, text
 from brief.types import ImageRef, Shot
 from pipeline.provenance import ManifestDamaged, read_manifest
 from storage.bucket import keys as object_keys
-from storage.bucket.errors import ObjectDiffers, ObjectMissing
+from storage.bucket.errors import ObjectDamaged, ObjectMissing
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
 from storage.catalog.tables import PublicationRow, ReviewRow, ShotRow, ShotState, TakeRow
@@ -117,7 +117,7 @@ def _differing(objects: Objects, refs: Sequence[ImageRef]) -> Iterator[str]:
     for ref in refs:
         try:
             objects.get(ref.key, ref.sha256 or None)
-        except (ObjectMissing, ObjectDiffers) as error:
+        except (ObjectMissing, ObjectDamaged) as error:
             yield str(error)
 
 

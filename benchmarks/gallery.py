@@ -33,8 +33,8 @@ from embedded.ports import free_port
 from embedded.postgres import PostgresServer
 from storage.catalog import runs
 from storage.catalog.catalog import Catalog
-from storage.catalog.database import migrate
 from storage.catalog.runs import RunKey
+from storage.migrations import migrate
 from tests.storage.samples import planned, scored
 
 ASKED, AIM_MS = 7, 150
@@ -118,7 +118,7 @@ def _catalog(folder: Path) -> Iterator[tuple[Catalog, psutil.Process]]:
 
 
 def _fill(catalog: Catalog, shots: int) -> None:
-    """One shot through the catalog's own doors, and copies of its rows."""
+    """One shot through the catalog's own functions, and copies of its rows."""
     (like,) = planned(catalog)
     take, _ = scored(catalog, like, verdict=Verdict.REVIEW, value=0.5)
     catalog.open_review(like.key, take.key, ["sharpness 0.5 is below 0.6: the picture is soft"])

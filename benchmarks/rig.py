@@ -31,7 +31,8 @@ from embedded.seaweedfs import SeaweedServer
 from storage.bucket.objects import Objects
 from storage.bucket.settings import ObjectSettings
 from storage.catalog.catalog import Catalog
-from storage.catalog.database import make_engine, migrate
+from storage.catalog.database import make_engine
+from storage.migrations import migrate
 
 ROOT = Path(__file__).resolve().parents[1]
 BUCKET = "lookbook"
@@ -74,7 +75,7 @@ class Server:
             self.process.wait()
 
     def stop(self) -> None:
-        """End it in good order, by force after half a minute."""
+        """End it in an orderly way, by force after half a minute."""
         self.wanted = False
         if self.process is None or self.process.poll() is not None:
             return

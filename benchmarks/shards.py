@@ -31,7 +31,7 @@ def planned(rig: Rig, campaign: str, run: str, pauses: Sequence[float], size: in
     """Plan a campaign in a process of its own, tried again after each of ``pauses``.
 
     Raises:
-        TimeoutError: the last try failed as well; carries what it said.
+        TimeoutError: the last try failed as well; carries its output.
     """
     said = ""
     for pause in (*pauses, None):

@@ -121,5 +121,5 @@ def explained(error: ValidationError) -> tuple[str, str]:
                 where,
                 f"{shown(given)!r} is not one of {limits['expected'].replace(' or ', ', ').replace(chr(39), '')}",
             )
-    said = str(first["msg"]).removeprefix("Value error, ").replace("Input should", "it should")
-    return where, f"{shown(given)} is not taken: {said}"
+    message = str(first["msg"]).removeprefix("Value error, ").replace("Input should", "it should")
+    return where, f"{shown(given)} is not taken: {message}"

@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     s3_checksum: Literal["when_supported", "when_required"] = Field(
         default="when_supported", description='"when_required" for servers that reject checksums of newer clients'
     )
-    service_url: str | None = Field(default=None, description="where the generation services are, parted by commas")
+    service_url: str | None = Field(default=None, description="where the generation services are, separated by commas")
     service_token: str | None = Field(
         default=None, repr=False, description="the secret that lets callers into the service"
     )

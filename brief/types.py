@@ -1,7 +1,7 @@
-"""The words of the house as types: what a team asks for, and what comes of it.
+"""The domain types: what a team asks for, and what comes of it.
 
 Frozen pydantic dataclasses, so that the catalog, Airflow and the generation service share them without importing each
-other, and so that a limit stands where the field does: it holds at import, at planning and at the service's door.
+other, and so that a limit stands where the field does: it holds at import, at planning and at the service's API.
 JSON in and out goes through ``pydantic.TypeAdapter(Shot)``.
 
 What a catalog holds already may be older than a limit and stays readable, with ``context=STORED`` of
@@ -212,7 +212,7 @@ class Campaign:
         style: a picture whose look all pictures take on, where the bundle has an adapter for it.
         recipe: name of a preset of :mod:`brief.recipe`.
         prompt, negative: words added to every prompt, words to avoid.
-        thresholds: overrides of the bundle's calibrated cuts, per dimension of the scorecard.
+        thresholds: overrides of the bundle's calibrated thresholds, per dimension of the scorecard.
         max_takes: attempts per shot, 1 or more.
         max_shots: budget; what does not fit is left out and reported. 0 means no limit.
         language: of the alt texts, as in BCP 47.

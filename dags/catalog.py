@@ -69,7 +69,7 @@ PARAMS: dict[str, Any] = {
 def catalog() -> None:
     """### Catalog
     Plans **all active campaigns** and makes the shots of the products, places, personas and campaigns that changed in
-    the run's data interval, the day before; and those that another recipe or bundle draws anew. An import that tells
+    the run's data interval, the day before; and those that another recipe or bundle draws again. An import that tells
     Airflow starts a run for just what it changed. A run by hand makes all that is missing.
 
     **A backfill makes what changed on each of the past days, one run a day, and what is made already is not made
@@ -78,10 +78,10 @@ def catalog() -> None:
     Where two runs want the same shot, the first makes it and the other shares it. What a **cancelled** run left is not
     made by a later night, unless *Also what is outstanding* is chosen.
 
-    **If it stops**: a red task in a shard means that the database, the bucket or the generation service was gone for
-    longer than its retries. Mend it, then *clear* the task: only what is missing is made. A red `plan` says in its log
-    which campaign cannot be planned and why. Shots that failed by themselves do not fail the run: `summary` lists them
-    with their reasons. Pictures: tab **Images** of the run.
+    **If it stops**: a red task in a shard means that the database, the bucket or the generation service did not answer
+    for longer than its retries. Mend it, then *clear* the task: only what is missing is made. A red `plan` says in its
+    log which campaign cannot be planned and why. Shots that failed by themselves do not fail the run: `summary` lists
+    them with their reasons. Pictures: tab **Images** of the run.
     """
     shoot(priority="night")
 

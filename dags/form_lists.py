@@ -45,7 +45,7 @@ def several(title: str, what: str, names: list[str], **more: Any) -> Param:
     return Param([], type="array", items={"type": "string"}, title=title, description=what, **offered, **more)
 
 
-def keep_form_lists(run: Run) -> None:
+def save_form_lists(run: Run) -> None:
     """Have the forms offer what the catalog has now."""
     from pipeline.run import names_for_forms
 

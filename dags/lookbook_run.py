@@ -55,8 +55,8 @@ def span() -> tuple[datetime, datetime] | None:
 
 
 def _import_began(event: Any) -> datetime:
-    said = (event.extra or {}).get("since")
-    return datetime.fromisoformat(said) if said else event.timestamp - timedelta(days=1)
+    since = (event.extra or {}).get("since")
+    return datetime.fromisoformat(since) if since else event.timestamp - timedelta(days=1)
 
 
 def is_live(key: RunKey) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset, AssetAlias, Param, TriggerRule, chain, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.observability import stats
-from form_lists import keep_form_lists
+from form_lists import save_form_lists
 from lookbook_run import is_live, open_run, span
 from lookbook_runs import POOL, PriorityOfRun
 
@@ -67,7 +67,7 @@ def plan(priority: str) -> list[Shard]:
     try:
         request = read_request(get_current_context()["params"], span(), priority)
         run = open_run()
-        keep_form_lists(run)
+        save_form_lists(run)
         planned = plan_run(run, request)
     except (PlanError, RowMissing, CatalogUrlError, SchemaMissing, SettingsError) as error:
         raise AirflowFailException(str(error)) from error

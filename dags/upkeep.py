@@ -29,7 +29,7 @@ PARAMS: dict[str, Any] = {
 def upkeep() -> None:
     """### Upkeep
     `clear_takes` deletes the takes of shots that were superseded more than *Days* ago; what was published is never
-    deleted. `heal_published` compares every published file with its recorded SHA-256 and publishes anew what is gone
+    deleted. `heal_published` compares every published file with its recorded SHA-256 and publishes again what is gone
     or damaged. `refresh_renditions` makes from the masters what campaigns added to or changed of their renditions, and
     writes each campaign's list of what is live. `calibrate` makes thresholds of a bundle that has none of its own, once
     people have answered about enough of its takes.

@@ -134,7 +134,7 @@ def airflow(arguments: tuple[str, ...]) -> None:
 
 @main.command("run", hidden=True)
 @click.argument("name")
-def become_part(name: str) -> None:
+def exec_part(name: str) -> None:
     """Become the program of a part, under the process id that the supervisor knows."""
     from embedded.parts import part
     from embedded.supervision import PART, end_leftovers

@@ -166,8 +166,8 @@ class AirflowApi:
         while self._answer("GET", f"/api/v2/dags/{dag}").status_code == httpx.codes.NOT_FOUND:
             if time.monotonic() > deadline:
                 errors = self._ask("GET", "/api/v2/importErrors")["import_errors"]
-                said = "\n".join(f"{each['filename']}: {each['stack_trace']}" for each in errors)
-                raise AirflowError(f"Airflow has not found DAG {dag!r} in {DAG_SECONDS} s. {said}")
+                problems = "\n".join(f"{each['filename']}: {each['stack_trace']}" for each in errors)
+                raise AirflowError(f"Airflow has not found DAG {dag!r} in {DAG_SECONDS} s. {problems}")
             time.sleep(0.5)
 
     def trigger(self, dag: str, conf: dict[str, Any] | None = None) -> str:

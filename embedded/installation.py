@@ -3,7 +3,7 @@
 Runs under the system's Python before anything is installed, so: standard library only, and nothing of the project.
 
     python3 -m embedded.installation          install what is missing; done in an instant when nothing is
-    python3 -m embedded.installation lock     resolve pyproject.toml's dependencies anew and write the lock files
+    python3 -m embedded.installation lock     resolve pyproject.toml's dependencies again and write the lock files
 
 ``requirements.lock`` holds all but torch, which comes in two builds: ``requirements-cpu.lock`` is PyTorch's own small
 one, ``requirements-cuda.lock`` PyPI's with CUDA. ``requirements-cluster.lock`` is what Airflow on several machines
@@ -45,7 +45,7 @@ def install(home: Path) -> bool:
     """Bring ``home/venv`` up to the lock files; false if it already was.
 
     A stamp with the digest of all that matters is written last. No stamp means an interrupted set-up, and the venv is
-    made anew; another stamp means other lock files, and what differs is changed.
+    made again; another stamp means other lock files, and what differs is changed.
 
     Raises:
         SetupError: Python is too old, has no ``venv``, or a package cannot be had or is not the one that was locked.
@@ -68,7 +68,7 @@ def install(home: Path) -> bool:
 
 
 def lock(home: Path) -> None:
-    """Resolve the dependencies of ``pyproject.toml`` anew and write the lock files; versions that still fit stay.
+    """Resolve the dependencies of ``pyproject.toml`` again and write the lock files; versions that still fit stay.
 
     Raises:
         SetupError: nothing is installed yet, the dependencies contradict each other, or an index cannot be reached.
@@ -166,8 +166,8 @@ def _runs(venv: Path) -> bool:
 def _make_venv(venv: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], capture_output=True, text=True)
     if done.returncode:
-        said = (done.stdout + done.stderr).strip()
-        raise SetupError(f"making {venv} failed (on Debian: apt install python3-venv):\n{said}")
+        output = (done.stdout + done.stderr).strip()
+        raise SetupError(f"making {venv} failed (on Debian: apt install python3-venv):\n{output}")
 
 
 def _pip(venv: Path, *arguments: str) -> None:
@@ -188,9 +188,9 @@ def _uv(venv: Path, *arguments: str, wheels: str = "") -> None:
 def _places(venv: Path) -> dict[str, str]:
     """Where pip has been told to look for packages, in uv's words; a company's mirror is named there."""
     listed = subprocess.run([venv / "bin" / "python", "-m", "pip", "config", "list"], capture_output=True, text=True)
-    said = dict(re.findall(r"^(?:global|install|:env:)\.([\w-]+)='(.*)'$", listed.stdout, re.M))
-    said["find-links"] = said.get("find-links", "").replace(" ", ",")
-    places = {theirs: said[ours] for ours, theirs in _FROM_PIP.items() if said.get(ours)}
+    options = dict(re.findall(r"^(?:global|install|:env:)\.([\w-]+)='(.*)'$", listed.stdout, re.M))
+    options["find-links"] = options.get("find-links", "").replace(" ", ",")
+    places = {theirs: options[ours] for ours, theirs in _FROM_PIP.items() if options.get(ours)}
     # Any index may have a locked file: its hash tells that it is the right one.
     return {**places, "UV_INDEX_STRATEGY": "unsafe-best-match"}
 

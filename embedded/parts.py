@@ -1,4 +1,4 @@
-"""The parts of a set-up: what each runs, with which environment, where it listens and when it is well."""
+"""The parts of a set-up: what each runs, with which environment, where it listens and when it is healthy."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Part:
 
     Attributes:
         address: where a person or a client finds it; empty if it listens nowhere.
-        answers: whether it is well, asked of the part itself.
-        stop_signal: which ends it in good order.
+        answers: whether it is healthy, asked of the part itself.
+        stop_signal: which ends it in an orderly way.
         stop_group: whether its child processes get the signal too, or are ended by their parent.
         stop_seconds: after which it is ended by force.
     """

@@ -37,7 +37,7 @@ class PostgresServer:
         """Make the data folder, once; a half-made one from an interrupted run is made again.
 
         Raises:
-            EmbeddedError: ``initdb`` failed; carries what it said.
+            EmbeddedError: ``initdb`` failed; carries its output.
         """
         if (self.data / "postgresql.conf").exists() and not self._unfinished.exists():
             return

@@ -102,17 +102,17 @@ class SeaweedServer:
         """Have every write to ``bucket`` reach the disk before it is acknowledged; the server remembers it.
 
         Raises:
-            EmbeddedError: the server's shell refused; carries what it said.
+            EmbeddedError: the server's shell refused; carries its output.
         """
-        said = self.shell(f"fs.configure -locationPrefix=/buckets/{bucket}/ -fsync -apply")
-        if not re.search(r'"fsync":\s*true', said):
-            raise EmbeddedError(f"turning on fsync for bucket {bucket!r} failed: {said}")
+        output = self.shell(f"fs.configure -locationPrefix=/buckets/{bucket}/ -fsync -apply")
+        if not re.search(r'"fsync":\s*true', output):
+            raise EmbeddedError(f"turning on fsync for bucket {bucket!r} failed: {output}")
 
     def shell(self, order: str) -> str:
         """What ``weed shell`` says to one order.
 
         Raises:
-            EmbeddedError: it failed; carries what it said.
+            EmbeddedError: it failed; carries its output.
         """
         addresses = [f"-master=127.0.0.1:{self.master}", f"-filer=127.0.0.1:{self.filer}"]
         done = subprocess.run(

@@ -14,9 +14,9 @@ from embedded.airflow import airflow_environment, write_passwords
 from embedded.home import ACCOUNTS, BUCKET, Home, default_root, open_catalog, open_home, open_objects, with_free_ports
 from embedded.parts import Part, base_environment, lookbook_environment, parts
 from embedded.supervision import STORES, is_supervised, start_parts, start_supervisor, states, stop, wait_for
-from storage.catalog.database import migrate
 from storage.catalog.gallery import ShotFilter
 from storage.catalog.tables import ShotState
+from storage.migrations import migrate
 
 Say = Callable[[str], None]
 SHOWN_LINKS = 3
@@ -36,7 +36,7 @@ SERVERS_SECONDS = 900
 
 
 class ToolError(EmbeddedError):
-    """A one-off program failed; carries what it said."""
+    """A one-off program failed; carries its output."""
 
 
 def start(home: Home, say: Say) -> Home:
@@ -112,10 +112,10 @@ def _tool(home: Home, arguments: tuple[str, ...]) -> subprocess.Popen[str]:
 
 
 def _finished(process: subprocess.Popen[str], arguments: tuple[str, ...]) -> str:
-    said, _ = process.communicate()
+    output, _ = process.communicate()
     if process.returncode:
-        raise ToolError(f"`python -m {' '.join(arguments)}` failed:\n{said.strip()[-3000:]}")
-    return said
+        raise ToolError(f"`python -m {' '.join(arguments)}` failed:\n{output.strip()[-3000:]}")
+    return output
 
 
 def show_status() -> int:
@@ -123,18 +123,18 @@ def show_status() -> int:
     home = open_home(default_root())
     known = states(home) if is_supervised(home) else {}
     table = Table("part", "state", "address", "pid")
-    well = True
+    healthy = True
     for part in parts(home):
         state = known.get(part.name)
         answers = state is not None and part.answers()
-        well &= answers
-        word = "stopped" if state is None else "well" if answers else WORDS.get(state.state, "does not answer")
+        healthy &= answers
+        word = "stopped" if state is None else "healthy" if answers else WORDS.get(state.state, "does not answer")
         pid = str(state.pid) if state and state.pid else ""
         table.add_row(part.name, word, part.address, pid)
     console = Console()
     console.print(table)
     console.print(f"Their logs: {home.logs}/PART.log", highlight=False, markup=False, soft_wrap=True)
-    return 0 if well else 1
+    return 0 if healthy else 1
 
 
 def show_addresses(home: Home) -> int:

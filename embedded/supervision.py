@@ -67,9 +67,9 @@ def start_supervisor(home: Home) -> None:
     config.touch(mode=0o600)
     config.write_text(_config(home))
     command = [sys.executable, "-W", "ignore", "-m", "supervisor.supervisord", "-c", str(config)]
-    said = subprocess.run(command, cwd=home.root, env=base_environment(home), capture_output=True, text=True)
-    if said.returncode:
-        raise PartError(f"supervisord did not start: {said.stdout}{said.stderr}")
+    done = subprocess.run(command, cwd=home.root, env=base_environment(home), capture_output=True, text=True)
+    if done.returncode:
+        raise PartError(f"supervisord did not start: {done.stdout}{done.stderr}")
     deadline = time.monotonic() + 10
     while not is_supervised(home):
         if time.monotonic() > deadline:
@@ -117,7 +117,7 @@ def states(home: Home) -> dict[str, PartState]:
 
 
 def stop(home: Home) -> int:
-    """End every process of this home, in good order first; returns how many had to be ended by force.
+    """End every process of this home, in an orderly way first; returns how many had to be ended by force.
 
     Also what a supervisor that was killed has left behind: processes that carry this home's marker in their
     environment, and the PostgreSQL server, which overwrites its own.

@@ -94,13 +94,13 @@ def _better(models: Models, name: str, draft: Draft, made: Image.Image | None) -
         return draft
     made = put_back(made, draft.scene)
     values = measure(models.scoring, models.painter.card, draft.scene, made).values
-    fell = _what_fell(draft.values, values)
+    fell = _worsened_dimensions(draft.values, values)
     if fell:
         return replace(draft, notes=(*draft.notes, f"{name}: kept the picture before, {fell}"))
     return replace(draft, best=made, values=values, notes=(*draft.notes, f"{name}: done"))
 
 
-def _what_fell(before: Mapping[str, float], after: Mapping[str, float]) -> str:
+def _worsened_dimensions(before: Mapping[str, float], after: Mapping[str, float]) -> str:
     """In words, why the picture before is the better one; empty if it is not.
 
     The mean may not fall, and no dimension by more than a little: one may not pay for another.

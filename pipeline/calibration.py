@@ -110,7 +110,7 @@ def judge_again(
 
     Raises:
         ServiceError: ``measure`` is asked for and the service is unreachable.
-        ObjectError, CatalogError: the bucket or the database is gone or refuses.
+        ObjectError, CatalogError: the bucket or the database does not answer or refuses.
     """
     keys = run.catalog.scored_undecided(campaigns)
     if measure:

@@ -22,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 def cast(run: Run, names: Sequence[str]) -> dict[str, str]:
     """Make the portraits of these personas (none named: of all); returns the object key of each by name.
 
-    A portrait that fails is said in the log and left out.
+    A portrait that fails is logged and left out.
 
     Raises:
         RowMissing: a persona that the catalog does not have.
@@ -67,7 +67,7 @@ def candidates(run: Run, name: str) -> list[str]:
 
 
 def choose(run: Run, name: str, candidate: str, who: str) -> ImageRef:
-    """Make ``candidate``, one of :func:`candidates`, the portrait of persona ``name``; its shots are planned anew.
+    """Make ``candidate``, one of :func:`candidates`, the portrait of persona ``name``; its shots are planned again.
 
     Raises:
         ValueError: it is none of them.

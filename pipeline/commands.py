@@ -74,7 +74,7 @@ def reproduce(shot: str, bundle: Path, device: str | None) -> None:
 
 @click.command
 @click.argument("campaigns", nargs=-1)
-@click.option("--measure", is_flag=True, help="Measure anew what other scorers measured; needs the service.")
+@click.option("--measure", is_flag=True, help="Measure again what other scorers measured; needs the service.")
 def judge(campaigns: tuple[str, ...], measure: bool) -> None:
     """Judge the takes of CAMPAIGNS (all) again under today's thresholds, and publish, ask or reject accordingly. What
     is published and what people answered stays."""

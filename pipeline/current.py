@@ -1,6 +1,6 @@
 """What is live of a campaign: a list of its published files with their URLs, as JSON and CSV, beside them.
 
-The lists are written anew at the end of each run, after approvals, withdrawals and nightly, so whoever pulls pictures
+The lists are written again at the end of each run, after approvals, withdrawals and nightly, so whoever pulls pictures
 into a shop reads one address. Pictures that no plan wants any more are listed apart, to be taken down; their files
 stay.
 
@@ -42,7 +42,7 @@ def write_current(catalog: Catalog, objects: Objects, campaigns: Sequence[str] |
     """Write the lists of these campaigns (``None``: all); returns the number of live pictures.
 
     Raises:
-        ObjectError, CatalogError: the bucket or the database is gone or refuses.
+        ObjectError, CatalogError: the bucket or the database does not answer or refuses.
     """
     live_pictures = 0
     for campaign in catalog.campaigns(campaigns):

@@ -57,8 +57,8 @@ class RunPlan:
     """Shots that a run takes up, and what planning found.
 
     Attributes:
-        problems: what was said of each campaign that could not be planned.
-        campaigns: by name, what planning said in numbers: wanted, new, superseded, to_make, elsewhere (outstanding,
+        problems: why each campaign that could not be planned.
+        campaigns: by name, the plan in numbers: wanted, new, superseded, to_make, elsewhere (outstanding,
             and not for this run), over_budget, refused (by SKU, why), and the shots per state.
         over_budget: how many shots the run's budget leaves out.
         most_seconds: of the services, after which the run makes no further shots, whatever was estimated.
@@ -256,12 +256,12 @@ def _within_budget(run: Run, request: RunRequest, planned: RunPlan, bundle: Bund
 
 
 def _tell_renamed(run: Run, shots: Sequence[Shot]) -> None:
-    """Say which shots are wanted anew only because something has another name, which decides their seeds."""
+    """Say which shots are wanted again only because something has another name, which decides their seeds."""
     with run.catalog.begin() as session:
         same = renamed(session, shots)
     for what, number in Counter(same.values()).most_common(SHOWN):
         _LOG.warning(
-            "DRY RUN: %d shots differ from published ones by a name alone (%s): with the old name nothing is made anew",
+            "DRY RUN: %d shots differ from published ones by a name alone (%s): the old name would make nothing again",
             number,
             what,
         )

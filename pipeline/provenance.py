@@ -237,7 +237,7 @@ def read_manifest(manifest_ref: ImageRef, data: bytes) -> tuple[Publication, Tak
     except (ValueError, KeyError, TypeError) as error:
         raise ManifestDamaged(
             f"{manifest_ref.key!r} is not a manifest ({error!r}); delete it, then run the campaign with "
-            "everything (reprocess=all): the shot is published anew"
+            "everything (reprocess=all): the shot is published again"
         ) from error
 
 

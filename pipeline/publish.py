@@ -45,7 +45,7 @@ from pipeline.run import Run
 from pipeline.stages import is_whole
 from pipeline.words import alt_text
 from storage.bucket import keys as object_keys
-from storage.bucket.errors import ObjectDiffers, ObjectMissing
+from storage.bucket.errors import ObjectDamaged, ObjectMissing
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
 from storage.catalog.database import in_parts
@@ -313,7 +313,9 @@ def _with_wanted_renditions(work: Publishing, publication: Publication, content:
     if not todo and not gone and set(refused) == set(refused_then):
         return _Brought(publication, asks=None if refused else ())
     files, fresh = _made_late(work, publication, todo)
-    asks = None if refused and not fresh else [said for each in (refused | fresh).values() for said in each.problems]
+    asks = (
+        None if refused and not fresh else [problem for each in (refused | fresh).values() for problem in each.problems]
+    )
     key = object_keys.manifest(work.shot, _next_manifest(work))
     stored = work.objects.put(
         key, with_renditions(content, work.told, files, refused | fresh, kept, _name_of(work.signer)),
@@ -369,7 +371,7 @@ def _name_of(signer: Signer | None) -> str:
     return signer.organisation if signer else ""
 
 
-_OWN_FAULT = (ImageRefused, ManifestDamaged, NothingToPublish, ObjectDiffers, ObjectMissing, SigningError)
+_OWN_FAULT = (ImageRefused, ManifestDamaged, NothingToPublish, ObjectDamaged, ObjectMissing, SigningError)
 """What fails one shot; everything else about the bucket or the catalog is for the next attempt of the task."""
 
 
@@ -381,7 +383,7 @@ def settle(run: Run, keys: Sequence[str], *, hold: bool = False) -> dict[str, in
     is recorded as failed, and the others go on. Returns the number per outcome.
 
     Raises:
-        ObjectError, CatalogError: the bucket or the database refuses or is gone.
+        ObjectError, CatalogError: the bucket or the database refuses or does not answer.
         SigningError: the signer's certificate or key cannot be read.
     """
     takes, shots = run.catalog.takes(keys), run.catalog.shots(keys)
@@ -447,7 +449,9 @@ def publish_approved(run: Run) -> dict[str, int]:
 def _publish(run: Run, work: Publishing, *, approved: bool) -> ShotState:
     shot = work.shot
     if not is_whole(run, work.record.outputs.get("refine")):
-        run.catalog.record_loss(shot.key, "its picture is gone from the bucket or damaged; the next run makes it again")
+        run.catalog.record_loss(
+            shot.key, "its picture is missing from the bucket or damaged; the next run makes it again"
+        )
         return ShotState.PLANNED
     try:
         publish(work, run.catalog, run.id, approved=approved)
@@ -469,7 +473,7 @@ def refresh_renditions(run: Run, campaigns: Sequence[str] | None = None) -> dict
     are needed. Returns the number of publications that ``stayed`` and were ``refreshed``, and that ``failed``.
 
     Raises:
-        ObjectError, CatalogError: the bucket or the database is gone or refuses.
+        ObjectError, CatalogError: the bucket or the database does not answer or refuses.
     """
     briefs = {each.name: each for each in run.catalog.campaigns(campaigns)}
     digests = cache(lambda name, own_words, approved: _wanted(briefs[name], own_words, approved))

@@ -94,8 +94,8 @@ def render(
         )
     data, quality = _within_bytes(shown, wanted, mark)
     problems += _after_encoding(data, shown, wanted)
-    said = tuple(f"rendition {wanted.name!r}: {each}" for each in problems)
-    return Rendered(data, shown.size, quality, round(enlarged, 3), added, said, tuple(notes))
+    messages = tuple(f"rendition {wanted.name!r}: {each}" for each in problems)
+    return Rendered(data, shown.size, quality, round(enlarged, 3), added, messages, tuple(notes))
 
 
 def encode(picture: Image.Image, kind: RenditionFormat, quality: int, mark: bytes, *, full_colour: bool) -> bytes:

@@ -78,8 +78,8 @@ def as_json(report: Report, hour_price: float | None) -> dict[str, Any]:
     }
     if hour_price is not None:
         found["cost"] = {stage: seconds / 3600 * hour_price for stage, seconds in report.seconds.items()}
-    said: dict[str, Any] = json.loads(json.dumps(found, default=_written))
-    return said
+    data: dict[str, Any] = json.loads(json.dumps(found, default=_written))
+    return data
 
 
 def _written(value: object) -> str:

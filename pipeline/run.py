@@ -5,7 +5,7 @@ else the environment.
 |---|---|---|
 | ``lookbook_catalog`` | postgres | the catalog's database |
 | ``lookbook_s3`` | aws | access key, secret key; extra: bucket, endpoint_url, region_name, addressing_style |
-| ``lookbook_service`` | http | the generation service (host: several are parted by commas); password: its token; |
+| ``lookbook_service`` | http | the generation service (host: several are separated by commas); password: its token; |
 | | | extra: hour_price, what an hour of one of its GPUs costs, in whatever money |
 
 Airflow itself is not imported: DAGs and plugins look the connections up, each in their own way.
@@ -66,7 +66,7 @@ def open_catalog(connection: AirflowConnection | None) -> Catalog:
         SettingsError: neither names a database.
     """
     if connection is None:
-        with _told_how_to_connect(CATALOG):
+        with _with_connection_advice(CATALOG):
             return Catalog.at(Settings.read().needed("database_url"), DATABASE_URL)
     # Airflow writes the scheme as libpq's older name, which SQLAlchemy does not know.
     url = connection.get_uri().replace("postgres://", "postgresql://", 1)
@@ -74,7 +74,7 @@ def open_catalog(connection: AirflowConnection | None) -> Catalog:
 
 
 @contextmanager
-def _told_how_to_connect(connection: str) -> Iterator[None]:
+def _with_connection_advice(connection: str) -> Iterator[None]:
     try:
         yield
     except SettingsError as error:
@@ -88,7 +88,7 @@ def open_objects(connection: AirflowConnection | None) -> Objects:
         SettingsError: neither names a bucket.
     """
     if connection is None:
-        with _told_how_to_connect(S3):
+        with _with_connection_advice(S3):
             return Objects.from_env()
     extra = connection.extra_dejson
     return Objects(
@@ -111,7 +111,7 @@ def open_service(connection: AirflowConnection | None) -> GenerationClient:
         SettingsError: neither says where it is.
     """
     if connection is None:
-        with _told_how_to_connect(SERVICE):
+        with _with_connection_advice(SERVICE):
             return GenerationClient.from_env()
     scheme = connection.schema or connection.conn_type or "http"
     port = f":{connection.port}" if connection.port else ""

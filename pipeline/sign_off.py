@@ -58,7 +58,7 @@ def agree(run: Run, who: str) -> dict[str, int]:
     """Approve all that is held, in a person's name, and publish it; returns the number per outcome.
 
     Raises:
-        ObjectError, CatalogError: the bucket or the database refuses or is gone; agree again.
+        ObjectError, CatalogError: the bucket or the database refuses or does not answer; agree again.
     """
     _approve(run, held(run), who)
     return publish_approved(run)

@@ -16,13 +16,13 @@ from typing import Any, NoReturn
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from brief.errors import PipelineError, ServiceError
-from service.client import GenerationClient, JobUnknown, ServiceUnreachable
+from service.client import GenerationClient, JobNotFound, ServiceUnreachable
 from service.protocol import MAX_ITEMS, ItemResult, Job, JobState, Stage, job_id
 
 _LOG = logging.getLogger(__name__)
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
 """Seconds between two looks at a job: short jobs are not kept waiting, long ones are not asked too often."""
-PATIENCE = 180.0
+DOWNTIME_SECONDS = 180.0
 """Seconds for which a service that was there may be away, as while it restarts and loads its models."""
 
 
@@ -47,7 +47,7 @@ def run_stage(
 
     Raises:
         StageUnfinished: the bucket or the service let some items down, or somebody cancelled the job.
-        ServiceError: the service refuses, or is away for longer than :data:`PATIENCE`.
+        ServiceError: the service refuses, or is away for longer than :data:`DOWNTIME_SECONDS`.
     """
     keys = list(items)
     for start in range(0, len(keys), MAX_ITEMS):
@@ -108,7 +108,7 @@ def _follow(
 def _look(service: GenerationClient, job: str, stage: Stage, items: Mapping[str, Mapping[str, Any]]) -> Job:
     """The job as it stands; a service that restarts is waited for, and given the job again if it forgot it."""
     attempts = Retrying(
-        stop=stop_after_delay(PATIENCE),
+        stop=stop_after_delay(DOWNTIME_SECONDS),
         wait=wait_fixed(LONGEST_PAUSE),
         retry=retry_if_exception_type(ServiceUnreachable),
         before_sleep=lambda state: _LOG.warning("%s: %s; waiting for it", stage.value, _error(state)),
@@ -117,7 +117,7 @@ def _look(service: GenerationClient, job: str, stage: Stage, items: Mapping[str,
     )
     try:
         return attempts(service.job, job)
-    except JobUnknown:
+    except JobNotFound:
         _LOG.warning("%s: the service forgot job %s (a restart?); submitting it again", stage.value, job)
         return service.submit(job, stage, list(items.values()))
 

@@ -2,8 +2,8 @@
 
 Each takes the keys of shots and returns the keys of those that go on; a shot that fails is recorded with its reason
 and left out, and the others go on. What is recorded and still in the bucket, whole, is not asked for again, so every
-stage can be repeated; what is gone or damaged is made again, with what it is made from.
-All raise what makes an Airflow task try again when the database, the bucket or the service is gone.
+stage can be repeated; what is missing or damaged is made again, with what it is made from.
+All raise what makes an Airflow task try again when the database, the bucket or the service does not answer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pipeline.judge import best_take, judge_take, suggest_changes, wants_retake
 from pipeline.run import Run
 from pipeline.stage_job import run_stage
 from service.protocol import ItemResult, Stage
-from storage.bucket.errors import ObjectDiffers, ObjectMissing
+from storage.bucket.errors import ObjectDamaged, ObjectMissing
 from storage.catalog.records import StageOutput, TakeRecord
 from storage.catalog.tables import ShotState
 
@@ -84,9 +84,9 @@ def is_whole(run: Run, output: StageOutput | None) -> bool:
     try:
         run.objects.get(output.ref.key, output.ref.sha256 or None)
     except ObjectMissing:
-        _LOG.warning("%s is gone and is made again", output.ref.key)
+        _LOG.warning("%s is missing and is made again", output.ref.key)
         return False
-    except ObjectDiffers as error:
+    except ObjectDamaged as error:
         _LOG.warning("%s; it is made again", error)
         run.objects.delete(output.ref.key)
         return False

@@ -13,7 +13,7 @@ from pipeline.publish import Publishing, publish
 from pipeline.run import Run
 from pipeline.stages import is_whole
 from storage.bucket import keys as object_keys
-from storage.bucket.errors import ObjectDiffers, ObjectMissing
+from storage.bucket.errors import ObjectDamaged, ObjectMissing
 from storage.catalog.records import StageOutput, TakeRecord
 from storage.catalog.tables import Decision
 
@@ -28,7 +28,7 @@ def clear_takes(run: Run, days: int) -> int:
 
     Raises:
         ValueError: less than one day.
-        ObjectError, CatalogError: the bucket or the database is gone or refuses.
+        ObjectError, CatalogError: the bucket or the database does not answer or refuses.
     """
     if days < 1:
         raise ValueError(f"keep_days is {days}, it must be 1 or more")
@@ -42,13 +42,13 @@ def clear_takes(run: Run, days: int) -> int:
 
 
 def heal_published(run: Run) -> dict[str, int]:
-    """Compare every published file with its recorded SHA-256, and publish anew, from the take's picture or else from
-    the master, what is gone or damaged. Where neither is whole, the shot is planned again and the next run makes it.
+    """Compare every published file with its recorded SHA-256, and publish again, from the take's picture or else from
+    the master, what is missing or damaged. Where neither is whole, the shot is planned again and the next run makes it.
 
     Returns the number of publications that were ``whole``, ``healed`` and ``planned`` again.
 
     Raises:
-        ObjectError, CatalogError: the bucket or the database is gone or refuses.
+        ObjectError, CatalogError: the bucket or the database does not answer or refuses.
     """
     outcomes: Counter[str] = Counter()
     after = ""
@@ -68,7 +68,7 @@ def _heal(run: Run, shot: Shot, take: TakeRecord, publication: Publication) -> s
     if not is_whole(run, take.outputs.get("refine")):
         if not _is_as_recorded(run, publication.master):
             run.objects.delete_prefix(object_keys.published(shot))
-            run.catalog.forget_publication(shot.key, "its published files and its picture are gone or damaged")
+            run.catalog.forget_publication(shot.key, "its published files and its picture are missing or damaged")
             _LOG.error("%s: published files and picture are lost; the next run makes it again", shot.product.sku)
             return "planned"
         copy = run.objects.put(rescued, run.objects.get(publication.master.key), "image/png", keep_first=True)
@@ -84,14 +84,14 @@ def _heal(run: Run, shot: Shot, take: TakeRecord, publication: Publication) -> s
     work = Publishing(shot, approved, campaign, run.objects, Signer.from_environment(), words)
     publish(work, run.catalog, run.id)
     run.objects.delete(rescued)
-    _LOG.warning("%s: published files were gone or damaged and are published anew", shot.product.sku)
+    _LOG.warning("%s: published files were missing or damaged and are published again", shot.product.sku)
     return "healed"
 
 
 def _is_as_recorded(run: Run, ref: ImageRef) -> bool:
     try:
         run.objects.get(ref.key, ref.sha256)
-    except (ObjectMissing, ObjectDiffers) as error:
+    except (ObjectMissing, ObjectDamaged) as error:
         _LOG.warning("%s", error)
         return False
     return True

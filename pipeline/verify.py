@@ -147,7 +147,7 @@ def reproduce(catalog: Catalog, objects: Objects, shot_key: str, bundle: Path, d
     Raises:
         NotReproducible: it has no refined picture, or ``bundle`` is not what made it.
         RowMissing: there is no such shot.
-        ObjectError: what it is made from, or the picture, is gone or damaged.
+        ObjectError: what it is made from, or the picture, is missing or damaged.
     """
     from generation.scene.material import Material, Result
     from generation.studio import Studio

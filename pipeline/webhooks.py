@@ -103,7 +103,7 @@ def _send(client: httpx.Client, webhook: Webhook, event: Event) -> None:
     attempts = Retrying(
         stop=stop_after_attempt(ATTEMPTS),
         wait=wait_random_exponential(multiplier=0.5, max=8),
-        retry=retry_if_exception(_may_pass),
+        retry=retry_if_exception(_is_transient),
         sleep=lambda seconds: time.sleep(seconds),
         reraise=True,
     )
@@ -116,7 +116,7 @@ def _send(client: httpx.Client, webhook: Webhook, event: Event) -> None:
         ) from error
 
 
-def _may_pass(error: BaseException) -> bool:
+def _is_transient(error: BaseException) -> bool:
     if isinstance(error, httpx.HTTPStatusError):
         return error.response.status_code >= 500 or error.response.status_code == httpx.codes.TOO_MANY_REQUESTS
     return isinstance(error, httpx.TransportError)

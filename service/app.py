@@ -156,11 +156,11 @@ async def _unprocessable(_request: Request, error: Exception) -> Response:
 def _routes() -> APIRouter:
     router = APIRouter()
     router.add_api_route("/health", health, methods=["GET"])
-    router.add_api_route("/v1/jobs", submit, methods=["POST"], status_code=202)
-    router.add_api_route("/v1/jobs/{job}", read, methods=["GET"])
-    router.add_api_route("/v1/jobs/{job}", cancel, methods=["DELETE"])
-    router.add_api_route("/v1/bundle", bundle, methods=["GET"])
-    router.add_api_route("/metrics", numbers, methods=["GET"])
+    router.add_api_route("/v1/jobs", submit_job, methods=["POST"], status_code=202)
+    router.add_api_route("/v1/jobs/{job}", get_job, methods=["GET"])
+    router.add_api_route("/v1/jobs/{job}", cancel_job, methods=["DELETE"])
+    router.add_api_route("/v1/bundle", get_bundle, methods=["GET"])
+    router.add_api_route("/metrics", metrics, methods=["GET"])
     return router
 
 
@@ -181,7 +181,7 @@ def health(request: Request, response: Response) -> dict[str, Any]:
     }
 
 
-def submit(body: JobRequest, request: Request) -> dict[str, Any]:
+def submit_job(body: JobRequest, request: Request) -> dict[str, Any]:
     """Take in a job; the same id and body give the job as it stands."""
     worker: Worker = request.app.state.worker
     queue: JobQueue = request.app.state.queue
@@ -196,12 +196,12 @@ def submit(body: JobRequest, request: Request) -> dict[str, Any]:
         raise HTTPException(429, f"{queue.size} jobs wait already; try again later", wait) from error
 
 
-def read(job: str, request: Request) -> dict[str, Any]:
+def get_job(job: str, request: Request) -> dict[str, Any]:
     """The job as it stands."""
     return _known(request.app.state.queue.get(job), job)
 
 
-def cancel(job: str, request: Request) -> dict[str, Any]:
+def cancel_job(job: str, request: Request) -> dict[str, Any]:
     """End the job: at once if it waits, after the batch in flight if it runs."""
     return _known(request.app.state.queue.cancel(job), job)
 
@@ -212,7 +212,7 @@ def _known(found: Job | None, job: str) -> dict[str, Any]:
     return asdict(found)
 
 
-def bundle(request: Request) -> dict[str, Any]:
+def get_bundle(request: Request) -> dict[str, Any]:
     """What is loaded."""
     worker: Worker = request.app.state.worker
     if worker.bundle is None:
@@ -220,6 +220,6 @@ def bundle(request: Request) -> dict[str, Any]:
     return asdict(worker.bundle)
 
 
-def numbers(request: Request) -> Response:
+def metrics(request: Request) -> Response:
     """For Prometheus."""
     return Response(request.app.state.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -37,7 +37,7 @@ class ServiceBusy(ServiceError):
     """The queue stayed full up to the deadline."""
 
 
-class JobUnknown(ServiceError):
+class JobNotFound(ServiceError):
     """The service does not know this job, as after its restart: submit it again, what was made is kept."""
 
 
@@ -58,13 +58,13 @@ class _Service:
         attempts = Retrying(
             stop=stop_after_attempt(ATTEMPTS),
             wait=wait_random_exponential(multiplier=0.5, max=4),
-            retry=retry_if_exception_type((httpx.TransportError, _CannotWorkNow)),
+            retry=retry_if_exception_type((httpx.TransportError, _NotReady)),
             sleep=lambda seconds: time.sleep(seconds),
             reraise=True,
         )
         try:
             return attempts(self._ask_once, method, path, **options)
-        except _CannotWorkNow as answered:
+        except _NotReady as answered:
             return answered.response
         except httpx.TransportError as error:
             raise ServiceUnreachable(
@@ -75,7 +75,7 @@ class _Service:
     def _ask_once(self, method: str, path: str, **options: Any) -> httpx.Response:
         response = self._http.request(method, path, **options)
         if response.status_code in _CANNOT_WORK_NOW:
-            raise _CannotWorkNow(response)
+            raise _NotReady(response)
         return response
 
     def health(self) -> Mapping[str, Any] | None:
@@ -89,24 +89,24 @@ class _Service:
     def checked(self, response: httpx.Response) -> Any:
         if response.is_success:
             return response.json()
-        at, said = f"the generation service at {self.url}", _detail(response)
+        at, detail = f"the generation service at {self.url}", _detail(response)
         if response.status_code == 401:
             raise ServiceError(f"{at} does not accept our token: its LOOKBOOK_SERVICE_TOKEN and {self.origin} differ")
         if response.status_code == 404:
-            raise JobUnknown(f"{at}: {said}")
+            raise JobNotFound(f"{at}: {detail}")
         if response.status_code in _CANNOT_WORK_NOW:
-            raise ServiceUnreachable(f"{at} cannot work now: {said}; {self.url}/health says what it waits for")
-        raise ServiceError(f"{at} answers {response.status_code}: {said}")
+            raise ServiceUnreachable(f"{at} cannot work now: {detail}; {self.url}/health says what it waits for")
+        raise ServiceError(f"{at} answers {response.status_code}: {detail}")
 
 
 class GenerationClient:
     """Requests to the generation services, as if they were one.
 
     Args:
-        url: address of the service, such as ``http://127.0.0.1:8701``; several are parted by commas.
+        url: address of the service, such as ``http://127.0.0.1:8701``; several are separated by commas.
         token: the bearer token that the services were started with.
         transport: another way to the services than the network, for tests.
-        origin: where the token was said, for messages.
+        origin: where the token comes from, for messages.
     """
 
     def __init__(
@@ -227,7 +227,7 @@ class GenerationClient:
         """The job as it stands, with the results so far.
 
         Raises:
-            JobUnknown: the service was restarted since, never saw it, or is away while others are there.
+            JobNotFound: the service was restarted since, never saw it, or is away while others are there.
         """
         service = self._has.get(job, self._services[0])
         try:
@@ -235,7 +235,7 @@ class GenerationClient:
         except ServiceUnreachable as error:
             if len(self._services) == 1:
                 raise
-            raise JobUnknown(f"{error}; another service can go on with job {job}") from error
+            raise JobNotFound(f"{error}; another service can go on with job {job}") from error
 
     def cancel(self, job: str) -> None:
         """End a job after the batch that is in flight; a job that is unknown or over is left as it is."""
@@ -264,7 +264,7 @@ class GenerationClient:
 _CANNOT_WORK_NOW = frozenset({502, 503, 504})
 
 
-class _CannotWorkNow(Exception):
+class _NotReady(Exception):
     """An answer that may be another in a moment."""
 
     def __init__(self, response: httpx.Response) -> None:

@@ -101,7 +101,7 @@ def job_id(run: str, stage: Stage, keys: Sequence[str]) -> str:
     return f"{stage.value}-{digest([run, stage.value, sorted(keys)])}"
 
 
-class PlannedElsewhere(ServiceError, ValueError):
+class KeyMismatch(ServiceError, ValueError):
     """An item whose key does not follow from its contents under the loaded bundle."""
 
 
@@ -189,7 +189,7 @@ def check_key(item: Item, bundle: str) -> None:
     """Make sure that what is made under a key is what the key says.
 
     Raises:
-        PlannedElsewhere: the item was planned for another bundle or another version of the recipes.
+        KeyMismatch: the item was planned for another bundle or another version of the recipes.
     """
     if isinstance(item, FaceItem):
         right = portrait_key(item.persona, bundle) == item.portrait_key
@@ -199,7 +199,7 @@ def check_key(item: Item, bundle: str) -> None:
         again = take(item.shot.key, item.shot.seed, item.take.number, item.take.changes, item.take.words)
         right = right and again.key == item.take.key
     if not right:
-        raise PlannedElsewhere(
+        raise KeyMismatch(
             f"{item.name} was planned for another model bundle or recipe version than this service has loaded; "
-            "run the campaign again, which plans its shots anew"
+            "run the campaign again, which plans its shots again"
         )

@@ -21,12 +21,12 @@ from brief.settings import DATABASE_URL, Settings
 from storage.bucket import keys as object_keys
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
-from storage.catalog.database import latest_revision, migrate, schema_revision
 from storage.catalog.retiring import KINDS, restore, retire, set_campaign_state, take_downs
 from storage.catalog.tables import CampaignState
 from storage.importing.feeds import Columns
 from storage.importing.import_catalog import FEEDS, ImportReport, Listener, Options, import_catalog
 from storage.importing.lines import BadRow, Notice
+from storage.migrations import latest_revision, migrate, schema_revision
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -110,8 +110,8 @@ def _end(chosen: argparse.Namespace, catalog: Catalog, out: Console) -> None:
             return
         if chosen.command == "campaign":
             number = set_campaign_state(session, chosen.name, CampaignState(chosen.state), who, chosen.why)
-            said = f"campaign {chosen.name!r} is {chosen.state}; {number} outstanding shots superseded"
-            out.print(said, markup=False, soft_wrap=True)
+            message = f"campaign {chosen.name!r} is {chosen.state}; {number} outstanding shots superseded"
+            out.print(message, markup=False, soft_wrap=True)
             return
         kind = {kind.__name__.lower(): kind for kind in KINDS}[chosen.kind]
         if chosen.command == "restore":

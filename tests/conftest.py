@@ -20,7 +20,8 @@ from embedded.seaweedfs import REGION, SeaweedServer
 from storage.bucket.objects import Objects
 from storage.bucket.settings import ObjectSettings
 from storage.catalog.catalog import Catalog
-from storage.catalog.database import make_engine, migrate
+from storage.catalog.database import make_engine
+from storage.migrations import migrate
 
 _numbers = count(1)
 

@@ -45,6 +45,7 @@ NEVER_IN_SOURCE = {
 NEVER_AT_IMPORT = {
     "brief": HEAVY | {"airflow", "boto3", "fastapi", "httpx", "sqlalchemy"},
     "storage": HEAVY | {"airflow"},
+    "service.app": HEAVY,
     "service.client": HEAVY | {"airflow", "boto3", "sqlalchemy"},
     "pipeline": HEAVY | {"airflow"},
     "embedded": HEAVY | {"airflow"},

@@ -66,7 +66,7 @@ def text2image(shop: Workshop, minutes: float) -> None:
     if shop.completes and not shop.checkpoint("text2image").exists():
         raise SystemExit(
             f"the UNet of {shop.bundle} completes collages and cannot draw whole pictures: train it by `inpainting`, "
-            "or begin anew with another --bundle"
+            "or begin again with another --bundle"
         )
     models, vae, tokenizer = shop.painter(), shop.autoencoder(), shop.tokenizer()
     folder = shop.runs / "text2image"

@@ -42,7 +42,7 @@ def resume(file: Path, models: nn.ModuleDict, mean: nn.ModuleDict, optimiser: to
     """Load a checkpoint into what it was saved from; ``None`` if there is none.
 
     Raises:
-        RuntimeError: the checkpoint belongs to a model of another size; move its folder away to start anew.
+        RuntimeError: the checkpoint belongs to a model of another size; move its folder away to start again.
     """
     if not file.exists():
         return None
@@ -54,7 +54,7 @@ def resume(file: Path, models: nn.ModuleDict, mean: nn.ModuleDict, optimiser: to
         mean.load_state_dict(_part(tensors, "mean."))
     except RuntimeError as error:
         raise RuntimeError(
-            f"{file} does not fit the model of this stage; move it away to start anew: {error}"
+            f"{file} does not fit the model of this stage; move it away to start again: {error}"
         ) from None
     # Kept by name: what is frozen may differ from run to run.
     places = {name: index for index, name in enumerate(_trained(models))}

@@ -28,7 +28,7 @@ import generation.bundle.patches  # noqa: F401
 from brief.recipe import RECIPES
 from generation.bundle.card import BundleCard, BundleError, hash_file, read_card, verify
 from generation.bundle.hub import Sources, locate
-from generation.bundle.memory import MemoryPlan, Weights, count_bytes, settle_on
+from generation.bundle.memory import MemoryPlan, Weights, count_bytes, memory_plan_for
 from generation.bundle.scheduler import choose_scheduler
 from generation.counts import Counts
 from generation.painters.stable_diffusion.attention import KeyValueCache, cache_keys_and_values
@@ -163,7 +163,7 @@ def _place(bundle: Bundle) -> Bundle:
         autoencoder=count_bytes([bundle.vae]),
         encoders=count_bytes(encoders) + scorers_bytes(bundle.sources, bundle.dtype),
     )
-    plan = settle_on(bundle.device, weights, bundle.card, bundle.vae.dtype.itemsize)
+    plan = memory_plan_for(bundle.device, weights, bundle.card, bundle.vae.dtype.itemsize)
     if plan.tiled:
         bundle.vae.enable_tiling()
     if bundle.device.type == "cuda":

@@ -104,7 +104,7 @@ def plan_memory(
     return best if best.batch else MemoryPlan(1, True, True, True, True)
 
 
-def settle_on(
+def memory_plan_for(
     device: torch.device,
     weights: Weights | None,
     card: BundleCard,
@@ -127,7 +127,7 @@ def settle_on(
 
 
 @contextmanager
-def at_work(module: Any, device: torch.device, away: bool) -> Iterator[None]:
+def on_device(module: Any, device: torch.device, away: bool) -> Iterator[None]:
     """``module`` on ``device`` for as long as it works, and in main memory again if it is to be ``away``."""
     if not away:
         yield

@@ -20,7 +20,7 @@ from torch.nn import functional
 from transformers import CLIPImageProcessorPil, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from generation.bundle.card import BundleError
-from generation.bundle.memory import at_work
+from generation.bundle.memory import on_device
 from generation.painters.stable_diffusion.encoders import pad_to_square
 from generation.score.likeness import Unavailable
 from generation.score.scoring_models import ScoringModels, WordsClip
@@ -88,7 +88,7 @@ class SafetyChecker:
     def margin(self, picture: Image.Image) -> float:
         """How far the picture is beyond the limit of the concept that it is most beyond of; negative is harmless."""
         pixels = self._processor([pad_to_square(picture)], return_tensors="pt").pixel_values
-        with at_work(self._encoder, self._device, self._away):
+        with on_device(self._encoder, self._device, self._away):
             found = self._encoder(pixels.to(self._device, self._encoder.dtype)).image_embeds[0].float().cpu()
         special = _beyond(found, self._limits["special_care_embeds"], self._limits["special_care_embeds_weights"])
         concepts = _beyond(found, self._limits["concept_embeds"], self._limits["concept_embeds_weights"])

@@ -53,7 +53,7 @@ class ScoringModels:
 
     Attributes:
         face_reader: reads features and identity of a face of the bundle's own world.
-        fingerprint: digest of all that decides a measurement beside the picture; another one means measured anew.
+        fingerprint: digest of all that decides a measurement beside the picture; another one means measured again.
         vision: finds and recognises faces in photographs.
         domain: what ``clip`` and ``face_reader`` know; ``None`` if that is the whole world.
         scales: per dimension: of the bundle's card (:attr:`generation.bundle.card.BundleCard.scales`), else the words

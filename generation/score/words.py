@@ -17,7 +17,7 @@ from torch.nn import functional
 from transformers import AutoModel, CLIPImageProcessorPil, CLIPTokenizer, SiglipImageProcessorPil
 
 from generation.bundle.card import BundleError
-from generation.bundle.memory import at_work
+from generation.bundle.memory import on_device
 from generation.painters.stable_diffusion.encoders import pad_to_square
 
 _CACHED_TEXTS = 1024
@@ -68,7 +68,7 @@ class WordsModel:
     def images(self, images: Sequence[Image.Image]) -> list[Tensor]:
         """Unit vectors [width]; what is not square is padded, so that nothing of it is cropped away."""
         shown = self._processor([pad_to_square(image) for image in images], return_tensors="pt").pixel_values
-        with at_work(self._model, self._device, self._away):
+        with on_device(self._model, self._device, self._away):
             found = self._model.get_image_features(pixel_values=shown.to(self._device, self._model.dtype))
         return list(functional.normalize(_vectors(found), dim=-1).cpu())
 
@@ -78,7 +78,7 @@ class WordsModel:
         for text in texts:
             if text not in self._known:
                 ids = torch.tensor([self._tokens(part)[: self._window] for part in self.parts(text)])
-                with at_work(self._model, self._device, self._away):
+                with on_device(self._model, self._device, self._away):
                     found = self._model.get_text_features(input_ids=ids.to(self._device))
                 self._known[text] = functional.normalize(_vectors(found), dim=-1).mean(0).cpu()
         return [self._known[text] for text in texts]

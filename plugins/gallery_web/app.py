@@ -19,7 +19,7 @@ from gallery_web.render import page
 from storage.bucket.errors import ObjectError, ObjectMissing
 from storage.catalog.decisions import NotAllowed
 from storage.catalog.errors import AlreadyDecided, CatalogError, RowMissing
-from storage.catalog.search import BadMark
+from storage.catalog.search import BadCursor
 
 _ROUTERS = (
     pages.router,
@@ -33,7 +33,7 @@ _ROUTERS = (
 _STATUS: dict[type[Exception], int] = {
     RowMissing: 404,
     NotAllowed: 409,
-    BadMark: 422,
+    BadCursor: 422,
     ObjectMissing: 404,
     AlreadyDecided: 409,
     CatalogError: 503,
@@ -79,8 +79,8 @@ def _say_http(request: Request, error: Exception) -> Response:
 def _say_invalid(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
-    said = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
-    return _error(request, 422, _TITLES[422], said)
+    problems = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
+    return _error(request, 422, _TITLES[422], problems)
 
 
 _TITLES = {

@@ -17,7 +17,7 @@ from pipeline import casting
 from pipeline.airflow_assets import RETAKES
 from pipeline.current import withdraw
 from storage.catalog import decisions
-from storage.catalog.decisions import Steering
+from storage.catalog.decisions import RetakeChanges
 from storage.catalog.errors import RowMissing
 
 router = APIRouter()
@@ -56,7 +56,7 @@ def persona(request: Request, name: Name, may_decide: CanDecide) -> Response:
 
 @router.post("/personas/{name}", name="choose_portrait")
 def choose(request: Request, name: Name, user: DecidingUser, candidate: Annotated[Writable, Form()]) -> Response:
-    """Take another candidate for the portrait: the persona's shots are planned anew."""
+    """Take another candidate for the portrait: the persona's shots are planned again."""
     try:
         casting.choose(stores.run(), name, candidate, user)
     except ValueError as error:
@@ -90,7 +90,7 @@ def retake(
         "product_strength": product_strength,
         "environment_strength": environment_strength,
     }
-    steering = Steering(words, numbers(sliders))
+    steering = RetakeChanges(words, numbers(sliders))
     catalog = stores.catalog()
     if catalog.history(known_key(key)).record.publication:
         withdraw(catalog, stores.objects(), key, user, why)

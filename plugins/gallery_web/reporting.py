@@ -72,7 +72,7 @@ def again(
     user: StartingUser,
     cause: Annotated[int, Form(ge=0, le=MOST_ID)],
 ) -> Response:
-    """Try the shots again that failed of one cause: they are planned anew, and their campaigns are started."""
+    """Try the shots again that failed of one cause: they are planned again, and their campaigns are started."""
     found = _of_run(RunKey(dag_id, run_id))
     if found is None or cause >= len(found.causes):
         raise HTTPException(404, "what failed so is not in the report any more; look at it again")

@@ -16,7 +16,7 @@ from gallery_web.render import address, page
 from pipeline.airflow_assets import APPROVALS, RETAKES
 from pipeline.current import remove_published, write_current
 from storage.catalog import decisions, search
-from storage.catalog.decisions import NotAllowed, Steering
+from storage.catalog.decisions import NotAllowed, RetakeChanges
 from storage.catalog.errors import AlreadyDecided, RowMissing
 from storage.catalog.search import ReviewOrder
 from storage.catalog.tables import Decision
@@ -177,7 +177,7 @@ def decide(
     }
     with stores.catalog().begin() as session:
         beside = search.neighbours(session, wanted, review)
-        decisions.decide(session, review, decision, user, why, Steering(words, numbers(sliders)))
+        decisions.decide(session, review, decision, user, why, RetakeChanges(words, numbers(sliders)))
     _announce(decision, user, [review])
     goal = beside.after or beside.before
     query = {**query_of(wanted), "done": review, "said": _PAST[decision].capitalize()}

@@ -21,8 +21,8 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from storage.bucket.errors import (
-    PASSING,
-    ObjectDiffers,
+    TRANSIENT,
+    ObjectDamaged,
     ObjectRefused,
     ObjectStoreUnreachable,
     code_of,
@@ -35,7 +35,7 @@ MAX_CONNECTIONS = 20
 
 
 class Connection:
-    """Runs work with a boto3 client that is made when first needed, and made anew after a fork."""
+    """Runs work with a boto3 client that is made when first needed, and made again after a fork."""
 
     def __init__(self, settings: ObjectSettings) -> None:
         self._settings = settings
@@ -57,11 +57,11 @@ class Connection:
         Raises:
             ClientError: the server's answer is an error that will not pass; the caller knows what it means.
             ObjectStoreUnreachable: no usable answer until the deadline.
-            ObjectDiffers: what was read does not match the checksum that came with it.
+            ObjectDamaged: what was read does not match the checksum that came with it.
             ObjectRefused: the settings do not let a request be made at all.
         """
         retrying = Retrying(
-            retry=retry_if_exception(_may_pass),
+            retry=retry_if_exception(_is_transient),
             stop=stop_after_delay(self._settings.deadline),
             wait=wait_random_exponential(multiplier=0.2, max=5),
             reraise=True,
@@ -70,9 +70,9 @@ class Connection:
         try:
             return retrying(work, self.client())
         except FlexibleChecksumError as error:
-            raise ObjectDiffers(f"{doing}: {where} sent bytes that do not match their checksum ({error})") from error
+            raise ObjectDamaged(f"{doing}: {where} sent bytes that do not match their checksum ({error})") from error
         except (BotoCoreError, ClientError) as error:
-            if _may_pass(error):
+            if _is_transient(error):
                 raise ObjectStoreUnreachable(
                     f"{doing}: {where} gave no usable answer for {self._settings.deadline:g} s ({error}); "
                     f"{remedy_for(error)}"
@@ -105,7 +105,7 @@ def _connect(settings: ObjectSettings) -> Any:
     )
 
 
-def _may_pass(error: BaseException) -> bool:
+def _is_transient(error: BaseException) -> bool:
     if isinstance(error, ClientError):
-        return code_of(error) in PASSING
+        return code_of(error) in TRANSIENT
     return isinstance(error, BotoConnectionError | HTTPClientError | IncompleteReadError | ResponseStreamingError)

@@ -4,8 +4,8 @@
 
     ObjectError
     ├── ObjectMissing           there is no such object
-    ├── ObjectDiffers           its bytes are not the expected ones
-    ├── ObjectRefused           the server said no
+    ├── ObjectDamaged           its bytes are not the expected ones
+    ├── ObjectRefused           the server refuses
     └── ObjectStoreUnreachable  the server does not answer, or only with transient errors
 """
 
@@ -19,7 +19,7 @@ from storage.bucket.settings import ObjectSettings
 MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 EXISTS = frozenset({"PreconditionFailed", "412"})
 DAMAGED = frozenset({"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch"})
-PASSING = frozenset(
+TRANSIENT = frozenset(
     {
         "ConditionalRequestConflict",
         "InternalError",
@@ -61,7 +61,7 @@ class ObjectRefused(ObjectError):
     """The server answered and said no; retrying is of no use until somebody changes something."""
 
 
-class ObjectDiffers(ObjectError):
+class ObjectDamaged(ObjectError):
     """The object's bytes are not the expected ones."""
 
 
@@ -88,9 +88,9 @@ def remedy_for(error: Exception) -> str:
 def refusal(error: ClientError, doing: str, settings: ObjectSettings) -> ObjectRefused:
     """The error for a server that says no. ``doing`` is what was tried."""
     code = code_of(error)
-    said = str(error.response.get("Error", {}).get("Message") or code)
+    detail = str(error.response.get("Error", {}).get("Message") or code)
     remedy = _REMEDIES.get(code) or _REMEDIES["AccessDenied" if code == "403" else "NoSuchBucket"]
     if code not in _REMEDIES and code not in {"403", "404"}:
         remedy = "see the server's own log"
     remedy = remedy.format(origin=settings.origin)
-    return ObjectRefused(f"{doing}: {settings.where} refuses it ({code}: {said}); {remedy}")
+    return ObjectRefused(f"{doing}: {settings.where} refuses it ({code}: {detail}); {remedy}")

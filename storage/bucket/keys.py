@@ -124,7 +124,7 @@ def manifest(shot: Shot, number: int = 1) -> str:
 
 
 def current(campaign: str, extension: str) -> str:
-    """The list of what is live of a campaign, as ``.json`` or ``.csv``; written anew whenever that changes."""
+    """The list of what is live of a campaign, as ``.json`` or ``.csv``; written again whenever that changes."""
     return f"published/{safe_name(campaign)}/current{extension}"
 
 

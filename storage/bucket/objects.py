@@ -23,7 +23,7 @@ from storage.bucket.errors import (
     DAMAGED,
     EXISTS,
     MISSING,
-    ObjectDiffers,
+    ObjectDamaged,
     ObjectMissing,
     ObjectRefused,
     code_of,
@@ -96,7 +96,7 @@ class Objects:
             notes: kept beside the object as its metadata; ASCII, 2 KB in all.
 
         Raises:
-            ObjectDiffers: the key holds other bytes (never with ``keep_first``), or the server received others.
+            ObjectDamaged: the key holds other bytes (never with ``keep_first``), or the server received others.
         """
         sha256 = hashlib.sha256(data).hexdigest()
         request = {
@@ -119,7 +119,7 @@ class Objects:
             self._call("put_object", what, **request)
         except ClientError as error:
             if code_of(error) in DAMAGED:
-                raise ObjectDiffers(f"{what}: the bytes were damaged on their way; try again") from error
+                raise ObjectDamaged(f"{what}: the bytes were damaged on their way; try again") from error
             if code_of(error) not in EXISTS:
                 raise refusal(error, what, self.settings) from error
             return False
@@ -139,7 +139,7 @@ class Objects:
         """What :meth:`put` answers when the key is taken."""
         there = self.sha256(key)
         if there != sha256 and not keep_first:
-            raise ObjectDiffers(
+            raise ObjectDamaged(
                 f"{key!r} in {self.settings.where} holds other bytes (SHA-256 {there[:12]}, not {sha256[:12]}) and is "
                 "never overwritten; find out who wrote it, and delete it if it is wrong"
             )
@@ -150,19 +150,19 @@ class Objects:
 
         Raises:
             ObjectMissing: there is no such object.
-            ObjectDiffers: the bytes are not the expected ones.
+            ObjectDamaged: the bytes are not the expected ones.
         """
         doing = f"reading {key!r}"
 
         def answer(client: Any) -> tuple[bytes, str | None]:
-            said = client.get_object(Bucket=self.settings.bucket, Key=key, ChecksumMode="ENABLED")
-            return said["Body"].read(), _sha256_of(said)
+            response = client.get_object(Bucket=self.settings.bucket, Key=key, ChecksumMode="ENABLED")
+            return response["Body"].read(), _sha256_of(response)
 
         def read() -> bytes:
             data, stored = self._connection.attempt(answer, doing)
             expected, found = sha256 or stored, hashlib.sha256(data).hexdigest()
             if expected and found != expected:
-                raise ObjectDiffers(
+                raise ObjectDamaged(
                     f"{key!r} in {self.settings.where} has SHA-256 {found[:12]}, expected {expected[:12]}; "
                     "restore the object from where it came from, or delete it so that it is made again"
                 )
@@ -278,7 +278,7 @@ class Objects:
 def _until_whole(work: Callable[[], T]) -> T:
     """Run ``work`` again while bytes do not match their digest: one that flipped on its way is right the next time."""
     again = Retrying(
-        retry=retry_if_exception_type(ObjectDiffers),
+        retry=retry_if_exception_type(ObjectDamaged),
         stop=stop_after_attempt(WHOLE_ATTEMPTS),
         wait=wait_random_exponential(multiplier=0.1, max=1),
         reraise=True,

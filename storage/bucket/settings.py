@@ -22,7 +22,7 @@ class ObjectSettings:
         region: part of the signature; most servers other than AWS take any.
         addressing: "path" for most servers, "auto" for AWS, "virtual" where the bucket is part of the host name.
         checksum: "when_supported", or "when_required" for servers that reject checksums of newer clients.
-        deadline: seconds after which a server that does not answer counts as gone; covers a restart of the server.
+        deadline: seconds after which a server that does not answer counts as unreachable; covers a restart.
         origin: what says all this, for messages: the variables or an Airflow connection.
     """
 

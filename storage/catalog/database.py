@@ -1,5 +1,5 @@
-"""The catalog's database: its engine, transactions whose errors name it, its schema brought up to date, and many rows
-inserted or updated in one statement, so that two runs at the same time cannot collide."""
+"""The catalog's database: its engine, transactions whose errors name it, and many rows inserted or updated in one
+statement, so that two runs at the same time cannot collide."""
 
 from __future__ import annotations
 
@@ -8,15 +8,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import (
-    Connection,
     Engine,
     Text,
     bindparam,
@@ -28,7 +22,6 @@ from sqlalchemy import (
     make_url,
     or_,
     select,
-    text,
 )
 from sqlalchemy.dialects.postgresql import JSON, insert
 from sqlalchemy.exc import ArgumentError
@@ -40,8 +33,6 @@ from storage.catalog.json_types import Versioned
 from storage.catalog.tables import Base
 
 T = TypeVar("T")
-LOCK = 0x10_0CB_00C
-"""PostgreSQL advisory lock that is held while migrating, so that two starts at once do not collide."""
 PER_STATEMENT = 500
 ROWS_PER_STATEMENT = 2000
 """Of one JSON document; some megabytes of shots."""
@@ -101,37 +92,6 @@ class Database:
         """A transaction for the functions of this package: committed at the end, rolled back by an exception."""
         with naming_the_database(self.engine), Session(self.engine) as session, session.begin():
             yield session
-
-
-def migrate(engine: Engine, revision: str = "head") -> None:
-    """Upgrade the schema to ``revision``; does nothing where it is there already. Safe to call at the same time.
-
-    Raises:
-        CatalogUnreachable: the database does not answer.
-    """
-    with naming_the_database(engine), engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-        command.upgrade(migration_config(connection), revision)
-
-
-def schema_revision(engine: Engine) -> str | None:
-    """The revision that the database is at; ``None`` where no migration ran yet."""
-    with naming_the_database(engine), engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
-
-
-def latest_revision() -> str | None:
-    """The newest revision that this version of Lookbook knows."""
-    return ScriptDirectory.from_config(migration_config()).get_current_head()
-
-
-def migration_config(connection: Connection | None = None) -> Config:
-    """Alembic's configuration, for a command that runs on ``connection``."""
-    config = Config()
-    config.attributes["connection"] = connection
-    # Alembic's options treat % as the start of a variable, and a folder's name may hold one.
-    config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations").replace("%", "%%"))
-    return config
 
 
 @dataclass(frozen=True, slots=True)

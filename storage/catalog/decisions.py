@@ -47,7 +47,7 @@ class NotAllowed(CatalogError):
 
 
 @dataclass(frozen=True, slots=True)
-class Steering:
+class RetakeChanges:
     """What the next take shall do otherwise: words added to the prompt, and numbers of the recipe."""
 
     words: str = ""
@@ -55,7 +55,7 @@ class Steering:
 
 
 def decide(
-    session: Session, review_id: int, decision: Decision, who: str, why: str, steering: Steering | None = None
+    session: Session, review_id: int, decision: Decision, who: str, why: str, steering: RetakeChanges | None = None
 ) -> str:
     """Answer a review; returns the shot's key. With :attr:`Decision.RETAKE` another take is asked for.
 
@@ -76,11 +76,11 @@ def decide(
     details = {"review": review_id, "take": judged.number}
     audit.note(session, who, decision.value, shot=shot, why=why.strip(), details=details)
     if decision is Decision.RETAKE:
-        _next_take(session, shot, who, why.strip(), steering or Steering())
+        _next_take(session, shot, who, why.strip(), steering or RetakeChanges())
     return row.shot_key
 
 
-def ask_for_retake(session: Session, shot_key: str, who: str, why: str, steering: Steering | None = None) -> Take:
+def ask_for_retake(session: Session, shot_key: str, who: str, why: str, steering: RetakeChanges | None = None) -> Take:
     """Ask for another take of a shot that is not published, whatever became of its takes so far.
 
     Raises:
@@ -99,7 +99,7 @@ def ask_for_retake(session: Session, shot_key: str, who: str, why: str, steering
     for review_id in session.scalars(open_review):
         reviews.decide(session, review_id, Decision.RETAKE, who, why.strip())
     audit.note(session, who, "retake", shot=shot, why=why.strip())
-    return _next_take(session, shot, who, why.strip(), steering or Steering())
+    return _next_take(session, shot, who, why.strip(), steering or RetakeChanges())
 
 
 def asked_for(session: Session, shot_keys: Sequence[str]) -> set[str]:
@@ -123,12 +123,12 @@ def open_next_takes(session: Session, shot_keys: Sequence[str]) -> None:
     for key in sorted(shot_keys):
         shot = _locked(session, key)
         if shot.state == ShotState.REJECTED:
-            _open_take(session, shot, _latest(session, key), Steering())
+            _open_take(session, shot, _latest(session, key), RetakeChanges())
             set_state(session, [key], ShotState.PLANNED, "a run was asked to try again what was rejected", unless=())
 
 
 def try_again(session: Session, shot_keys: Sequence[str], who: str, why: str) -> list[str]:
-    """Plan failed shots anew, once what made them fail is mended; returns the campaigns that want them."""
+    """Plan failed shots again, once what made them fail is mended; returns the campaigns that want them."""
     campaigns: set[str] = set()
     for part in in_parts(shot_keys):
         query = select(ShotRow).where(ShotRow.key.in_(part), ShotRow.state == ShotState.FAILED)
@@ -216,7 +216,7 @@ def _latest(session: Session, shot_key: str) -> TakeRow | None:
     return session.scalar(query.limit(1))
 
 
-def _next_take(session: Session, shot: ShotRow, who: str, why: str, steering: Steering) -> Take:
+def _next_take(session: Session, shot: ShotRow, who: str, why: str, steering: RetakeChanges) -> Take:
     latest = _latest(session, shot.key)
     if latest is not None and not latest.outputs and latest.key in asked_for(session, [shot.key]):
         raise AlreadyDecided(f"take {latest.number} of shot {shot.key} was asked for already and is not made yet")
@@ -228,7 +228,7 @@ def _next_take(session: Session, shot: ShotRow, who: str, why: str, steering: St
     return new
 
 
-def _open_take(session: Session, shot: ShotRow, latest: TakeRow | None, steering: Steering) -> Take:
+def _open_take(session: Session, shot: ShotRow, latest: TakeRow | None, steering: RetakeChanges) -> Take:
     number = latest.number + 1 if latest else 1
     changes = {**(latest.changes if latest else {}), **steering.changes}
     new = take(shot.key, shot.spec.seed, number, changes, steering.words.strip())
@@ -249,7 +249,7 @@ def _open_take(session: Session, shot: ShotRow, latest: TakeRow | None, steering
     return new
 
 
-def _check(steering: Steering, recipe: str) -> None:
+def _check(steering: RetakeChanges, recipe: str) -> None:
     try:
         RECIPES[recipe].changed(steering.changes)
     except ValueError as error:

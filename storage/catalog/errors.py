@@ -68,15 +68,17 @@ def naming_the_database(engine: Engine) -> Iterator[None]:
         yield
     except DBAPIError as error:
         where = engine.url.render_as_string(hide_password=True)
-        said = str(error.orig).strip().partition("\n")[0]
+        detail = str(error.orig).strip().partition("\n")[0]
         if isinstance(error, ProgrammingError) and getattr(error.orig, "sqlstate", None) in {"42P01", "42703"}:
-            raise SchemaMissing(f"{where} has no up-to-date schema ({said}); run: python -m storage migrate") from error
+            raise SchemaMissing(
+                f"{where} has no up-to-date schema ({detail}); run: python -m storage migrate"
+            ) from error
         if error.connection_invalidated or _is_unreachable(error):
             raise CatalogUnreachable(
-                f"the catalog's database {where} does not answer ({said}); check that it runs, that this machine "
+                f"the catalog's database {where} does not answer ({detail}); check that it runs, that this machine "
                 f"reaches it, and its user and password: {engine.get_execution_options().get(ORIGIN)} says where it is"
             ) from error
-        raise CatalogRefused(f"the catalog's database refuses this: {said}; correct the row") from error
+        raise CatalogRefused(f"the catalog's database refuses this: {detail}; correct the row") from error
 
 
 _NOT_REACHED = ("08", "28", "53", "57", "58")

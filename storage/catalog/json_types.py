@@ -1,7 +1,7 @@
 """JSON columns that know their shape: ``{"version": n, "value": ...}`` in PostgreSQL, checked values in Python.
 
 A shape that changes gets a function from the version before to the new one in its ``upgrades``; rows are upgraded when
-they are read and written anew only when something else about them changes. So a new field of a shot makes no stored
+they are read and written again only when something else about them changes. So a new field of a shot makes no stored
 shot unreadable, and Alembic need not rewrite a large table.
 """
 

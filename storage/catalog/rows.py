@@ -61,7 +61,7 @@ class Rows(Database):
             audit.note(session, who, "packshot", why="packshot approved", details=found)
 
     def choose_portrait(self, persona: str, portrait: ImageRef, who: str) -> None:
-        """A person chooses the portrait of a persona, as if the team had brought it; its shots are made anew.
+        """A person chooses the portrait of a persona, as if the team had brought it; its shots are made again.
 
         Raises:
             RowMissing: there is no such persona.
@@ -89,7 +89,7 @@ class Rows(Database):
 
     def image_digests(self, kind: type, names: Collection[str]) -> dict[str, str]:
         """SHA-256 of the images that the catalog has for these products, environments or personas. Campaigns, of which
-        there are few, are looked at anew."""
+        there are few, are looked at again."""
         if kind not in _IMAGE_COLUMNS:
             return {}
         key, digest = _IMAGE_COLUMNS[kind]

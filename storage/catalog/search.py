@@ -69,7 +69,7 @@ class ReviewOrder(StrEnum):
     WORST = "worst"
 
 
-class BadMark(StorageError, ValueError):
+class BadCursor(StorageError, ValueError):
     """A page's mark that no page gave out."""
 
 
@@ -169,7 +169,7 @@ def find(session: Session, wanted: ShotSearch, *, after: str = "", limit: int = 
     """A page of shots, from where the page before left off (``after``: its mark).
 
     Raises:
-        BadMark: ``after`` is no mark.
+        BadCursor: ``after`` is no mark.
     """
     conditions = wanted.conditions(session)
     counted = select(literal(1)).select_from(ShotRow).where(*conditions).limit(COUNTED + 1).subquery()
@@ -207,7 +207,7 @@ def find_reviews(session: Session, wanted: ReviewSearch, *, after: str = "", lim
     """A page of the reviews that wait, from where the page before left off (``after``: its mark).
 
     Raises:
-        BadMark: ``after`` is no mark.
+        BadCursor: ``after`` is no mark.
     """
     conditions = _waiting(session, wanted)
     value, _ = _REVIEW_ORDERS[wanted.order]
@@ -284,9 +284,9 @@ def _review_mark(mark: str) -> tuple[float, int]:
     try:
         found = float(value), int(number)
     except ValueError as error:
-        raise BadMark(f"{mark!r} is not the mark of a page; begin with the first page") from error
+        raise BadCursor(f"{mark!r} is not the mark of a page; begin with the first page") from error
     if not 0 <= found[1] < 2**31:
-        raise BadMark(f"{mark!r} is not the mark of a page; begin with the first page")
+        raise BadCursor(f"{mark!r} is not the mark of a page; begin with the first page")
     return found
 
 
@@ -353,10 +353,10 @@ def _ordered(
 def _parsed(order: Order, mark: str) -> tuple[ColumnElement[object], str]:
     value, _, key = mark.rpartition("~")
     if not key:
-        raise BadMark(f"{mark!r} is not the mark of a page; begin with the first page")
+        raise BadCursor(f"{mark!r} is not the mark of a page; begin with the first page")
     if order is Order.SKU:
         return literal(value), key
     try:
         return literal(datetime.fromisoformat(value), DateTime(timezone=True)), key
     except ValueError as error:
-        raise BadMark(f"{mark!r} is not the mark of a page; begin with the first page") from error
+        raise BadCursor(f"{mark!r} is not the mark of a page; begin with the first page") from error

@@ -368,7 +368,7 @@ def renamed(session: Session, shots: Iterable[Shot]) -> dict[str, str]:
         for other in session.scalars(query.where(_PACKSHOT.in_(part), ShotRow.key.not_in(wanted))):
             by_content[_content(other)] = other
     found = {key: by_content.get(_content(shot)) for key, shot in wanted.items()}
-    return {key: said for key, other in found.items() if other and (said := _other_names(wanted[key], other))}
+    return {key: change for key, other in found.items() if other and (change := _other_names(wanted[key], other))}
 
 
 def _content(shot: Shot) -> tuple[object, ...]:

@@ -147,8 +147,8 @@ class Takes(Database):
             return replace(bundle, thresholds={**bundle.thresholds, **row.thresholds}, calibrated=row.takes)
 
     def record_loss(self, shot_key: str, reason: str) -> None:
-        """A picture of a shot's takes is gone or damaged, so the next run makes it again. An answer that a person gave
-        stays; what is published or superseded is left alone."""
+        """A picture of a shot's takes is missing or damaged, so the next run makes it again. An answer that a person
+        gave stays; what is published or superseded is left alone."""
         with self.begin() as session:
             set_state(session, [shot_key], ShotState.PLANNED, reason)
 
@@ -283,7 +283,7 @@ class Takes(Database):
         """A shot was published: its publication and its state in one step.
 
         Args:
-            take: what it was made from, for a catalog that does not have it: one set up anew over an older bucket.
+            take: what it was made from, for a catalog that does not have it: one set up again over an older bucket.
             approved: because a person approved the take, who may have taken that back meanwhile.
             wanted: digest of the renditions and words that it was brought to.
             asks: what a person is to be asked about renditions of it that were not made; it is published all the same.

@@ -2,7 +2,7 @@
 table whose columns are named.
 
 Each gives :class:`~storage.importing.lines.Line` objects with the fields of :class:`brief.types.Product`, and goes on
-through the same door as Lookbook's own files. XML (RSS 2.0 or Atom) is read item by item in bounded memory.
+through the same importer as Lookbook's own files. XML (RSS 2.0 or Atom) is read item by item in bounded memory.
 """
 
 from __future__ import annotations

@@ -192,8 +192,8 @@ class _Import:
         at_most = 1.0 if self._options.most_may_leave else MOST_LEAVE
         leaving, total = seen.retire_other_products(at_most)
         if leaving > at_most * total:
-            said = f"no product is retired: {leaving:,} of {total:,} are not in it, as if the feed was cut off"
-            self._notice(Notice(where, f"{said}; if it is right, import it with --most-may-leave"))
+            held_back = f"no product is retired: {leaving:,} of {total:,} are not in it, as if the feed was cut off"
+            self._notice(Notice(where, f"{held_back}; if it is right, import it with --most-may-leave"))
             return
         self.report.retired = leaving
 

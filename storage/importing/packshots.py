@@ -32,7 +32,7 @@ _PREVIEW = 480
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class PackshotCheck:
     """What a look at a packshot found, in words; ``cutout`` is a PNG for whoever approves it, if it is doubtful."""
 
     doubts: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class Looked:
     cutout: bytes | None = None
 
 
-def look_at(packshot: Image.Image) -> Looked:
+def check_packshot(packshot: Image.Image) -> PackshotCheck:
     """Look at a packshot (mode RGB or RGBA)."""
     small = packshot.copy()
     small.thumbnail((EDGE, EDGE), Image.Resampling.BOX)
@@ -51,18 +51,18 @@ def look_at(packshot: Image.Image) -> Looked:
             problem = _of_alpha(alpha)
             if problem is None:
                 several = _several(alpha > 127)
-                return Looked(several, (), _preview(packshot, alpha > 127) if several else None)
+                return PackshotCheck(several, (), _preview(packshot, alpha > 127) if several else None)
             found.append(problem)
         small = small.convert("RGB")
     pixels = np.asarray(small, dtype=np.float32)
     ground = _plain_ground(pixels)
     if ground is None:
-        return Looked(tuple(found), (), _preview(packshot, None) if found else None)
+        return PackshotCheck(tuple(found), (), _preview(packshot, None) if found else None)
     differs = np.abs(pixels - ground).max(axis=2)
     product = ~_outside(differs <= FAR)
     doubts, remarks = _by_colour(differs, product)
     found += [*doubts, *_several(product)]
-    return Looked(tuple(found), tuple(remarks), _preview(packshot, product) if found else None)
+    return PackshotCheck(tuple(found), tuple(remarks), _preview(packshot, product) if found else None)
 
 
 def _of_alpha(alpha: np.ndarray) -> str | None:

@@ -27,10 +27,10 @@ from cachetools import LRUCache
 from brief.images import ImageRefused, image_format, read_image
 from brief.limits import shown, unusable_character
 from brief.types import ImageRef
-from storage.bucket.errors import ObjectDiffers, ObjectMissing, ObjectRefused
+from storage.bucket.errors import ObjectDamaged, ObjectMissing, ObjectRefused
 from storage.bucket.keys import EXTENSIONS, content_type, cutout
 from storage.bucket.objects import Objects
-from storage.importing.packshots import Looked, look_at
+from storage.importing.packshots import PackshotCheck, check_packshot
 
 TIMEOUT = 10.0
 """Seconds for the connection and for each silence."""
@@ -75,8 +75,8 @@ class RemotePictures:
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             if isinstance(error, ImageRefused):
                 raise
-            said = str(error) or type(error).__name__
-            raise ImageRefused(f"{shown(url)}: cannot be fetched ({shown(said)}); correct the URL") from error
+            detail = str(error) or type(error).__name__
+            raise ImageRefused(f"{shown(url)}: cannot be fetched ({shown(detail)}); correct the URL") from error
         raise ImageRefused(f"{shown(url)}: is redirected more than {MAX_REDIRECTS} times; give the last URL")
 
     def _load(self, url: httpx.URL, into: Path, until: float) -> str | None:
@@ -163,7 +163,7 @@ class FoundImage:
 
     file: Path
     ref: ImageRef
-    found: Looked = field(default_factory=Looked)
+    found: PackshotCheck = field(default_factory=PackshotCheck)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +244,7 @@ class Pictures:
             if facts.size > MAX_BYTES:
                 raise ImageRefused(_too_large(shown(given), facts.size))
             return self._objects.get(key)
-        except (ObjectMissing, ObjectDiffers, ObjectRefused) as error:
+        except (ObjectMissing, ObjectDamaged, ObjectRefused) as error:
             raise ImageRefused(f"{shown(given)}: {error}") from error
 
     def find(self, given: str, object_key: ObjectKey, known: KnownImage | None, *, judge: bool = False) -> FoundImage:
@@ -327,10 +327,10 @@ def is_remote(given: str) -> bool:
 def _checked(file: Path, what: str, object_key: ObjectKey, known: KnownImage | None, *, judge: bool) -> FoundImage:
     data = _read(file, what)
     sha256 = hashlib.sha256(data).hexdigest()
-    found = Looked(known.doubts) if known else Looked()
+    found = PackshotCheck(known.doubts) if known else PackshotCheck()
     if known is None or sha256 != known.sha256:
         image = read_image(data, what)
-        found = look_at(image) if judge else Looked()
+        found = check_packshot(image) if judge else PackshotCheck()
     return FoundImage(file, ImageRef(object_key(sha256, EXTENSIONS[image_format(data)]), sha256), found)
 
 
@@ -354,9 +354,9 @@ def _read(file: Path, what: str) -> bytes:
 
 
 def _unreadable(given: str, error: Exception) -> ImageRefused:
-    said = getattr(error, "strerror", None) or str(error)
+    detail = getattr(error, "strerror", None) or str(error)
     return ImageRefused(
-        f"{shown(given)}: cannot be read ({said}); correct the path, which is relative to the file that names it"
+        f"{shown(given)}: cannot be read ({detail}); correct the path, which is relative to the file that names it"
     )
 
 

@@ -87,14 +87,14 @@ class _Records:
 
 
 def _in_words(error: Exception) -> str:
-    said = str(error)
+    detail = str(error)
     if isinstance(error, _Broken):
-        return said
-    if "unexpected end of data" in said:
+        return detail
+    if "unexpected end of data" in detail:
         return "has a quote that is never closed; close it, or double it if it belongs to the text"
-    if "field larger than field limit" in said:
+    if "field larger than field limit" in detail:
         return f"has a cell of more than {csv.field_size_limit():,} characters; shorten it"
-    return f'is not CSV ({said}); write a quote within quotes twice: "5"" mug"'
+    return f'is not CSV ({detail}); write a quote within quotes twice: "5"" mug"'
 
 
 def table_rows(lines: TextLines, layout: Layout) -> Iterator[Line | BadRow | Notice]:

@@ -1,4 +1,4 @@
-"""What Alembic runs to migrate; :mod:`storage.catalog.database` hands it the connection."""
+"""What Alembic runs to migrate; :mod:`storage.migrations` hands it the connection."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from embedded.demo import SKU, plant_bad_row
-from storage.bucket.errors import ObjectDiffers
+from storage.bucket.errors import ObjectDamaged
 from storage.bucket.objects import Objects
 from storage.bucket.settings import ObjectSettings
 from storage.catalog.catalog import Catalog
@@ -25,5 +25,5 @@ def test_bad_row(catalog: Catalog, s3: S3Bucket, tmp_path: Path) -> None:
         found.append((catalog.products(), catalog.campaigns(), list(objects.list_keys(""))))
     assert found[0] == found[1]
     packshot = catalog.products()[SKU].packshot
-    with pytest.raises(ObjectDiffers, match="restore the object"):
+    with pytest.raises(ObjectDamaged, match="restore the object"):
         objects.get(packshot.key, packshot.sha256)

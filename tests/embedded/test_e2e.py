@@ -40,8 +40,8 @@ from storage.catalog.runs import RunKey
 from storage.catalog.tables import CampaignRow, ProductRow, ShotState
 from storage.importing.import_catalog import import_catalog
 from tests.embedded.browser import LAPTOP, PHONE, chromium, pages_of, signed_in, within_reach
-from tests.embedded.knocking import let_in, listening_sockets
 from tests.embedded.tiny_catalog import CAMPAIGN, DOUBTFUL, add_doubtful_campaign, write_tiny_catalog
+from tests.embedded.unauthenticated import let_in, listening_sockets
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 BASE = Ports(18080, 18433, 18500, 15433, 19801, 19433, 18480, 18988, 19746)

@@ -1,4 +1,4 @@
-"""Installing: once, again when something changed, anew when it was cut off or broken, and only what was locked."""
+"""Installing: once, again when something changed, again when it was cut off or broken, and only what was locked."""
 
 from __future__ import annotations
 

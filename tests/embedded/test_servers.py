@@ -18,7 +18,7 @@ from storage.bucket.errors import ObjectRefused
 from storage.bucket.objects import Objects
 from storage.bucket.settings import ObjectSettings
 from tests.conftest import S3Bucket
-from tests.embedded.knocking import let_in, listening_ports
+from tests.embedded.unauthenticated import let_in, listening_ports
 
 
 def addresses_listened_on() -> set[str]:

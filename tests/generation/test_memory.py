@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generation.bundle.load import Bundle, default_dtype
-from generation.bundle.memory import GIB, MOST, MemoryPlan, Weights, at_work, count_bytes, plan_memory, settle_on
+from generation.bundle.memory import (
+    GIB,
+    MOST,
+    MemoryPlan,
+    Weights,
+    count_bytes,
+    memory_plan_for,
+    on_device,
+    plan_memory,
+)
 
 SD15 = Weights(denoiser=int(1.96e9), autoencoder=int(0.17e9), encoders=int(1.51e9))
 SDXL = Weights(denoiser=int(7.52e9), autoencoder=int(0.17e9), encoders=int(2.86e9))
@@ -59,17 +68,17 @@ def test_what_is_away_is_on_the_card_only_while_it_works(bundle: Bundle) -> None
             return self
 
     away = replace(bundle, plan=MemoryPlan(encoders_away=True), device=torch.device("cuda"))
-    with at_work(Moved(), away.device, away.plan.encoders_away):
+    with on_device(Moved(), away.device, away.plan.encoders_away):
         assert moves == ["cuda"]
     assert moves == ["cuda", "cpu"]
-    with at_work(Moved(), bundle.device, bundle.plan.encoders_away):
+    with on_device(Moved(), bundle.device, bundle.plan.encoders_away):
         assert moves == ["cuda", "cpu"]
 
 
 def test_weights_are_counted(bundle: Bundle) -> None:
     linear = torch.nn.Linear(3, 5)
     assert count_bytes([linear, linear.half()]) == 2 * (3 * 5 + 5) * 2
-    assert settle_on(bundle.device, None, bundle.card, 4) == MemoryPlan()
+    assert memory_plan_for(bundle.device, None, bundle.card, 4) == MemoryPlan()
 
 
 @pytest.mark.parametrize(("own", "wanted"), [(True, torch.bfloat16), (False, torch.float16)])

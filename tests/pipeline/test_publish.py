@@ -148,13 +148,13 @@ def test_a_catalog_set_up_anew_takes_over_what_its_bucket_holds(
     ready: tuple[Shot, TakeRecord], catalog: Catalog, objects: Objects, new_catalog: Callable[[], Catalog]
 ) -> None:
     asset = run(ready, catalog, objects)
-    anew = new_catalog()
-    (shot,) = planned(anew)
-    second, _ = scored(anew, shot, number=2)
-    (record,) = anew.takes([shot.key])[shot.key]
+    again = new_catalog()
+    (shot,) = planned(again)
+    second, _ = scored(again, shot, number=2)
+    (record,) = again.takes([shot.key])[shot.key]
     assert second.key != asset.take_key
-    assert run((shot, record), anew, objects) == asset
-    assert anew.history(shot.key).record.publication == asset
+    assert run((shot, record), again, objects) == asset
+    assert again.history(shot.key).record.publication == asset
 
 
 def test_the_manifest_says_what_was_done_to_the_picture(

@@ -90,7 +90,7 @@ def test_a_service_that_restarted_gets_the_job_again() -> None:
 def test_a_service_that_stays_away_ends_the_attempt_and_says_where_it_was_sought(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(stage_job, "PATIENCE", -1.0)
+    monkeypatch.setattr(stage_job, "DOWNTIME_SECONDS", -1.0)
     script = Script(job(JobState.RUNNING), gone, gone, gone, gone)
     with pytest.raises(ServiceUnreachable, match=r"http://service .*see whether it runs"):
         follow(script)

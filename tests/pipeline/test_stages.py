@@ -38,7 +38,7 @@ from storage.bucket.objects import Objects
 from storage.bucket.settings import ObjectSettings
 from storage.catalog import audit, decisions
 from storage.catalog.catalog import Catalog
-from storage.catalog.decisions import Steering
+from storage.catalog.decisions import RetakeChanges
 from storage.catalog.errors import RowMissing
 from storage.catalog.records import StageOutput, TakeRecord
 from storage.catalog.runs import RunKey
@@ -272,7 +272,7 @@ def test_a_take_that_a_person_asks_for_is_made_with_its_words_and_shown_to_a_per
     shoot(run, keys)
     first, *_ = run.catalog.reviews()
     with run.catalog.begin() as session:
-        decisions.decide(session, first.id, Decision.RETAKE, "ann", "too cold", Steering("warm light"))
+        decisions.decide(session, first.id, Decision.RETAKE, "ann", "too cold", RetakeChanges("warm light"))
     other = replace(run, id=RunKey("retakes", "one"))
     wanted = plan_requested(other)
     assert [shard.keys for shard in take_up(other, wanted, {}, nobody)] == [(first.shot.key,)]

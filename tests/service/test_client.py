@@ -10,7 +10,7 @@ import pytest
 
 from brief.errors import ServiceError, SettingsError
 from brief.types import Measurements
-from service.client import GenerationClient, JobUnknown, ServiceBusy, ServiceUnreachable
+from service.client import GenerationClient, JobNotFound, ServiceBusy, ServiceUnreachable
 from service.protocol import ItemResult, Job, JobState, Stage
 
 MEASURED = Measurements({"product": 0.5})
@@ -53,7 +53,7 @@ def test_a_queue_that_stays_full_is_given_up_with_what_to_do() -> None:
     ("status", "error", "said"),
     [
         (401, ServiceError, "LOOKBOOK_SERVICE_TOKEN"),
-        (404, JobUnknown, "unknown job"),
+        (404, JobNotFound, "unknown job"),
         (409, ServiceError, "answers 409: unknown job"),
         (500, ServiceError, "answers 500"),
         (503, ServiceUnreachable, "/health"),

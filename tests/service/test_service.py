@@ -23,7 +23,7 @@ from brief.recipe import RECIPE_VERSION, portrait_key, take
 from brief.types import Environment, Framing, ImageRef, Persona, Product, Shot
 from embedded.seaweedfs import SeaweedServer
 from service.app import MAX_BODY, create_app
-from service.client import GenerationClient, JobUnknown
+from service.client import GenerationClient, JobNotFound
 from service.protocol import ItemResult, Job, JobState, Stage
 from service.settings import ServiceSettings
 from storage.bucket import keys as object_keys
@@ -213,7 +213,7 @@ def test_a_restarted_service_keeps_what_was_made(
         ]
         run(service, Stage.COMPOSE, wanted[:2])
     with running_service(miniature, settings) as service:
-        with pytest.raises(JobUnknown, match="submit it again"):
+        with pytest.raises(JobNotFound, match="submit it again"):
             service.job("job-compose")
         kept = [result.kept for result in run(service, Stage.COMPOSE, wanted).values()]
     assert sorted(kept) == [False] * 4 + [True] * 2

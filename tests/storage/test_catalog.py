@@ -15,7 +15,7 @@ from brief.plan import Plan
 from brief.recipe import take
 from brief.types import Framing, Publication, Verdict
 from storage.catalog.catalog import Catalog
-from storage.catalog.database import make_engine, migrate
+from storage.catalog.database import make_engine
 from storage.catalog.errors import RowMissing, RowUnreadable
 from storage.catalog.json_types import Versioned
 from storage.catalog.records import Progress, StageOutput
@@ -23,6 +23,7 @@ from storage.catalog.runs import RunKey
 from storage.catalog.shots import renamed
 from storage.catalog.tables import ProductRow, ShotState
 from storage.catalog.takes import MADE_AGAIN
+from storage.migrations import migrate
 from tests.storage.samples import MADE_BY, RUN, campaign, environment, persona, plan_of, planned, product, ref, scored
 
 

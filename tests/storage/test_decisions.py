@@ -9,7 +9,7 @@ import pytest
 from brief.types import Publication, Shot, Take, Verdict
 from storage.catalog import audit, decisions
 from storage.catalog.catalog import Catalog
-from storage.catalog.decisions import NotAllowed, Steering
+from storage.catalog.decisions import NotAllowed, RetakeChanges
 from storage.catalog.errors import AlreadyDecided, RowMissing
 from storage.catalog.records import StageOutput
 from storage.catalog.runs import RunKey
@@ -60,7 +60,7 @@ def test_a_retake_is_a_new_take_with_the_steering_of_its_note(
 ) -> None:
     shot, take, review = waiting
     with catalog.begin() as session:
-        steering = Steering("warm evening light", {"guidance": 6.0})
+        steering = RetakeChanges("warm evening light", {"guidance": 6.0})
         decisions.decide(session, review, Decision.RETAKE, "ana", "too cold", steering)
     new = catalog.takes([shot.key])[shot.key][-1]
     assert (new.take.number, new.take.words, new.take.changes) == (2, "warm evening light", {"guidance": 6.0})
@@ -93,7 +93,7 @@ def test_a_steering_that_no_recipe_takes_is_refused(
     catalog: Catalog, waiting: tuple[Shot, Take, int], changes: dict[str, float], said: str
 ) -> None:
     with pytest.raises(NotAllowed, match=said), catalog.begin() as session:
-        decisions.decide(session, waiting[2], Decision.RETAKE, "ana", "cold", Steering("", changes))
+        decisions.decide(session, waiting[2], Decision.RETAKE, "ana", "cold", RetakeChanges("", changes))
     assert catalog.review(waiting[2]).decision is None
 
 

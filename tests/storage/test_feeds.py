@@ -22,7 +22,7 @@ from storage.catalog.retiring import restore, retire
 from storage.catalog.tables import ShotState
 from storage.importing.feeds import Columns, FeedUnusable
 from storage.importing.import_catalog import ImportReport, NothingToImport, Options, import_catalog
-from storage.importing.packshots import Looked, look_at
+from storage.importing.packshots import PackshotCheck, check_packshot
 from storage.importing.pictures import RemotePictures, is_public
 from tests.storage.pictures import encoded, plain
 from tests.storage.samples import BUNDLE, RUN, campaign, environment, persona, plan_of, planned
@@ -356,7 +356,7 @@ DOUBTFUL = {
 @pytest.mark.parametrize("name", DOUBTFUL)
 def test_what_is_doubtful_about_a_packshot_is_found(name: str) -> None:
     picture, said = DOUBTFUL[name]
-    found = look_at(picture)
+    found = check_packshot(picture)
     assert any(said in doubt for doubt in found.doubts), found
     assert found.cutout is not None
 
@@ -367,7 +367,7 @@ def test_what_is_doubtful_about_a_packshot_is_found(name: str) -> None:
      (on_white((BODY, "teal"), ((150, 150, 250, 250), "white")), "has the colour of its ground: a hole, or a label")],
 )  # fmt: skip
 def test_what_a_matte_may_mend_is_only_said(picture: Image.Image, said: str) -> None:
-    found = look_at(picture)
+    found = check_packshot(picture)
     assert (found.doubts, found.cutout) == ((), None)
     assert any(said in remark for remark in found.remarks), found
 
@@ -380,7 +380,7 @@ def test_clean_packshots_are_not_doubted() -> None:
     ImageDraw.Draw(mask).ellipse(BODY, fill=255)
     cut.putalpha(mask)
     for clean in (on_white((BODY, "teal")), noisy, cut, Image.new("RGB", (16, 12), "red")):
-        assert look_at(clean) == Looked()
+        assert check_packshot(clean) == PackshotCheck()
 
 
 def test_a_doubtful_packshot_is_not_used_until_a_person_approves_it(

@@ -15,10 +15,11 @@ from sqlalchemy import Connection, Engine, text
 
 from brief.types import Finding, ImageRef, Measurements, Publication, Reason, Scorecard, Verdict
 from storage.catalog.catalog import Catalog
-from storage.catalog.database import latest_revision, make_engine, migrate, migration_config, schema_revision
+from storage.catalog.database import make_engine
 from storage.catalog.errors import CatalogUnreachable, CatalogUrlError, SchemaMissing
 from storage.catalog.runs import RunKey
 from storage.catalog.tables import Base, Decision
+from storage.migrations import latest_revision, migrate, migration_config, schema_revision
 
 OLD_ROWS = Path(__file__).with_name("catalog_at_0001.sql")
 

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from brief.errors import SettingsError
 from embedded.ports import free_port
-from storage.bucket.errors import ObjectDiffers, ObjectMissing, ObjectRefused, ObjectStoreUnreachable
+from storage.bucket.errors import ObjectDamaged, ObjectMissing, ObjectRefused, ObjectStoreUnreachable
 from storage.bucket.objects import WHOLE_ATTEMPTS, Objects
 from storage.bucket.settings import ObjectSettings
 
@@ -49,7 +49,7 @@ def test_what_was_put_is_got_with_its_digest(objects: Objects) -> None:
 def test_the_same_put_again_is_success_and_another_one_is_refused(objects: Objects) -> None:
     objects.put(KEY, b"pixels", "image/png")
     assert objects.put(KEY, b"pixels", "image/png").kept
-    with pytest.raises(ObjectDiffers, match=f"{KEY}.*never overwritten"):
+    with pytest.raises(ObjectDamaged, match=f"{KEY}.*never overwritten"):
         objects.put(KEY, b"other", "image/png")
     assert objects.get(KEY) == b"pixels"
 
@@ -77,7 +77,7 @@ def test_a_missing_object_is_named(objects: Objects) -> None:
 
 def test_bytes_that_are_not_the_expected_ones_are_refused(objects: Objects) -> None:
     objects.put(KEY, b"pixels", "image/png")
-    with pytest.raises(ObjectDiffers, match="expected 0000"):
+    with pytest.raises(ObjectDamaged, match="expected 0000"):
         objects.get(KEY, "0" * 64)
 
 
@@ -90,7 +90,7 @@ def test_an_object_that_others_wrote_is_known_by_its_content(objects: Objects, s
 def test_an_object_replaced_behind_our_back_is_found_out(objects: Objects, settings: ObjectSettings) -> None:
     ours = objects.put(KEY, b"pixels", "image/png")
     raw_client(settings).put_object(Bucket=settings.bucket, Key=KEY, Body=b"edited")
-    with pytest.raises(ObjectDiffers):
+    with pytest.raises(ObjectDamaged):
         objects.get(KEY, ours.sha256)
 
 
@@ -107,7 +107,7 @@ def test_the_server_refuses_bytes_that_were_damaged_on_their_way(objects: Object
             return raw_client(settings).put_object(**request)
 
     objects._connection.client = Damaging  # type: ignore[method-assign]
-    with pytest.raises(ObjectDiffers, match="damaged on their way"):
+    with pytest.raises(ObjectDamaged, match="damaged on their way"):
         objects.put(KEY, b"received", "image/png")
     left.append(0)
     assert not objects.put(KEY, b"received", "image/png").kept, "written at the second attempt"
@@ -133,7 +133,7 @@ def test_a_byte_that_flips_on_its_way_is_read_again(objects: Objects, settings: 
     flipping(objects, settings, WHOLE_ATTEMPTS - 1)
     assert objects.get(KEY, sha256) == b"pixels"
     flipping(objects, settings, WHOLE_ATTEMPTS)
-    with pytest.raises(ObjectDiffers):
+    with pytest.raises(ObjectDamaged):
         objects.get(KEY, sha256)
 
 

@@ -10,7 +10,7 @@ from brief.types import Framing, Verdict
 from storage.catalog import runs, search
 from storage.catalog.catalog import Catalog
 from storage.catalog.runs import RunKey
-from storage.catalog.search import BadMark, Order, ReviewOrder, ReviewSearch, ShotSearch, ShownIn
+from storage.catalog.search import BadCursor, Order, ReviewOrder, ReviewSearch, ShotSearch, ShownIn
 from storage.catalog.tables import ShotState
 from tests.storage.samples import planned, product, scored
 
@@ -72,7 +72,7 @@ def test_pages_show_every_shot_once_and_in_order(filled: Catalog, order: Order) 
 
 @pytest.mark.parametrize("mark", ["nonsense", "~", "yesterday~abc", "2026-01-01T00:00:00+00:00~"])
 def test_a_mark_that_no_page_gave_out_is_refused(filled: Catalog, mark: str) -> None:
-    with pytest.raises(BadMark), filled.begin() as session:
+    with pytest.raises(BadCursor), filled.begin() as session:
         search.find(session, ShotSearch(), after=mark)
 
 
@@ -116,7 +116,7 @@ def test_waiting_reviews_by_reason_and_score(catalog: Catalog) -> None:
     with catalog.begin() as session:
         assert search.waiting_count(session) == 3
         for mark in ("nonsense", "~", "0.5~99999999999999999999"):
-            with pytest.raises(BadMark):
+            with pytest.raises(BadCursor):
                 search.find_reviews(session, ReviewSearch(), after=mark)
         assert [each.id for each in search.reviews_by_id(session, [opened[2], 99, opened[0]])] == [opened[2], opened[0]]
     catalog.decide(opened[0], "approve", "ana")

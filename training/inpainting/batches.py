@@ -1,4 +1,4 @@
-"""Collages to complete, made anew for every batch, with everything the UNet is told and what it should draw."""
+"""Collages to complete, made again for every batch, with everything the UNet is told and what it should draw."""
 
 from __future__ import annotations
 

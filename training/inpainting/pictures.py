@@ -1,4 +1,4 @@
-"""Rendered parts as layers, and the collages that are made of them anew in every batch.
+"""Rendered parts as layers, and the collages that are made of them again in every batch.
 
 A collage is made as :mod:`generation.scene` makes it, of the place, the product in a packshot's light and the person in
 a studio's. What it lacks against the rendered whole is what a UNet has to learn: the place's light on the person, arm

@@ -13,7 +13,7 @@ from diffusers.hooks import apply_group_offloading
 from generation.bundle.card import SCORING_PARTS, BundleCard, BundleError
 from generation.bundle.hub import PARTS, Sources
 from generation.bundle.load import default_dtype, merge_loras, open_card, scorers_bytes
-from generation.bundle.memory import MemoryPlan, Weights, count_bytes, settle_on
+from generation.bundle.memory import MemoryPlan, Weights, count_bytes, memory_plan_for
 from generation.counts import Counts
 
 TEXT_LAYERS = (9, 18, 27)
@@ -119,7 +119,7 @@ def _placed(klein: Klein) -> Klein:
     """Put each model where the plan for the device's memory wants it."""
     denoiser, autoencoder, encoder = map(count_bytes, ([klein.transformer], [klein.vae], [klein.text_encoder]))
     weights = Weights(denoiser, autoencoder, encoder + scorers_bytes(klein.sources, klein.dtype))
-    klein.plan = settle_on(klein.device, weights, klein.card, klein.vae.dtype.itemsize, _VALUES_PER_PIXEL)
+    klein.plan = memory_plan_for(klein.device, weights, klein.card, klein.vae.dtype.itemsize, _VALUES_PER_PIXEL)
     if klein.plan.tiled:
         klein.vae.enable_tiling()
     if klein.plan.denoiser_streamed:

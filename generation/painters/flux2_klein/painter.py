@@ -17,7 +17,7 @@ from torch.nn import functional
 from brief.prompts import portrait_prompt, take_prompt
 from brief.types import Persona
 from generation.bundle.card import BundleCard
-from generation.bundle.memory import at_work
+from generation.bundle.memory import on_device
 from generation.counts import Counts
 from generation.painter import Repaint
 from generation.painters.flux2_klein.denoise import Sample, denoise
@@ -162,7 +162,7 @@ def _read(klein: Klein, text: str) -> Tensor:
     )
     tokens = klein.tokenizer(asked_for, return_tensors="pt", padding="max_length", truncation=True, max_length=_WORDS)
     klein.counts.text_forwards += 1
-    with at_work(klein.text_encoder, klein.device, klein.plan.encoders_away):
+    with on_device(klein.text_encoder, klein.device, klein.plan.encoders_away):
         output = klein.text_encoder(
             input_ids=tokens.input_ids.to(klein.device),
             attention_mask=tokens.attention_mask.to(klein.device),
@@ -176,7 +176,7 @@ def _read(klein: Klein, text: str) -> Tensor:
 def _encode(klein: Klein, picture: Image.Image) -> Tensor:
     vae = klein.vae
     klein.counts.image_forwards += 1
-    with at_work(vae, klein.device, klein.plan.autoencoder_away):
+    with on_device(vae, klein.device, klein.plan.autoencoder_away):
         encoded = vae.encode((to_tensor([picture]) * 2 - 1).to(klein.device, vae.dtype)).latent_dist.mode()
     patches = functional.pixel_unshuffle(encoded.float(), PATCH)
     mean, spread = _statistics(klein, patches)
@@ -193,7 +193,7 @@ def decode(klein: Klein, latents: Tensor) -> Tensor:
     mean, spread = _statistics(klein, latents)
     raw = functional.pixel_shuffle(latents * spread + mean, PATCH)
     vae = klein.vae
-    with at_work(vae, klein.device, klein.plan.autoencoder_away):
+    with on_device(vae, klein.device, klein.plan.autoencoder_away):
         decoded = [vae.decode(one.to(vae.dtype), return_dict=False)[0].float() / 2 + 0.5 for one in raw.split(1)]
     pixels = torch.cat(decoded)
     if not bool(torch.isfinite(pixels).all()):

@@ -102,7 +102,7 @@ class _Kept:
 
 @dataclass(slots=True)
 class _Asked:
-    """The UNet's arguments for the rows that are guided, made anew only when those change."""
+    """The UNet's arguments for the rows that are guided, made again only when those change."""
 
     bundle: Bundle
     conditions: Conditions

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from generation.bundle.load import Bundle
-from generation.bundle.memory import at_work
+from generation.bundle.memory import on_device
 
 _CACHED_TEXTS = 1024
 
@@ -78,7 +78,7 @@ def _encode_with(bundle: Bundle, tokenizer: Any, encoder: Any, texts: Sequence[s
     chunks = [chunk_tokens(tokenizer, text, window) for text in texts]
     ids = torch.tensor([ids for text in chunks for ids in text], device=bundle.device)
     two = bundle.card.family == "sdxl"
-    with at_work(encoder, bundle.device, bundle.plan.encoders_away):
+    with on_device(encoder, bundle.device, bundle.plan.encoders_away):
         output = encoder(ids, output_hidden_states=two)
     bundle.counts.text_forwards += 1
     hidden = output.hidden_states[-2] if two else output[0]
@@ -173,7 +173,7 @@ class ImageEncoder:
     def _forward(self, pixels: Tensor) -> list[ImageFeatures]:
         self._bundle.counts.image_forwards += 1
         shown = pixels.to(self._bundle.device, self._bundle.dtype)
-        with at_work(self._bundle.image_encoder, self._bundle.device, self._bundle.plan.encoders_away):
+        with on_device(self._bundle.image_encoder, self._bundle.device, self._bundle.plan.encoders_away):
             output = self._bundle.image_encoder(shown, output_hidden_states=True)
         pairs = zip(output.hidden_states[-2], output.image_embeds, strict=True)
         return [ImageFeatures(hidden, pooled) for hidden, pooled in pairs]

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from generation.bundle.load import Bundle
-from generation.bundle.memory import at_work
+from generation.bundle.memory import on_device
 from generation.painters.pixels import NotFinite, to_tensor
 
 _LOG = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ def encode_images(bundle: Bundle, images: Sequence[Image.Image]) -> Tensor:
 def encode_pixels(bundle: Bundle, pixels: Tensor) -> Tensor:
     """Pixels [n, 3, height, width] in 0 to 1 as scaled latents, like :func:`encode_images`."""
     vae = bundle.vae
-    with at_work(vae, bundle.device, bundle.plan.autoencoder_away):
+    with on_device(vae, bundle.device, bundle.plan.autoencoder_away):
         encoded = vae.encode((pixels * 2 - 1).to(bundle.device, vae.dtype))
     # AutoencoderTiny gives latents, AutoencoderKL a distribution.
     raw = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
@@ -48,7 +48,7 @@ def decode_latents(bundle: Bundle, latents: Tensor) -> Tensor:
     if not bool(torch.isfinite(latents).all()):
         raise NotFinite("the models drew values that are no numbers; use another seed, or full precision")
     vae = bundle.vae
-    with at_work(vae, bundle.device, bundle.plan.autoencoder_away):
+    with on_device(vae, bundle.device, bundle.plan.autoencoder_away):
         pixels = _decode(vae, latents)
         if not bool(torch.isfinite(pixels).all()) and vae.dtype != torch.float32:
             _LOG.warning("bundle %s: its autoencoder overflows in %s; from now on float32", bundle.card.name, vae.dtype)

@@ -126,7 +126,7 @@ class StableDiffusion:
             for persona, text, begun in zip(
                 personas,
                 self.texts.encode([portrait_prompt(persona.face, self.card.words) for persona in personas]),
-                self.begun_portraits(personas),
+                self.portrait_priors(personas),
                 strict=True,
             )
         ]
@@ -139,7 +139,7 @@ class StableDiffusion:
         page = self._completion(torch.ones(size[1], size[0]), Image.new("RGB", size, "grey"))
         return page if begun is None or self.bundle.hint != "figure" else replace(page, hint=begun.float())
 
-    def begun_portraits(self, personas: Sequence[Persona]) -> Sequence[Tensor | None]:
+    def portrait_priors(self, personas: Sequence[Persona]) -> Sequence[Tensor | None]:
         """Scaled latents that each portrait begins with; ``None`` where the bundle has no prior."""
         if self.prior is None:
             return [None] * len(personas)

@@ -1,4 +1,8 @@
-"""Between the studio and the bucket: what exists already, inputs to fetch, outputs to store."""
+"""The work of one job: inputs from the bucket, the studio, results into the bucket.
+
+Outputs lie under keys that say all that decides them, so what is there already is kept and never made again; that
+makes every job repeatable after any crash.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,8 @@ import hashlib
 import io
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 
 from PIL import Image
@@ -14,9 +19,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from brief.types import Composition, MadeBy, Measurements, Shot, Take
 from generation.scene.material import Material, Result
-from service.protocol import FaceItem, Item, ItemResult, Stage, TakeItem
+from generation.studio import Studio
+from service.job_queue import JobQueue, QueuedJob
+from service.protocol import FaceItem, Item, ItemResult, KeyMismatch, Stage, TakeItem, check_key
+from service.telemetry import Metrics
 from storage.bucket import keys as object_keys
-from storage.bucket.errors import ObjectDiffers
+from storage.bucket.errors import ObjectDamaged, ObjectError, ObjectMissing
 from storage.bucket.keys import COMPOSITION, STEPS
 from storage.bucket.objects import ObjectFacts, Objects
 
@@ -26,10 +34,107 @@ _COMPOSITION = TypeAdapter(Composition)
 _MAKER, _MEASURED = TypeAdapter(MadeBy), TypeAdapter(Measurements)
 _REMEMBERED = 16
 """Packshots, photos and portraits that are kept in memory: the items of a shard share many of them."""
+_THREADS = 4
+"""Fetching and storing run beside the models, so that these do not wait for the bucket."""
+
+Fetched = ItemResult | Material | None
+"""What is known of an item before the studio gets it: done already, its images, or nothing needed (a portrait)."""
+
+
+class JobRunner:
+    """Runs jobs on a studio, one at a time.
+
+    Args:
+        batch: items that are fetched and worked on together; between batches a job can be cancelled.
+    """
+
+    def __init__(self, studio: Studio, bucket: Bucket, batch: int, metrics: Metrics) -> None:
+        self._studio = studio
+        self._bucket = bucket
+        self._batch = batch
+        self._metrics = metrics
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="bucket")
+
+    def run(self, queued: QueuedJob, queue: JobQueue) -> None:
+        """Work through the items, noting each in ``queue`` as it is done; stops between batches when told to."""
+        chunks = [queued.items[start : start + self._batch] for start in range(0, len(queued.items), self._batch)]
+        writing: list[Future[None]] = []
+        coming = self._ask_for(queued.stage, chunks[0]) if chunks else []
+        for chunk, after in zip(chunks, [*chunks[1:], []], strict=True):
+            if not queue.goes_on(queued):
+                break
+            fetched = [future.result() for future in coming]
+            coming = self._ask_for(queued.stage, after)
+            for item, outcome in self._made(queued.stage, chunk, fetched):
+                writing.append(self._pool.submit(self._finish, queued, item, outcome, queue))
+        for future in writing:
+            future.result()
+
+    def close(self) -> None:
+        """End the threads, after the writes that are under way."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _ask_for(self, stage: Stage, items: Sequence[Item]) -> list[Future[Fetched]]:
+        return [self._pool.submit(self._fetch, stage, item) for item in items]
+
+    def _fetch(self, stage: Stage, item: Item) -> Fetched:
+        try:
+            check_key(item, self._studio.card.fingerprint)
+            kept = self._bucket.kept(stage, item)
+            if kept is not None:
+                return kept
+            return None if isinstance(item, FaceItem) else self._bucket.fetch(stage, item)
+        except (ObjectError, KeyMismatch) as error:
+            return _failed(item, error)
+
+    def _made(
+        self, stage: Stage, items: Sequence[Item], fetched: Sequence[Fetched]
+    ) -> Iterator[tuple[Item, ItemResult | Result]]:
+        """Outcome of each item: what was known before, and what the studio makes of the rest, as it makes it."""
+        todo: dict[str, tuple[Item, Material | None]] = {}
+        for item, known in zip(items, fetched, strict=True):
+            if isinstance(known, ItemResult):
+                yield item, known
+            else:
+                todo[item.key] = (item, known)
+        if todo:
+            for result in self._shoot(stage, todo):
+                yield todo[result.key][0], result
+
+    def _shoot(self, stage: Stage, todo: dict[str, tuple[Item, Material | None]]) -> Iterator[Result]:
+        if stage is Stage.FACE:
+            faces = [item for item, _ in todo.values() if isinstance(item, FaceItem)]
+            return self._studio.faces({item.key: item.persona for item in faces})
+        takes = [inputs for _, inputs in todo.values() if inputs is not None]
+        if stage is Stage.COMPOSE:
+            return self._studio.compose(takes)
+        return self._studio.refine(takes) if stage is Stage.REFINE else self._studio.score(takes)
+
+    def _finish(self, queued: QueuedJob, item: Item, outcome: ItemResult | Result, queue: JobQueue) -> None:
+        """Store what was made, and tell everybody."""
+        if isinstance(outcome, Result):
+            try:
+                outcome = self._bucket.store(queued.stage, item, outcome)
+            except ObjectError as error:
+                outcome = _failed(item, error)
+        queue.add(queued, outcome)
+        self._metrics.item(queued.stage, outcome)
+        fields = {"job": queued.id, "stage": queued.stage.value, "item": item.name, "key": item.key}
+        if outcome.error:
+            _LOG.warning("item failed: %s", outcome.error, extra=fields)
+        else:
+            fields["seconds"] = f"{outcome.seconds:.3f}"
+            _LOG.info("item kept" if outcome.kept else "item made", extra=fields)
+
+
+def _failed(item: Item, error: Exception) -> ItemResult:
+    """The result of an item that met ``error``: a bucket that does not answer or refuses is no fault of the item."""
+    transient = isinstance(error, ObjectError) and not isinstance(error, ObjectMissing | ObjectDamaged)
+    return ItemResult(item.key, error=f"{item.name}: {error}", transient=transient)
 
 
 class Bucket:
-    """The objects that stages read and write."""
+    """Between the studio and the bucket: what exists already, inputs to fetch, outputs to store."""
 
     def __init__(self, objects: Objects, made_by: MadeBy) -> None:
         self._objects = objects
@@ -52,7 +157,7 @@ class Bucket:
         try:
             data = self._objects.get(key)
             measured = _MEASURED.validate_json(data)
-        except (ObjectDiffers, ValidationError) as error:
+        except (ObjectDamaged, ValidationError) as error:
             _LOG.warning("%s: the measurements %r are damaged (%s) and made again", item.name, key, error)
             self._objects.delete(key)
             return None

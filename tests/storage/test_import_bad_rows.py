@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
-from storage.catalog.database import migrate
 from storage.catalog.errors import CatalogRefused, CatalogUnreachable
 from storage.importing.import_catalog import ImportReport, Options, import_catalog
 from storage.importing.lines import BadRow
+from storage.migrations import migrate
 from tests.storage.pictures import plain
 from tests.storage.samples import product
 
