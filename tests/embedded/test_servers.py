@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +15,12 @@ import pytest
 
 from embedded.ports import GRPC_OFFSET, free_port
 from embedded.postgres import PostgresServer
-from embedded.seaweedfs import SeaweedServer
+from embedded.seaweedfs import SeaweedServer, write_security
 from storage.bucket.errors import ObjectRefused
 from storage.bucket.objects import Objects
 from storage.bucket.settings import ObjectSettings
 from tests.conftest import S3Bucket
-from tests.embedded.unauthenticated import let_in, listening_ports
+from tests.embedded.unauthenticated import METHODS, STRANGER, let_in, listening_ports
 
 
 def addresses_listened_on() -> set[str]:
@@ -58,7 +60,7 @@ def test_s3_refuses_strangers_and_wrong_secrets(s3: S3Bucket) -> None:
 def test_no_port_lets_a_stranger_in(s3_server: SeaweedServer, s3: S3Bucket, objects: Objects) -> None:
     """SeaweedFS's filer, master and volume server let anybody in by default, web pages included.
 
-    What the master still tells is ``/cluster/status``: its own address, nothing of the bucket.
+    What the S3 port still answers is that it runs, without a word more: a load balancer asks for it.
     """
     objects.put("secret.txt", b"secret", "text/plain")
     file_id = s3_server.shell(f"fs.meta.cat /buckets/{s3.bucket}/secret.txt")
@@ -75,12 +77,45 @@ def test_no_port_lets_a_stranger_in(s3_server: SeaweedServer, s3: S3Bucket, obje
         f"/{s3.bucket}/secret.txt",
         f"/{s3.bucket}/intruder.txt",
         f"/{s3.bucket}/?list-type=2",
+        *("/", "/ui/index.html", "/status", "/healthz", "/cluster/status", "/dir/status", "/stats/counter", "/metrics"),
+        *("/stats/memory", "/stats/disk", "/vol/status", "/debug/pprof/", "/favicon.ico"),
     ]
     ports = listening_ports(each for each in psutil.Process().children() if "mini" in each.cmdline())
     assert {s3_server.s3, s3_server.master, s3_server.volume, s3_server.filer} < ports
-    assert {port: opened for port in ports if (opened := let_in(port, paths))} == {}
+    opened = {port: found for port in ports if (found := let_in(port, paths))}
+    assert opened == {s3_server.s3: ["GET /status", "GET /healthz"]}
+    for path in ("/status", "/healthz"):
+        assert httpx.get(f"{s3_server.endpoint}{path}", trust_env=False).content == b""
     assert objects.get("secret.txt") == b"secret"
     assert list(objects.list_keys("")) == ["secret.txt"]
+
+
+def test_no_page_of_another_site_may_read_an_answer(s3_server: SeaweedServer, s3: S3Bucket, objects: Objects) -> None:
+    """Where SeaweedFS 4.48 has no bucket to ask it names every origin, whatever is set: at ``/``, ``/status`` and
+    ``/healthz``, and in its 405 to a method that it does not know. Those answers hold a refusal or nothing."""
+    objects.put("secret.txt", b"secret", "text/plain")
+    ask = {**STRANGER, "Access-Control-Request-Method": "PUT"}
+    ports = listening_ports(each for each in psutil.Process().children() if "mini" in each.cmdline())
+    allowed = set()
+    for port in ports:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20, headers=ask) as client:
+            for method in ("OPTIONS", *METHODS):
+                for path in (f"/{s3.bucket}/secret.txt", f"/{s3.bucket}/?list-type=2", f"/{s3.bucket}", "/dir/status"):
+                    with contextlib.suppress(httpx.TransportError):
+                        answer = client.request(method, path)
+                        if answer.status_code != 405 and "access-control-allow-origin" in answer.headers:
+                            allowed.add(f"{port} {method} {path}")
+    assert allowed == set()
+
+
+def test_a_server_of_the_first_versions_is_closed_too(tmp_path: Path) -> None:
+    settings = tmp_path / "security.toml"
+    settings.write_text("[grpc]\nca = 'old'\n")
+    write_security(tmp_path)
+    written = tomllib.loads(settings.read_text())
+    assert {"master", "volume", "filer", "admin", "client"} == set(written["https"])
+    write_security(tmp_path)
+    assert tomllib.loads(settings.read_text()) == written
 
 
 def test_fsync_can_be_asked_for_twice(s3_server: SeaweedServer, s3: S3Bucket) -> None:
