@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
@@ -36,3 +39,20 @@ def test_a_face_that_is_not_allowed_is_refused_on_the_way_in() -> None:
 
 def test_only_a_still_shows_nobody() -> None:
     assert [framing for framing in Framing if not framing.has_person] == [Framing.STILL]
+
+
+@pytest.mark.parametrize(
+    ("make", "field", "most"),
+    [(product, "title", 300), (product, "category", 1000), (environment, "description", 1000)],
+)
+def test_a_text_has_a_limit(make: Callable[..., Any], field: str, most: int) -> None:
+    assert len(getattr(make(**{field: "x" * most}), field)) == most
+    with pytest.raises(ValidationError, match=f"at most {most}"):
+        make(**{field: "x" * (most + 1)})
+
+
+@pytest.mark.parametrize(("field", "most"), [("variants", 100), ("max_shots", 100_000_000)])
+def test_a_campaigns_numbers_have_limits(field: str, most: int) -> None:
+    assert getattr(campaign(**{field: most}), field) == most
+    with pytest.raises(ValidationError, match=f"less than or equal to {most}"):
+        campaign(**{field: most + 1})

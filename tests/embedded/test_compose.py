@@ -39,6 +39,13 @@ def test_airflow_gets_every_secret_it_has_here(compose: Any, tmp_path: Path) -> 
     assert secrets <= set(compose["x-airflow"]["environment"])
 
 
+def test_a_killed_task_or_scheduler_is_noticed_within_a_minute(compose: Any, tmp_path: Path) -> None:
+    timeouts = ("TASK_INSTANCE_HEARTBEAT_TIMEOUT", "TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL")
+    for environment in (airflow_environment(open_home(tmp_path)), compose["x-airflow"]["environment"]):
+        assert sum(int(environment[f"AIRFLOW__SCHEDULER__{name}"]) for name in timeouts) < 60
+        assert int(environment["AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL"]) < 60
+
+
 def test_secrets_have_no_defaults_and_stand_in_the_example() -> None:
     named = set(re.findall(r"\$\{(\w+):\?\}", TEXT))
     assert named == set(re.findall(r"^(\w+)=$", (PROJECT / ".env.example").read_text(), re.MULTILINE))

@@ -82,7 +82,7 @@ def test_no_port_lets_a_stranger_in(s3_server: SeaweedServer, s3: S3Bucket, obje
     ]
     ports = listening_ports(each for each in psutil.Process().children() if "mini" in each.cmdline())
     assert {s3_server.s3, s3_server.master, s3_server.volume, s3_server.filer} < ports
-    opened = {port: found for port in ports if (found := let_in(port, paths))}
+    opened = {port: answered for port in ports if (answered := let_in(port, paths))}
     assert opened == {s3_server.s3: ["GET /status", "GET /healthz"]}
     for path in ("/status", "/healthz"):
         assert httpx.get(f"{s3_server.endpoint}{path}", trust_env=False).content == b""
