@@ -157,7 +157,7 @@ class Topology:
 
     def _tell_names(self, new: Container) -> None:
         """What Docker's name server does: each service finds by name those with whom it shares a network."""
-        everyone = {each.namespace: each for each in [*self.containers.values(), new]}.values()
+        everyone = [*self.containers.values(), new]
         for each in everyone:
             lines = ["127.0.0.1 localhost"]
             for other in everyone:
@@ -262,7 +262,8 @@ _POSTGRES_ENTRYPOINT = """
 data=/var/lib/postgresql/data
 if [ ! -s $data/PG_VERSION ]; then
     printf %s "$POSTGRES_PASSWORD" > /tmp/password-$$
-    initdb --encoding=UTF8 --locale=C.UTF-8 -D $data -U "$POSTGRES_USER" --pwfile=/tmp/password-$$ --auth-host=scram-sha-256 --auth-local=trust
+    initdb --encoding=UTF8 --locale=C.UTF-8 -D $data -U "$POSTGRES_USER" --pwfile=/tmp/password-$$ \\
+        --auth-host=scram-sha-256 --auth-local=trust
     rm /tmp/password-$$
     echo "host all all all scram-sha-256" >> $data/pg_hba.conf
     pg_ctl -D $data -o "-c listen_addresses= -k /tmp" -w start

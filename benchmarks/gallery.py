@@ -124,7 +124,7 @@ def _fill(catalog: Catalog, shots: int) -> None:
     catalog.open_review(like.key, take.key, ["sharpness 0.5 is below 0.6: the picture is soft"])
     limits = {"thresholds": {"product": {"accept": 0.6}}}
     with catalog.begin() as session:
-        runs.record_run(session, RUN, {}, limits, [like.key])
+        runs.record_run(session, RUN, {}, limits, [[like.key]])
         values = {"shots": shots, "like": like.key, "products": PRODUCTS, "states": list(STATES)}
         for statement in _COPIES:
             named = {name: value for name, value in values.items() if f":{name}" in statement}

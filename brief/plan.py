@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -128,16 +128,27 @@ class PlanError(BriefError):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The shots of a campaign.
+    """The shots of a campaign, of which there may be millions: iterating makes them one by one, each time anew.
 
     Attributes:
+        number: how many shots there are.
         left_out: how many more the budget left out.
         refused: SKUs whose shots cannot be planned, and why; what was made of them before stays as it is.
+        make: the shots from the first.
     """
 
-    shots: tuple[Shot, ...]
+    number: int
     left_out: int
-    refused: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str]
+    make: Callable[[], Iterator[Shot]] = field(compare=False, repr=False)
+
+    def __iter__(self) -> Iterator[Shot]:
+        return self.make()
+
+    @property
+    def shots(self) -> tuple[Shot, ...]:
+        """All of them at once, some kilobytes each."""
+        return tuple(self)
 
 
 def plan(
@@ -165,8 +176,13 @@ def plan(
         sku, problem = next(iter(refused.items()))
         raise PlanError(f"campaign {campaign.name!r}: product {sku!r} {problem}; no other product is left to shoot")
     total = len(good) * shots_of_each(campaign)
-    shots = tuple(islice(shots_of(campaign, good, environments, personas, bundle), campaign.max_shots or None))
-    return Plan(shots, total - len(shots), refused)
+    number = min(total, campaign.max_shots or total)
+    return Plan(
+        number,
+        total - number,
+        refused,
+        lambda: islice(shots_of(campaign, good, environments, personas, bundle), number),
+    )
 
 
 def shots_of(

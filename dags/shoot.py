@@ -75,14 +75,15 @@ def plan(priority: str) -> list[Shard]:
 
 
 def taken_up(run: Run, planned: RunPlan, shard_size: int, priority: int) -> list[Shard]:
-    """Record what the run takes up, for its page in the gallery; returns the shards as Airflow carries them."""
+    """Record what the run takes up, for its page in the gallery; returns the shards as Airflow carries them: their keys
+    stay in the catalog, since each task would be handed those of all."""
     from pipeline.taking_up import take_up
 
     asked: dict[str, Any] = dict(get_current_context()["params"])
     if (changed := span()) is not None:
         asked["changed"] = [moment.isoformat() for moment in changed]
     shards = take_up(run, planned, asked, is_live, shard_size=shard_size, priority=priority)
-    return [{"name": shard.name, "keys": list(shard.keys)} for shard in shards]
+    return [{"name": shard.name, "number": shard.number} for shard in shards]
 
 
 @task(pool=POOL, map_index_template=NAME)
@@ -92,7 +93,7 @@ def face(shard: Shard) -> list[str]:
     from pipeline.taking_up import affordable
 
     run = open_run()
-    return stages.face(run, affordable(run, shard["keys"]))
+    return stages.face(run, affordable(run, run.catalog.shard_keys(run.id, shard["number"])))
 
 
 @task(pool=POOL, map_index_template=NAME)
@@ -138,13 +139,14 @@ def publish(shard: Shard, keys: list[str]) -> dict[str, int]:
 @task(trigger_rule=TriggerRule.ALL_DONE, execution_timeout=timedelta(minutes=30))
 def summary(shards: list[Shard]) -> dict[str, int]:
     """Count what came of the run, and say why shots failed. Fails if shots are left unfinished."""
-    from pipeline.taking_up import RunUnfinished
+    from pipeline.taking_up import RunUnfinished, own_shots
     from pipeline.taking_up import finish as count
 
     if shards is None:
         raise AirflowFailException("nothing was planned, since the task 'plan' failed: see its log")
+    run = open_run()
     try:
-        counts = count(open_run(), [key for shard in shards for key in shard["keys"]])
+        counts = count(run, own_shots(run))
     except RunUnfinished as error:
         raise AirflowFailException(str(error)) from error
     dag_id = get_current_context()["dag_run"].dag_id

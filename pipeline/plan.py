@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from brief.plan import Plan, PlanError, plan
-from brief.types import BundleInfo, Campaign, Environment, Persona, Product, Shot
+from brief.types import BundleInfo, Campaign, Environment, Persona, Product
 from pipeline.run import Budget, Run, RunRequest
-from storage.catalog.records import Measured, PlanRecord
+from storage.catalog.records import Measured
 from storage.catalog.retiring import KINDS, OVER
-from storage.catalog.shots import UNFINISHED, Choice, renamed
+from storage.catalog.shots import UNFINISHED, Choice, Chosen, Selection
 from storage.catalog.tables import CampaignState, ShotState
 
 _LOG = logging.getLogger(__name__)
@@ -29,9 +29,15 @@ SHOWN = 50
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Keys of shots that go through the stages together; ``name`` is what Airflow's grid shows."""
+    """Shots that go through the stages together.
+
+    Attributes:
+        name: what Airflow's grid shows.
+        number: within the run, from 0; tasks find the shard's keys in the catalog by it.
+    """
 
     name: str
+    number: int
     keys: tuple[str, ...]
 
 
@@ -57,6 +63,7 @@ class RunPlan:
     """Shots that a run takes up, and what planning found.
 
     Attributes:
+        shots: in the order of shooting.
         problems: why each campaign that could not be planned.
         campaigns: by name, the plan in numbers: wanted, new, superseded, to_make, elsewhere (outstanding,
             and not for this run), over_budget, refused (by SKU, why), and the shots per state.
@@ -64,7 +71,7 @@ class RunPlan:
         most_seconds: of the services, after which the run makes no further shots, whatever was estimated.
     """
 
-    shots: list[Shot]
+    shots: list[Chosen]
     problems: dict[str, str] = field(default_factory=dict)
     campaigns: dict[str, dict[str, Any]] = field(default_factory=dict)
     estimate: Estimate = field(default_factory=Estimate)
@@ -100,7 +107,7 @@ def plan_run(run: Run, request: RunRequest) -> RunPlan:
         _LOG.warning("the bundle %r has random weights: its pictures show nothing", bundle.name)
     chosen = _campaigns(run, request.campaigns)
     _check(request.choice, chosen, rows)
-    shots: list[Shot] = []
+    selected: list[Selection] = []
     problems: dict[str, str] = {}
     found: dict[str, dict[str, Any]] = {}
     for campaign in chosen:
@@ -110,13 +117,18 @@ def plan_run(run: Run, request: RunRequest) -> RunPlan:
             problems[campaign.name] = str(error)
             _LOG.error("not planned: %s", error)  # the reason is the message, a trace adds nothing
             continue
-        record, some = run.catalog.plan_and_choose(campaign, planned, run.id, request.choice, dry=request.dry_run)
-        found[campaign.name] = _in_numbers(planned, record, some)
+        dry = SHOWN if request.dry_run else None
+        selection = run.catalog.plan_and_choose(campaign, planned, run.id, request.choice, dry=dry)
+        found[campaign.name] = _in_numbers(planned, selection)
         _tell(campaign.name, found[campaign.name])
-        shots += some
+        selected.append(selection)
     if chosen and len(problems) == len(chosen):
         raise PlanError("; ".join(problems.values()))
-    return _within_budget(run, request, RunPlan(shots, problems, found, dry_run=request.dry_run), bundle)
+    shots = [shot for selection in selected for shot in selection.chosen]
+    planned_run = _within_budget(run, request, RunPlan(shots, problems, found, dry_run=request.dry_run), bundle)
+    if request.dry_run:
+        _tell_what_would_be(planned_run, selected)
+    return planned_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,10 +203,11 @@ def _check(choice: Choice, campaigns: Sequence[Campaign], rows: _Rows) -> None:
             raise PlanError(f"'products' has {pattern!r}, which is not in the catalog; for a part of a SKU write MUG-*")
 
 
-def _in_numbers(planned: Plan, record: PlanRecord, chosen: Sequence[Shot]) -> dict[str, Any]:
+def _in_numbers(planned: Plan, selection: Selection) -> dict[str, Any]:
+    record, chosen = selection.record, selection.chosen
     unfinished = sum(record.states.get(state, 0) for state in UNFINISHED)
     return {
-        "wanted": len(planned.shots),
+        "wanted": planned.number,
         "new": record.new + record.revived,
         "superseded": record.superseded,
         "to_make": len(chosen),
@@ -244,27 +257,27 @@ def _within_budget(run: Run, request: RunRequest, planned: RunPlan, bundle: Bund
     )
     if planned.over_budget:
         _LOG.info("%d shots are left out: the run's budget takes %d", planned.over_budget, len(shots))
-    if request.dry_run:
-        _tell_renamed(run, shots)
-        _LOG.info("DRY RUN: nothing is made. %d shots would be: %s", len(shots), in_words(planned.estimate))
-        for shot in shots[:SHOWN]:
-            who = shot.persona.name if shot.persona else "nobody"
-            _LOG.info("would make %s in %s with %s, %s", shot.product.sku, shot.environment.name, who, shot.framing)
-    elif shots:
+    if shots and not request.dry_run:
         _LOG.info("%d shots to make: %s", len(shots), in_words(planned.estimate))
     return planned
 
 
-def _tell_renamed(run: Run, shots: Sequence[Shot]) -> None:
-    """Say which shots are wanted again only because something has another name, which decides their seeds."""
-    with run.catalog.begin() as session:
-        same = renamed(session, shots)
-    for what, number in Counter(same.values()).most_common(SHOWN):
-        _LOG.warning(
-            "DRY RUN: %d shots differ from published ones by a name alone (%s): the old name would make nothing again",
-            number,
-            what,
-        )
+def _tell_what_would_be(planned: RunPlan, selected: Sequence[Selection]) -> None:
+    """The shots of a dry run, and which of them are wanted again only because something has another name, which decides
+    their seeds."""
+    for selection in selected:
+        for what, number in Counter(selection.renamed).most_common(SHOWN):
+            _LOG.warning(
+                "DRY RUN: %d shots differ from published ones by a name alone (%s): the old name would make nothing "
+                "again",
+                number,
+                what,
+            )
+    _LOG.info("DRY RUN: nothing is made. %d shots would be: %s", len(planned.shots), in_words(planned.estimate))
+    shown = [shot for selection in selected for shot in selection.shown]
+    for shot in shown[: min(SHOWN, len(planned.shots))]:
+        who = shot.persona.name if shot.persona else "nobody"
+        _LOG.info("would make %s in %s with %s, %s", shot.product.sku, shot.environment.name, who, shot.framing)
 
 
 def _affordable(budget: Budget, measured: Measured, hour_price: float | None) -> int | None:
@@ -313,7 +326,7 @@ def in_words(estimate: Estimate) -> str:
     )
 
 
-def cut(shots: Sequence[Shot], size: int, most: int = MOST_SHARDS) -> Iterator[Shard]:
+def cut(shots: Sequence[Chosen], size: int, most: int = MOST_SHARDS) -> list[Shard]:
     """Cut ``shots`` into parts of ``size``, or of more if that would be over ``most`` parts.
 
     Raises:
@@ -322,14 +335,13 @@ def cut(shots: Sequence[Shot], size: int, most: int = MOST_SHARDS) -> Iterator[S
     if size < 1:
         raise ValueError(f"shard_size is {size}, it must be 1 or more")
     size = max(size, math.ceil(len(shots) / most))
-    for start in range(0, len(shots), size):
-        part = shots[start : start + size]
-        yield Shard(_name(part), tuple(shot.key for shot in part))
+    parts = [shots[start : start + size] for start in range(0, len(shots), size)]
+    return [Shard(_name(part), number, tuple(shot.key for shot in part)) for number, part in enumerate(parts)]
 
 
-def _name(shots: Sequence[Shot]) -> str:
+def _name(shots: Sequence[Chosen]) -> str:
     """The products in a shard: "MUG-1, MUG-2 (8 shots)"."""
-    skus = list(dict.fromkeys(shot.product.sku for shot in shots))
+    skus = list(dict.fromkeys(shot.sku for shot in shots))
     shown = ", ".join(_shortened(sku) for sku in skus[:3]) + (f" and {len(skus) - 3} more" if len(skus) > 3 else "")
     return f"{shown} ({len(shots)} shot{'s' if len(shots) != 1 else ''})"
 

@@ -17,7 +17,7 @@ from pipeline.run import Run
 from storage.catalog import decisions, events, runs
 from storage.catalog.report import warnings_of
 from storage.catalog.runs import RunKey, RunRecord
-from storage.catalog.shots import UNFINISHED
+from storage.catalog.shots import UNFINISHED, Chosen
 from storage.catalog.tables import ShotState
 
 _LOG = logging.getLogger(__name__)
@@ -54,17 +54,24 @@ def take_up(
         runs.lock_claims(session)
         claims = runs.claims(session, keys, run.id)
         shared = {key: claim.run for key, claim in claims.items() if claim.priority >= priority}
-        own = [key for key in keys if key not in shared]
+        own = [] if planned.dry_run else [shot for shot in planned.shots if shot.key not in shared]
+        shards = cut(own, shard_size)
         found["shared"] = dict(Counter(map(str, shared.values())))
-        runs.record_run(session, run.id, asked, found, own, shared=list(shared), priority=priority)
-        decisions.open_next_takes(session, own)
+        parts = [shard.keys for shard in shards]
+        runs.record_run(session, run.id, asked, found, parts, shared=list(shared), priority=priority)
+        decisions.open_next_takes(session, [shot.key for shot in own])
         warnings = warnings_of(session, {shot.campaign for shot in planned.shots})
     for warning in warnings:
         _LOG.warning("fails nearly always so far: %s; a better reference or leaving it out saves the time", warning)
     for other, number in found["shared"].items():
         _LOG.info("%d shots are being made by run %s already, and shared with it", number, other)
-    mine = set(own)
-    return list(cut([shot for shot in planned.shots if shot.key in mine], shard_size))
+    return shards
+
+
+def own_shots(run: Run) -> list[str]:
+    """Keys of the shots that the run makes itself."""
+    with run.catalog.begin() as session:
+        return runs.own_shots(session, run.id)
 
 
 def end_cancelled(run: Run, is_live: IsLive) -> None:
@@ -84,7 +91,7 @@ def plan_requested(run: Run) -> RunPlan:
     """The shots of which people asked for another take that is not made yet."""
     with run.catalog.begin() as session:
         keys = decisions.requested(session)
-    return RunPlan(run.catalog.shots(keys))
+    return RunPlan([Chosen.of(shot) for shot in run.catalog.shots(keys)])
 
 
 def affordable(run: Run, keys: Sequence[str]) -> list[str]:

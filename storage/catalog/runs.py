@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Integer, Text, bindparam, func, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
 from storage.catalog.database import in_parts
 from storage.catalog.tables import PublicationRow, RunRow, RunShotRow, ShotRow, ShotState, TakeOutputRow, TakeRow
+
+TAKEN_AT_ONCE = 10_000
+"""Shots of a run in one statement, as two arrays."""
 
 
 class RunKey(NamedTuple):
@@ -81,14 +84,16 @@ def record_run(
     key: RunKey,
     asked: Mapping[str, Any],
     found: Mapping[str, Any],
-    shots: Sequence[str],
+    shards: Sequence[Sequence[str]],
     *,
     shared: Sequence[str] = (),
     priority: int = 0,
 ) -> None:
-    """A run planned and takes up these shots. Recorded again (a task that is tried again), shots are added.
+    """A run planned and takes up these shots. Recorded again (a task that is tried again), shots are added, and the
+    shards are the new ones.
 
     Args:
+        shards: keys of the shots to make, by shard.
         shared: further shots of the run, which another run makes.
     """
     values = {"dag_id": key.dag_id, "run_id": key.run_id, "asked": dict(asked), "found": dict(found)}
@@ -96,17 +101,28 @@ def record_run(
     again: dict[str, Any] = {name: statement.excluded[name] for name in ("asked", "found", "priority")}
     again |= {"ended_at": None, "cancelled": False}
     session.execute(statement.on_conflict_do_update(index_elements=["dag_id", "run_id"], set_=again))
-    for keys, is_shared in ((shots, False), (shared, True)):
-        for part in in_parts(sorted(keys)):
-            rows = [
-                {"dag_id": key.dag_id, "run_id": key.run_id, "shot_key": shot, "shared": is_shared} for shot in part
-            ]
-            taking = insert(RunShotRow).values(rows)
-            session.execute(
-                taking.on_conflict_do_update(
-                    index_elements=["dag_id", "run_id", "shot_key"], set_={"shared": taking.excluded.shared}
-                )
+    mine = (RunShotRow.dag_id == key.dag_id, RunShotRow.run_id == key.run_id)
+    session.execute(update(RunShotRow).where(*mine, RunShotRow.shard.is_not(None)).values(shard=None))
+    taken = [
+        *((shot, number) for number, shots in enumerate(shards) for shot in shots),
+        *((each, None) for each in shared),
+    ]
+    for part in in_parts(sorted(taken), TAKEN_AT_ONCE):
+        keys, numbers = zip(*part, strict=True)
+        given = select(
+            literal(key.dag_id),
+            literal(key.run_id),
+            func.unnest(bindparam(None, list(keys), ARRAY(Text))).label("shot_key"),
+            func.unnest(bindparam(None, list(numbers), ARRAY(Integer))).label("shard"),
+        ).subquery()
+        columns = ["dag_id", "run_id", "shot_key", "shard", "shared"]
+        taking = insert(RunShotRow).from_select(columns, select(given, given.c.shard.is_(None)))
+        session.execute(
+            taking.on_conflict_do_update(
+                index_elements=["dag_id", "run_id", "shot_key"],
+                set_={"shared": taking.excluded.shared, "shard": taking.excluded.shard},
             )
+        )
 
 
 def end_run(session: Session, key: RunKey, *, cancelled: bool = False) -> None:
@@ -150,6 +166,12 @@ def run_shots(session: Session, key: RunKey) -> list[str]:
     """Keys of the shots that a run took up."""
     query = select(RunShotRow.shot_key).where(RunShotRow.dag_id == key.dag_id, RunShotRow.run_id == key.run_id)
     return list(session.scalars(query.order_by(RunShotRow.shot_key)))
+
+
+def own_shots(session: Session, key: RunKey) -> list[str]:
+    """Keys of the shots that a run makes itself, as it planned last."""
+    query = select(RunShotRow.shot_key).where(RunShotRow.dag_id == key.dag_id, RunShotRow.run_id == key.run_id)
+    return list(session.scalars(query.where(RunShotRow.shard.is_not(None)).order_by(RunShotRow.shot_key)))
 
 
 def shared_shots(session: Session, key: RunKey) -> dict[str, ShotState]:

@@ -5,11 +5,13 @@ Shots that would be made again only because something got another name.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple, Self, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, delete, exists, false, func, or_, select, type_coerce, update
 from sqlalchemy.dialects.postgresql import JSONB
@@ -37,12 +39,17 @@ from storage.catalog.tables import (
     TakeRow,
 )
 
+S = TypeVar("S")
 UNFINISHED = (ShotState.PLANNED, ShotState.COMPOSED, ShotState.REFINED, ShotState.SCORED)
 SETTLED = (ShotState.PUBLISHED, ShotState.SUPERSEDED)
 """States that a stage that finishes late must not undo."""
 COMMITTED_LATE = timedelta(minutes=10)
 """A row may be seen so long after the time that it bears: a transaction took long, or the importer's clock is slow.
 Intervals therefore begin so much earlier; what two of them see, the second finds made."""
+
+
+PLANNED_AT_ONCE = 10_000
+"""Shots of a plan that are held in memory together, some kilobytes each."""
 
 
 class Reprocess(StrEnum):
@@ -87,6 +94,35 @@ class Choice:
     cancelled: bool = True
 
 
+class Chosen(NamedTuple):
+    """A shot that a run takes up, as much of it as shards need; there may be millions."""
+
+    key: str
+    campaign: str
+    sku: str
+
+    @classmethod
+    def of(cls, shot: Shot) -> Self:
+        """That much of a shot."""
+        return cls(shot.key, shot.campaign, shot.product.sku)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What planning a campaign came to.
+
+    Attributes:
+        chosen: what the run takes up, in the order of shooting.
+        renamed: of a dry run, how many of them differ from a published shot by which names alone.
+        shown: of a dry run, the first of them in full.
+    """
+
+    record: PlanRecord
+    chosen: list[Chosen]
+    renamed: Mapping[str, int] = field(default_factory=dict)
+    shown: Sequence[Shot] = ()
+
+
 class Shots(Database):
     """What is wanted and where it stands."""
 
@@ -98,22 +134,30 @@ class Shots(Database):
         Raises:
             RowMissing: the catalog does not have the campaign.
         """
-        return self.plan_and_choose(campaign, plan, run, Choice())[0]
+        return self.plan_and_choose(campaign, plan, run, Choice()).record
 
     def plan_and_choose(
-        self, campaign: Campaign, plan: Plan, run: RunKey, choice: Choice, *, dry: bool = False
-    ) -> tuple[PlanRecord, list[Shot]]:
+        self, campaign: Campaign, plan: Plan, run: RunKey, choice: Choice, *, dry: int | None = None
+    ) -> Selection:
         """As :meth:`record_plan`, and what a run then takes up, those of one persona and product next to each other.
 
         Args:
-            dry: take all of it back at the end, so that it only says what would be.
+            dry: take all of it back at the end, so that it only says what would be: of so many shots in full.
         """
         with self.begin() as session:
             record = _record_plan(session, campaign.name, plan, run)
-            chosen = in_shooting_order(session.scalars(_chosen(campaign.name, choice)))
-            if dry:
-                session.rollback()
-        return record, chosen
+            query = in_shooting_order(_chosen(campaign.name, choice))
+            columns = (ShotRow.key, ShotRow.campaign, ShotRow.sku)
+            chosen = [Chosen(*row) for row in session.execute(query.with_only_columns(*columns))]
+            if dry is None:
+                return Selection(record, chosen)
+            keys = [each.key for each in chosen]
+            same: Counter[str] = Counter()
+            for part in in_parts(keys, PLANNED_AT_ONCE):
+                same.update(renamed(session, _shots(session, part)).values())
+            shown = _shots(session, keys[:dry])
+            session.rollback()
+        return Selection(record, chosen, same, shown)
 
     def outstanding(self, campaign: str, reprocess: Reprocess | str = Reprocess.MISSING) -> list[Shot]:
         """Shots to be made, those of one persona and product next to each other.
@@ -122,7 +166,7 @@ class Shots(Database):
             reprocess: "missing" (planned and not finished), or also "failed", "rejected" or "all" that ended so.
         """
         with self.begin() as session:
-            return in_shooting_order(session.scalars(_chosen(campaign, Choice(Reprocess(reprocess)))))
+            return list(session.scalars(in_shooting_order(_chosen(campaign, Choice(Reprocess(reprocess))))))
 
     def campaigns_of_run(self, run: RunKey) -> list[str]:
         """Names of the campaigns of whose shots a run took up or published any."""
@@ -135,11 +179,15 @@ class Shots(Database):
 
     def shots(self, keys: Sequence[str]) -> list[Shot]:
         """The shots with these keys, in their order; unknown keys are left out."""
-        known: dict[str, Shot] = {}
         with self.begin() as session:
-            for part in in_parts(keys):
-                known |= dict(session.execute(select(ShotRow.key, ShotRow.spec).where(ShotRow.key.in_(part))).all())
-        return [known[key] for key in keys if key in known]
+            return _shots(session, keys)
+
+    def shard_keys(self, run: RunKey, shard: int) -> list[str]:
+        """Keys of the shots of one shard of a run, in the order of shooting; none where the run has no such shard."""
+        query = in_shooting_order(select(ShotRow.key)).join(RunShotRow, RunShotRow.shot_key == ShotRow.key)
+        query = query.where(RunShotRow.dag_id == run.dag_id, RunShotRow.run_id == run.run_id)
+        with self.begin() as session:
+            return list(session.scalars(query.where(RunShotRow.shard == shard)))
 
     def states(self, keys: Sequence[str]) -> dict[str, ShotState]:
         """Where these shots stand; unknown keys are left out."""
@@ -199,6 +247,13 @@ class Shots(Database):
         return Progress(planned, *rest)
 
 
+def _shots(session: Session, keys: Sequence[str]) -> list[Shot]:
+    known: dict[str, Shot] = {}
+    for part in in_parts(keys):
+        known |= dict(session.execute(select(ShotRow.key, ShotRow.spec).where(ShotRow.key.in_(part))).all())
+    return [known[key] for key in keys if key in known]
+
+
 def _record_plan(session: Session, campaign: str, plan: Plan, run: RunKey) -> PlanRecord:
     # Two plans of one campaign at once would each supersede what only the other wants: one after the other.
     if session.scalar(select(CampaignRow.name).where(CampaignRow.name == campaign).with_for_update()) is None:
@@ -209,9 +264,11 @@ def _record_plan(session: Session, campaign: str, plan: Plan, run: RunKey) -> Pl
     left = set(session.scalars(select(ProductRow.sku).where(ProductRow.retired_at.is_not(None))))
     unplannable = {key for key, _, sku in rows if sku in plan.refused and sku not in left}
     started = {"state": ShotState.PLANNED, "reason": None, "dag_id": run.dag_id, "run_id": run.run_id}
-    values = [{**_shot_values(shot), **started} for shot in plan.shots]
-    upsert(session, ShotRow, values, keep=(*started, "campaign"))
-    wanted = {shot.key for shot in plan.shots}
+    wanted: set[str] = set()
+    shots = iter(plan)
+    while part := list(islice(shots, PLANNED_AT_ONCE)):
+        wanted |= {shot.key for shot in part}
+        upsert(session, ShotRow, [{**_shot_values(shot), **started} for shot in part], keep=(*started, "campaign"))
     stay = wanted | unplannable
     dropped = [key for key, state in before.items() if key not in stay and state is not ShotState.SUPERSEDED]
     set_state(session, dropped, ShotState.SUPERSEDED, "the campaign's plan no longer wants it", unless=())
@@ -347,12 +404,9 @@ def withdraw_questions(session: Session, shot_key: str) -> None:
     session.execute(delete(ReviewRow).where(ReviewRow.shot_key == shot_key, ReviewRow.decision.is_(None)))
 
 
-def in_shooting_order(shots: Iterable[Shot]) -> list[Shot]:
+def in_shooting_order(query: Select[S]) -> Select[S]:
     """Shots of one person and one product next to each other, so that their encodings are still at hand."""
-    return sorted(
-        shots,
-        key=lambda shot: (shot.persona.name if shot.persona else "", shot.product.sku, shot.environment.name, shot.key),
-    )
+    return query.order_by(func.coalesce(ShotRow.persona, ""), ShotRow.sku, ShotRow.environment, ShotRow.key)
 
 
 _PACKSHOT = func.jsonb_extract_path_text(ShotRow.__table__.c.spec, "value", "product", "packshot", "sha256")

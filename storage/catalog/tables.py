@@ -334,6 +334,8 @@ class RunShotRow(Base):
     shot_key: Mapped[str] = mapped_column(ForeignKey("shot.key"), primary_key=True, index=True)
     shared: Mapped[bool] = mapped_column(server_default=false())
     """Another run, which had it before, makes it."""
+    shard: Mapped[int | None]
+    """The shard in which the run makes it; ``None`` where another run does, or where it needed nothing any more."""
 
 
 class EventRow(Base):

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import update
 
 from brief.plan import PlanError
-from brief.types import BundleInfo, Environment, Framing, Persona, Product, Publication
+from brief.types import BundleInfo, Environment, Framing, Persona, Product, Publication, Shot
 from pipeline.plan import RunPlan, plan_run
 from pipeline.run import PRIORITIES, Budget, Run, RunRequest, open_catalog, open_objects, open_service, read_request
 from pipeline.taking_up import RunUnfinished, affordable, finish, published_by, take_up
@@ -22,12 +22,16 @@ from storage.catalog import events, runs
 from storage.catalog.catalog import Catalog
 from storage.catalog.retiring import restore, retire, set_campaign_state, take_downs
 from storage.catalog.runs import RunKey
-from storage.catalog.shots import Choice, Reprocess
+from storage.catalog.shots import Choice, Chosen, Reprocess
 from storage.catalog.tables import CampaignRow, CampaignState, EnvironmentRow, PersonaRow, ProductRow, ShotState
 from tests.storage.samples import BUNDLE, RUN, campaign, environment, persona, plan_of, product, published, ref, scored
 
 DAY = timedelta(days=1)
 FIRST = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def planned_in_full(run: Run, request: RunRequest | None = None) -> list[Shot]:
+    return run.catalog.shots([shot.key for shot in plan_run(run, request or RunRequest()).shots])
 
 
 class Service:
@@ -79,7 +83,7 @@ def everybody(key: RunKey) -> bool:
 
 
 def skus(planned: RunPlan) -> list[str]:
-    return sorted(shot.product.sku for shot in planned.shots)
+    return sorted(shot.sku for shot in planned.shots)
 
 
 def test_each_day_of_a_backfill_takes_the_rows_that_changed_on_it(run: Run) -> None:
@@ -103,7 +107,7 @@ def test_what_another_bundle_draws_anew_belongs_to_whichever_run_comes_first(run
 
 
 def test_a_lost_picture_is_made_by_the_next_night(run: Run) -> None:
-    (shot, *_) = plan_run(run, RunRequest()).shots
+    (shot, *_) = planned_in_full(run)
     assert plan_run(run, on(9)).shots == []
     run.catalog.record_loss(shot.key, "its picture is gone")
     assert [each.key for each in plan_run(run, on(9)).shots] == [shot.key]
@@ -132,7 +136,7 @@ def test_a_run_that_shares_its_shots_says_whose_they_are(run: Run, caplog: Any) 
 
 
 def test_what_a_run_published_is_told_once_by_campaign(run: Run) -> None:
-    shots = plan_run(run, RunRequest()).shots
+    shots = planned_in_full(run)
     published(run.catalog, shots[0])
     publisher = as_run(run, "run-1", "campaign")
     assert published_by(publisher) == published_by(publisher) == {"autumn": 1}
@@ -192,7 +196,7 @@ def test_a_run_that_came_to_its_summary_was_not_cancelled(run: Run) -> None:
 def test_a_dry_run_chooses_what_the_real_one_makes_and_changes_nothing(run: Run, caplog: Any) -> None:
     caplog.set_level(logging.INFO)
     real = plan_run(run, RunRequest())
-    for shot in real.shots[:2]:
+    for shot in run.catalog.shots([each.key for each in real.shots[:2]]):
         scored(run.catalog, shot)
         run.catalog.record_rejection(shot.key, ["too dark"])
     run.catalog.save_products([product("MUG-9"), product("MUG-3", title="blue mug")])
@@ -215,7 +219,7 @@ def test_a_dry_run_chooses_what_the_real_one_makes_and_changes_nothing(run: Run,
 
 
 def test_a_dry_run_says_what_a_new_name_would_cost(run: Run, caplog: Any) -> None:
-    (shot, *_) = plan_run(run, RunRequest()).shots
+    (shot, *_) = planned_in_full(run)
     made, _ = scored(run.catalog, shot)
     run.catalog.record_publication(Publication(shot.key, made.key, ref("m"), {}, ref("j")), RUN)
     run.catalog.save_products([product("MUG-1-NEW", packshot=shot.product.packshot)])
@@ -231,7 +235,7 @@ def test_what_is_refused_is_said_with_its_reason(run: Run, caplog: Any) -> None:
 
 
 def test_a_budget_in_shots_seconds_or_money_leaves_the_rest(run: Run) -> None:
-    shots = plan_run(run, RunRequest(budget=Budget(shots=2))).shots
+    shots = planned_in_full(run, RunRequest(budget=Budget(shots=2)))
     assert len(shots) == 2
     scored(run.catalog, shots[0])  # 4.25 s
     run.catalog.record_rejection(shots[0].key, ["too dark"])
@@ -303,7 +307,7 @@ def test_what_is_retired_is_not_made_any_more_and_what_is_published_of_it_is_lis
     run.catalog.save_environments([environment("city")])
     run.catalog.save_personas([persona("ben")])
     run.catalog.save_campaigns([campaign(environments=("beach", "city"), personas=("ana", "ben"))])
-    shots = plan_run(run, RunRequest()).shots
+    shots = planned_in_full(run)
     of_it = [
         shot for shot in shots if name in (shot.product.sku, shot.environment.name, shot.persona and shot.persona.name)
     ]
@@ -334,10 +338,10 @@ def test_the_form_says_what_is_wrong_before_anything_is_computed() -> None:
 
 
 def test_failures_of_one_reason_are_said_together(run: Run, caplog: Any) -> None:
-    shots = plan_run(run, RunRequest()).shots
+    shots = planned_in_full(run)
     for shot in shots:
         run.catalog.record_failure(shot.key, "compose", "the packshot is damaged")
-    take_up(run, RunPlan(shots), {}, nobody)
+    take_up(run, RunPlan([Chosen.of(shot) for shot in shots]), {}, nobody)
     finish(run, [shot.key for shot in shots])
     assert caplog.text.count("the packshot is damaged") == 1
     assert "MUG-1 in beach, MUG-2 in beach, MUG-3 in beach" in caplog.text
@@ -355,7 +359,7 @@ def test_a_campaign_is_ended_and_a_product_retired_from_the_shell(
 ) -> None:
     monkeypatch.setenv("LOOKBOOK_DATABASE_URL", run.catalog.engine.url.render_as_string(hide_password=False))
     monkeypatch.setenv("COLUMNS", "200")
-    shots = plan_run(run, RunRequest()).shots
+    shots = planned_in_full(run)
     published(run.catalog, shots[0])
     assert main(["retire", "product", shots[0].product.sku, "--why", "sold out"]) == 0
     assert main(["campaign", "ended", "autumn"]) == 0

@@ -42,7 +42,7 @@ from storage.catalog.decisions import RetakeChanges
 from storage.catalog.errors import RowMissing
 from storage.catalog.records import StageOutput, TakeRecord
 from storage.catalog.runs import RunKey
-from storage.catalog.shots import Choice, Reprocess
+from storage.catalog.shots import Choice, Chosen, Reprocess
 from storage.catalog.tables import Decision, ShotRow, ShotState
 from tests.running_service import running_service
 from tests.storage.samples import campaign, environment, persona, product
@@ -252,7 +252,7 @@ def test_a_rejected_shot_gets_a_new_take_on_request(run: Run) -> None:
     again = keys_of(run, Reprocess.REJECTED)
     assert sorted(again) == sorted(keys)
     other = replace(run, id=RunKey("campaign", "another run"))
-    take_up(other, RunPlan(run.catalog.shots(again)), {"reprocess": "rejected"}, nobody)
+    take_up(other, RunPlan([Chosen.of(shot) for shot in run.catalog.shots(again)]), {"reprocess": "rejected"}, nobody)
     shoot(other, again)
     assert {each.take.take.number for each in run.catalog.reviews()} == {2}
 
@@ -386,7 +386,7 @@ def test_what_a_run_holds_is_published_once_a_person_signs_it_off(run: Run) -> N
         picture = run.objects.put(object_keys.refined(made), PNG, "image/png", keep_first=True)
         run.catalog.record_output(made, "refine", StageOutput(picture.ref))
         run.catalog.record_scorecard(made.key, Scorecard(Measurements({"product": 0.9}), Verdict.ACCEPT))
-    take_up(run, RunPlan(run.catalog.shots(keys)), {"sign_off": True}, nobody)
+    take_up(run, RunPlan([Chosen.of(shot) for shot in run.catalog.shots(keys)]), {"sign_off": True}, nobody)
     assert settle(run, keys, hold=True) == {"review": 2}
     asked = question(run)
     assert asked is not None

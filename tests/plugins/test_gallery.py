@@ -94,7 +94,7 @@ def test_a_run_shows_its_own_shots_and_numbers_and_no_other_dag_s(
     pages: TestClient, published: str, catalog: Catalog
 ) -> None:
     with catalog.begin() as session:
-        runs.record_run(session, RunKey("catalog", "nightly"), {}, {}, [published])
+        runs.record_run(session, RunKey("catalog", "nightly"), {}, {}, [[published]])
     html = pages.get("/gallery/run/catalog/nightly").text
     assert "1 of 1 done" in html
     assert "<p>1 shot" in html

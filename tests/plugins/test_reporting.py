@@ -32,7 +32,7 @@ def run(catalog: Catalog) -> list[str]:
     shots = planned(catalog, ("MUG-1", "MUG-2", "MUG-3", "MUG-4"))
     keys = [shot.key for shot in shots]
     with catalog.begin() as session:
-        runs.record_run(session, RUN, {"campaign": "autumn"}, {"thresholds": {"product": {"accept": 0.6}}}, keys)
+        runs.record_run(session, RUN, {"campaign": "autumn"}, {"thresholds": {"product": {"accept": 0.6}}}, [keys])
     take, _ = scored(catalog, shots[0], value=0.55, verdict=Verdict.REVIEW)
     catalog.record_output(take, "refine", StageOutput(ImageRef("takes/x.png", "0" * 64), 12.5))
     catalog.open_review(shots[0].key, take.key, ["product 0.55 is below 0.60: the product is not itself"])
@@ -103,7 +103,7 @@ def test_a_campaign_is_paused_resumed_and_ended_by_who_may_start_runs(
 def test_what_hardly_ever_succeeds_is_warned_of(catalog: Catalog) -> None:
     shots = planned(catalog, tuple(f"MUG-{number}" for number in range(10)))
     with catalog.begin() as session:
-        runs.record_run(session, RUN, {}, {}, [shot.key for shot in shots])
+        runs.record_run(session, RUN, {}, {}, [[shot.key for shot in shots]])
         session.execute(update(ShotRow).values(state=ShotState.REVIEW))
         session.execute(update(ShotRow).where(ShotRow.key == shots[0].key).values(state=ShotState.PUBLISHED))
     assert "environment beach: 1 of 10 accepted" in _report(catalog).warnings

@@ -113,7 +113,7 @@ def test_a_superseded_shot_that_is_wanted_again_takes_up_where_it_was(catalog: C
     review = catalog.open_review(turned_down.key, scored(catalog, turned_down)[0].key, ["dark"])
     catalog.decide(review, "reject", "ana")
     wanted = campaign(environments=places)
-    nothing = replace(plan_of(catalog, wanted), shots=())
+    nothing = replace(plan_of(catalog, wanted), number=0, make=lambda: iter(()))
     assert catalog.record_plan(wanted, nothing, RunKey("campaign", "run-2")).superseded == 4
     assert catalog.outstanding("autumn", "all") == []
     assert catalog.record_plan(wanted, plan_of(catalog, wanted), RunKey("campaign", "run-3")).revived == 4
@@ -127,7 +127,7 @@ def test_a_superseded_shot_that_is_wanted_again_takes_up_where_it_was(catalog: C
 
 def test_shots_of_a_product_that_cannot_be_planned_now_stay_as_they_are(catalog: Catalog) -> None:
     (shot,) = planned(catalog)
-    refused = Plan((), 0, {shot.product.sku: "its title is too long"})
+    refused = Plan(0, 0, {shot.product.sku: "its title is too long"}, lambda: iter(()))
     assert catalog.record_plan(campaign(), refused, RunKey("campaign", "run-2")).superseded == 0
     assert catalog.states([shot.key]) == {shot.key: ShotState.PLANNED}
 
@@ -136,7 +136,7 @@ def test_a_revived_shot_whose_take_was_cleared_away_is_made_again(catalog: Catal
     (shot,) = planned(catalog)
     made, _ = scored(catalog, shot)
     catalog.open_review(shot.key, made.key, ["dark"])
-    catalog.record_plan(campaign(), Plan((), 0), RunKey("campaign", "run-2"))
+    catalog.record_plan(campaign(), Plan(0, 0, {}, lambda: iter(())), RunKey("campaign", "run-2"))
     catalog.forget_pictures(shot.key)
     catalog.record_plan(campaign(), plan_of(catalog, campaign()), RunKey("campaign", "run-3"))
     assert catalog.outstanding("autumn") == [shot]

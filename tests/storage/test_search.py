@@ -79,7 +79,7 @@ def test_a_mark_that_no_page_gave_out_is_refused(filled: Catalog, mark: str) -> 
 def test_a_run_shows_its_own_shots(filled: Catalog) -> None:
     with filled.begin() as session:
         (first, *_) = search.keys(session, ShotSearch(order=Order.SKU), 9)
-        runs.record_run(session, RunKey("catalog", "a"), {}, {}, [first])
+        runs.record_run(session, RunKey("catalog", "a"), {}, {}, [[first]])
     assert found(filled, run=RunKey("catalog", "a")) == ["MUG-RED-01"]
     assert found(filled, run=RunKey("campaign", "a")) == []
 
