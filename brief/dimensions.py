@@ -124,6 +124,7 @@ DIMENSIONS = (
         _keep_product,
         kept=lambda recipe: recipe.product_keep >= 1,
     ),
+    Dimension("attention", "an adapter draws outside of its own region"),
     Dimension("safety", "the picture may show what must not be published", fixed=True),
 )
 """All of them, in the order in which they are shown."""

@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     )
     service_batch: int = Field(default=4, ge=1, description="items that go through the models together")
     service_queue: int = Field(default=64, ge=1, description="jobs that may wait; more are answered with 429")
+    compile: bool = Field(
+        default=False, description="compile the models: faster for many pictures of one size, minutes slower at first"
+    )
     bundle: Path | None = Field(default=None, description="the folder of the models, with a bundle.toml")
     gpu_hour_price: float | None = Field(default=None, ge=0, description="what an hour of a GPU costs, such as 2.5")
     deadline_hours: float = Field(default=5, gt=0, description="after which a nightly run that still goes on is told")

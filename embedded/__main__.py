@@ -20,6 +20,7 @@ OTHERS = {
     "bundle": "generation.bundle.commands:bundle",
     "calibrate": "pipeline.commands:calibrate",
     "describe": "pipeline.commands:describe",
+    "explain": "pipeline.commands:explain",
     "judge": "pipeline.commands:judge",
     "renditions": "pipeline.commands:renditions",
     "reproduce": "pipeline.commands:reproduce",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brief.recipe import digest
-from generation.bundle.card import BundleCard, BundleError, read_card
+from generation.bundle.card import BundleCard, BundleError, hash_file, read_card
+from generation.bundle.hub import local_path
 from generation.bundle.load import Bundle, load
 from generation.painter import Painter
 from generation.painters.flux2_klein.load import Klein
@@ -19,7 +20,7 @@ from generation.score.label import label_version
 from generation.score.safety import SafetyChecker
 from generation.score.scoring_models import MEASURES_VERSION, ScoringModels
 from generation.score.words import WordsModel
-from generation.vision.models import VisionModels, shipped
+from generation.vision.models import Upscaler, VisionModels, own_upscaler, shipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +29,21 @@ class Models:
 
     Attributes:
         vision: find faces in photographs; ``None`` for a bundle that draws none.
+        upscaler: the bundle's own; ``None`` for the one that ships.
     """
 
     painter: Painter
     scoring: ScoringModels
     vision: VisionModels | None = None
+    upscaler: Upscaler | None = None
 
     @classmethod
-    def open(cls, folder: Path | str, device: str | None = None) -> Models:
+    def open(cls, folder: Path | str, device: str | None = None, *, compile_blocks: bool = False) -> Models:
         """Load the bundle in ``folder`` by its family.
+
+        Args:
+            compile_blocks: of Stable Diffusion's UNet (:func:`generation.bundle.load.compiled`); other families run
+                as they are.
 
         Raises:
             generation.bundle.card.BundleError: it cannot be used; says why and what to do.
@@ -44,14 +51,14 @@ class Models:
         family = read_card(Path(folder)).family
         if family not in _FAMILIES:
             raise BundleError(f"{folder}: family {family!r} is unknown; there are {', '.join(_FAMILIES)}")
-        return _FAMILIES[family](Path(folder), device)
+        return _FAMILIES[family](Path(folder), device, compile_blocks)
 
     @classmethod
     def of(cls, bundle: Bundle) -> Models:
         """A Stable Diffusion bundle that is loaded already, with empty caches."""
         vision = shipped()
         painter = StableDiffusion.of(bundle, vision if bundle.card.words.prefix else None)
-        return cls(painter, _scoring(bundle, painter, vision), painter.vision)
+        return cls(painter, _scoring(bundle, painter, vision), painter.vision, _upscaler(bundle.card, bundle))
 
 
 def _scoring(bundle: Bundle, painter: StableDiffusion, vision: VisionModels) -> ScoringModels:
@@ -77,6 +84,28 @@ def _lookers(models: Bundle | Klein) -> tuple[WordsModel | None, SafetyChecker |
     return words, SafetyChecker(folders.safety, *where, away=away) if folders.safety else None
 
 
+def _upscaler(card: BundleCard, models: Bundle | Klein) -> Upscaler | None:
+    """The net of the card's ``[upscaler]``.
+
+    Raises:
+        BundleError: the file is not the one that the card lists, spandrel is not installed or does not know it.
+    """
+    if not card.upscaler:
+        return None
+    file = local_path(models.folder, card.upscaler["file"])
+    if not file.is_file() or hash_file(file) != card.upscaler["sha256"]:
+        raise BundleError(f"{file} is missing or not the file whose sha256 [upscaler] has; get it again")
+    try:
+        return own_upscaler(file, models.device)
+    except ImportError as error:
+        raise BundleError(
+            f"[upscaler] needs the package spandrel ({error}): install 'lookbook[upscale]', with a torchvision that is "
+            "built for the torch that is installed; or remove [upscaler], and the net that ships enlarges"
+        ) from error
+    except (RuntimeError, ValueError) as error:
+        raise BundleError(f"[upscaler] {file} cannot be used: {error}") from error
+
+
 def _scales(card: BundleCard, words: WordsModel | None) -> Mapping[str, Mapping[str, float]]:
     own = words.scale if words else None
     return card.scales if own is None else {"prompt": own, **card.scales}
@@ -91,11 +120,11 @@ def _scorers(card: BundleCard, vision: VisionModels) -> str:
     return digest(["scorers", MEASURES_VERSION, card.fingerprint, known, scales, domain, label_version(), *parts])
 
 
-def _stable_diffusion(folder: Path, device: str | None) -> Models:
-    return Models.of(load(folder, device))
+def _stable_diffusion(folder: Path, device: str | None, compile_blocks: bool) -> Models:
+    return Models.of(load(folder, device, compile_blocks=compile_blocks))
 
 
-def _flux2_klein(folder: Path, device: str | None) -> Models:
+def _flux2_klein(folder: Path, device: str | None, compile_blocks: bool) -> Models:
     painter, vision = Flux2Klein.open(folder, device), shipped()
     words, checker = _lookers(painter.klein)
     scoring = ScoringModels(
@@ -107,10 +136,10 @@ def _flux2_klein(folder: Path, device: str | None) -> Models:
         words=words,
         checker=checker,
     )
-    return Models(painter, scoring, vision)
+    return Models(painter, scoring, vision, _upscaler(painter.card, painter.klein))
 
 
-_FAMILIES: dict[str, Callable[[Path, str | None], Models]] = {
+_FAMILIES: dict[str, Callable[[Path, str | None, bool], Models]] = {
     "sd15": _stable_diffusion,
     "sdxl": _stable_diffusion,
     "flux2-klein": _flux2_klein,

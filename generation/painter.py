@@ -7,12 +7,13 @@ every painter, so no painter needs to keep a pixel exactly. Families are listed 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from brief.types import Persona
 from generation.bundle.card import BundleCard
@@ -76,6 +77,15 @@ class Painter(Protocol):
 
     def compose(self, scenes: Sequence[Scene]) -> list[Image.Image]:
         """Each scene drawn, of the scene's size; its take's seed decides it."""
+        ...
+
+    def explain(self, scene: Scene) -> tuple[Image.Image, Mapping[str, Tensor]]:
+        """The composed picture once more, and per role a map [h, w] in 0 to 1: the share of each part of it that is the
+        role's adapter's doing.
+
+        Raises:
+            ValueError: models of this family have no adapters.
+        """
         ...
 
     def repaint(self, orders: Sequence[Repaint]) -> list[Image.Image]:

@@ -23,6 +23,8 @@ from generation.vision.portrait import face_square
 
 _SHARPEN = ImageFilter.UnsharpMask(radius=1.0, percent=60, threshold=2)
 _WORSE_BY = 0.02
+_NOT_REFINED = ("cutout", "label", "safety")
+"""Dimensions that no step can better: they are measured of the finished picture alone."""
 _UPSCALED = 1.25
 """Enlargement from which a net that draws detail is worth it."""
 _LARGE_FACE = 0.35
@@ -70,7 +72,7 @@ def begin(models: Models, material: Material) -> Draft:
         scene = drawn
     resized, notes = _in_size(models, composed, scene.size)
     best = put_back(resized, scene)
-    values = measure(models.scoring, models.painter.card, scene, best).values
+    values = measure(models.scoring, models.painter.card, scene, best, but=_NOT_REFINED).values
     return Draft(scene, drawn, best, values, notes)
 
 
@@ -81,9 +83,9 @@ def _in_size(models: Models, picture: Image.Image, size: tuple[int, int]) -> tup
         return picture.resize(size, Image.Resampling.LANCZOS), ()
     how = "Lanczos"
     if grown >= _UPSCALED:
-        vision = shipped(str(models.painter.device))
-        how = vision.cards["upscaling"].name
-        picture = vision.upscaler.upscale(picture)
+        upscaler = models.upscaler or shipped(str(models.painter.device)).upscaler
+        how = upscaler.name
+        picture = upscaler.upscale(picture)
     note = f"size: enlarged {grown:.2f} times by {how}"
     return picture.resize(size, Image.Resampling.LANCZOS), (note,)
 
@@ -93,7 +95,7 @@ def _better(models: Models, name: str, draft: Draft, made: Image.Image | None) -
     if made is None:
         return draft
     made = put_back(made, draft.scene)
-    values = measure(models.scoring, models.painter.card, draft.scene, made).values
+    values = measure(models.scoring, models.painter.card, draft.scene, made, but=_NOT_REFINED).values
     fell = _worsened_dimensions(draft.values, values)
     if fell:
         return replace(draft, notes=(*draft.notes, f"{name}: kept the picture before, {fell}"))

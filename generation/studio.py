@@ -20,6 +20,7 @@ from brief.types import BundleInfo, Persona
 from generation.bundle.card import BundleCard
 from generation.compose import compose_pictures, lay_out
 from generation.counts import Counts
+from generation.explain import explain_take
 from generation.face import draw_portraits
 from generation.models import Models
 from generation.refine import Draft, begin, refine_pictures
@@ -45,9 +46,11 @@ class Studio:
         self._most: dict[str, int] = {}
 
     @classmethod
-    def open(cls, folder: Path | str, device: str | None = None, batch: int = 8) -> Studio:
+    def open(
+        cls, folder: Path | str, device: str | None = None, batch: int = 8, *, compile_blocks: bool = False
+    ) -> Studio:
         """Load the bundle in ``folder``; see :meth:`generation.models.Models.open` for errors."""
-        return cls(Models.open(folder, device), batch)
+        return cls(Models.open(folder, device, compile_blocks=compile_blocks), batch)
 
     @property
     def card(self) -> BundleCard:
@@ -101,6 +104,11 @@ class Studio:
     def score(self, takes: Sequence[Material]) -> Iterator[Result]:
         """The measurements of each take; ``picture`` is the refined one."""
         yield from self._each("score", takes, self._score)
+
+    def explain(self, takes: Sequence[Material]) -> Iterator[Result]:
+        """Of each take, drawn again: a sheet of heat maps of its adapters, and how far each keeps to its region;
+        ``picture`` is not needed."""
+        yield from self._each("explain", takes, lambda take: explain_take(self._models.painter, take))
 
     def _score(self, material: Material) -> Result:
         return score_picture(self._models.scoring, self.card, material, self._models.painter.hint)

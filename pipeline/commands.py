@@ -88,6 +88,20 @@ def judge(campaigns: tuple[str, ...], measure: bool) -> None:
 
 
 @click.command
+@click.argument("shots", nargs=-1, required=True)
+def explain(shots: tuple[str, ...]) -> None:
+    """Have the best takes of SHOTS (their keys) drawn again, watched: heat maps of which adapter drew what."""
+    from pipeline.stages import explain as explain_shots
+
+    try:
+        said = explain_shots(_run(), shots)
+    except LookbookError as error:
+        raise click.ClickException(str(error)) from error
+    for shot, sheet in said.items():
+        click.echo(f"{shot}: {sheet}")
+
+
+@click.command
 def calibrate() -> None:
     """Make thresholds of the bundle that the service has loaded from what people approved and turned down."""
     from pipeline.calibration import calibrate as make_thresholds
@@ -100,7 +114,7 @@ def calibrate() -> None:
         click.echo(f"{name}: accept {each.accept:.3f}, review {each.review:.3f}")
 
 
-COMMANDS = (verify, renditions, describe, reproduce, judge, calibrate)
+COMMANDS = (verify, renditions, describe, reproduce, judge, calibrate, explain)
 
 
 def _run(*, needs_service: bool = True) -> Run:

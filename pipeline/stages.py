@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from brief.recipe import recipe_on, take
@@ -121,6 +121,32 @@ def measure_again(run: Run, keys: Sequence[str]) -> list[str]:
         if record.scorecard is not None
     ]
     return _make(run, Stage.SCORE, scored)
+
+
+def explain(run: Run, keys: Sequence[str]) -> dict[str, str]:
+    """Have the service say which adapter drew what in the best take of each shot: a sheet of heat maps beside the take
+    (:func:`storage.bucket.keys.attribution`), and the dimension ``attention`` among its scores.
+
+    Returns:
+        Per shot the sheet's object key, or why there is none.
+    """
+    takes = run.catalog.takes(keys)
+    best = {shot.key: (shot, best_take(takes[shot.key])) for shot in run.catalog.shots(keys)}
+    todo = {record.take.key: Current(shot, record.take, record) for shot, record in best.values() if record}
+    bundle, said = run.catalog.calibrated(run.service.bundle()), dict.fromkeys(keys, "it has no take that was scored")
+
+    def record(result: ItemResult) -> None:
+        each = todo[result.key]
+        said[each.shot.key] = result.error or str(result.object)
+        card = each.record.scorecard if each.record else None
+        if card is not None and result.measured is not None:
+            measured = replace(card.measured, values={**card.measured.values, **result.measured.values})
+            run.catalog.record_scorecard(each.take.key, judge_take(measured, each.shot, bundle))
+
+    items = {key: {"shot": each.shot, "take": each.take} for key, each in todo.items()}
+    names = {key: _in_words(each) for key, each in todo.items()}
+    run_stage(run.service, _asking(run, lost=True), Stage.EXPLAIN, items, record, names)
+    return said
 
 
 def retake(run: Run, keys: Sequence[str]) -> list[str]:

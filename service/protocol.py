@@ -31,6 +31,8 @@ class Stage(StrEnum):
     COMPOSE = "compose"
     REFINE = "refine"
     SCORE = "score"
+    EXPLAIN = "explain"
+    """Draws a take again to say which adapter drew what; no part of a run, asked for by people."""
 
 
 class JobState(StrEnum):
@@ -58,7 +60,7 @@ class ItemResult:
         kept: the output existed already and nothing was made.
         error: why there is no output, in words a person can act on.
         transient: the error lies with the bucket or the machine, not with the item: trying again later can help.
-        measured: of stage score, what was measured of the take.
+        measured: of stages score and explain, what was measured of the take.
         made_by: who made the object, also when it was kept; ``None`` if it failed, or nobody noted it.
     """
 
@@ -177,7 +179,7 @@ class FaceJob(_Job):
 class TakesJob(_Job):
     """Takes that a stage shall work on."""
 
-    stage: Literal[Stage.COMPOSE, Stage.REFINE, Stage.SCORE]
+    stage: Literal[Stage.COMPOSE, Stage.REFINE, Stage.SCORE, Stage.EXPLAIN]
     items: list[TakeItem] = Field(min_length=1, max_length=MAX_ITEMS)
 
 

@@ -29,7 +29,8 @@ from storage.bucket.keys import COMPOSITION, STEPS
 from storage.bucket.objects import ObjectFacts, Objects
 
 _LOG = logging.getLogger(__name__)
-_MADE_BY = "made-by"
+_MADE_BY, _MEASURES = "made-by", "measured"
+"""Names of the notes beside an object: who made it, and what was measured with a picture."""
 _COMPOSITION = TypeAdapter(Composition)
 _MAKER, _MEASURED = TypeAdapter(MadeBy), TypeAdapter(Measurements)
 _REMEMBERED = 16
@@ -108,6 +109,8 @@ class JobRunner:
         takes = [inputs for _, inputs in todo.values() if inputs is not None]
         if stage is Stage.COMPOSE:
             return self._studio.compose(takes)
+        if stage is Stage.EXPLAIN:
+            return self._studio.explain(takes)
         return self._studio.refine(takes) if stage is Stage.REFINE else self._studio.score(takes)
 
     def _finish(self, queued: QueuedJob, item: Item, outcome: ItemResult | Result, queue: JobQueue) -> None:
@@ -153,7 +156,8 @@ class Bucket:
             return None
         if stage is not Stage.SCORE:
             sha256 = facts.sha256 or self._objects.sha256(key)
-            return ItemResult(item.key, key, sha256, kept=True, made_by=_noted(facts))
+            measured = _MEASURED.validate_json(facts.notes[_MEASURES]) if _MEASURES in facts.notes else None
+            return ItemResult(item.key, key, sha256, kept=True, measured=measured, made_by=_noted(facts))
         try:
             data = self._objects.get(key)
             measured = _MEASURED.validate_json(data)
@@ -200,7 +204,10 @@ class Bucket:
             notes = {**notes, COMPOSITION: _COMPOSITION.dump_json(result.composition).decode()}
         if result.notes:
             notes = {**notes, STEPS: _within(result.notes)}
-        data = _png(result.image) if result.measured is None else _MEASURED.dump_json(result.measured, indent=1)
+        if result.image is not None and result.measured is not None:
+            notes = {**notes, _MEASURES: _MEASURED.dump_json(result.measured).decode()}
+        measured = result.measured
+        data = _MEASURED.dump_json(measured, indent=1) if measured and not result.image else _png(result.image)
         stored = self._objects.put(key, data, object_keys.content_type(key), keep_first=True, notes=notes)
         made_by = self._made_by
         return ItemResult(
@@ -212,6 +219,8 @@ class Bucket:
             return object_keys.portrait(item.portrait_key)
         if stage is Stage.SCORE:
             return object_keys.measurements(item.take, self._made_by.bundle.scorers)
+        if stage is Stage.EXPLAIN:
+            return object_keys.attribution(item.take)
         return object_keys.composed(item.take) if stage is Stage.COMPOSE else object_keys.refined(item.take)
 
     def _portrait(self, shot: Shot) -> bytes | None:

@@ -23,6 +23,7 @@ class ServiceSettings:
         objects: the bucket that inputs come from and results go to.
         batch: items that go through the models together.
         queue: jobs that may wait; more are answered with 429.
+        compile_blocks: see :func:`generation.bundle.load.compiled`.
     """
 
     bundle: Path
@@ -30,11 +31,12 @@ class ServiceSettings:
     objects: ObjectSettings
     batch: int = 4
     queue: int = 64
+    compile_blocks: bool = False
 
     @classmethod
     def from_env(cls) -> ServiceSettings:
         """From ``LOOKBOOK_BUNDLE``, ``LOOKBOOK_SERVICE_TOKEN``, ``LOOKBOOK_S3_*``, and where wanted
-        ``LOOKBOOK_SERVICE_BATCH`` and ``LOOKBOOK_SERVICE_QUEUE``.
+        ``LOOKBOOK_SERVICE_BATCH``, ``LOOKBOOK_SERVICE_QUEUE`` and ``LOOKBOOK_COMPILE``.
 
         Raises:
             SettingsError: something is missing or cannot be right; names the variable and what it must hold.
@@ -51,4 +53,4 @@ class ServiceSettings:
         objects = ObjectSettings.from_env()
         if objects.endpoint and not (objects.access_key and objects.secret_key):
             raise SettingsError(f"LOOKBOOK_S3_ACCESS_KEY and LOOKBOOK_S3_SECRET_KEY must be set for {objects.where}")
-        return cls(bundle, token, objects, known.service_batch, known.service_queue)
+        return cls(bundle, token, objects, known.service_batch, known.service_queue, known.compile)

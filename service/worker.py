@@ -75,7 +75,9 @@ class Worker:
 
         started = time.monotonic()
         try:
-            studio = Studio.open(self._settings.bundle, batch=self._settings.batch)
+            studio = Studio.open(
+                self._settings.bundle, batch=self._settings.batch, compile_blocks=self._settings.compile_blocks
+            )
         except Exception as error:
             self.health = Health(Readiness.FAILED, f"the bundle in {self._settings.bundle} cannot be loaded: {error}")
             _LOG.exception("the bundle cannot be loaded; mend it or set LOOKBOOK_BUNDLE, and start again")

@@ -21,7 +21,9 @@ OPTIONAL_ROLES = ("style",)
 """What further ones may be for. A bundle has the roles that its ``[adapters]`` name; the others are off."""
 
 SCORING_PARTS = ("words", "safety")
-"""Parts of ``source`` that look at finished pictures and decide no pixel."""
+"""Parts of ``source`` that look at pictures. ``words`` also chooses portraits, which every shot refers to."""
+_NO_PIXEL = ("safety",)
+"""Parts that decide nothing of any picture."""
 
 UNLISTED = ("bundle.toml", "README.md")
 """Files that ``[sha256]`` does not cover."""
@@ -74,6 +76,8 @@ class BundleCard:
         loras: merged into the models at load, in this order.
         inpaint: ``hint``, what a UNet that completes pictures is shown of the collage: "blank" (default; nothing where
             it draws, as published checkpoints were trained) or "figure" (all of it, the person's figure included).
+        upscaler: ``file`` (``.safetensors``; on this machine, relative to the bundle), ``sha256`` and ``licence`` of a
+            net that enlarges pictures, in place of the one that ships.
         words: what its models want to be told besides a campaign's words; its negative prompt.
         source_sha256: digest of every file of a local ``source``. Filled in at load; if ``bundle.toml`` has it, what
             is loaded must be the same.
@@ -100,6 +104,7 @@ class BundleCard:
     variant: str = ""
     loras: tuple[Lora, ...] = ()
     inpaint: Mapping[str, str] = field(default_factory=dict)
+    upscaler: Mapping[str, str] = field(default_factory=dict)
     words: Words = field(default_factory=Words)
     source_sha256: Mapping[str, str] = field(default_factory=dict)
 
@@ -127,8 +132,8 @@ class BundleCard:
             BundleError: files of this machine belong to it, whose digests are known only once it is loaded.
         """
         domain = self.scorers.get("domain")  # it decides what is measured, and no pixel
-        drawing = {name: value for name, value in self.source.items() if not _is_scoring(name)}
-        weights = {path: sha for path, sha in self.source_sha256.items() if not _is_scoring(path)}
+        drawing = {name: value for name, value in self.source.items() if not _is_of(name, _NO_PIXEL)}
+        weights = {path: sha for path, sha in self.source_sha256.items() if not _is_of(path, _NO_PIXEL)}
         files = {path: sha for path, sha in self.sha256.items() if not domain or not path.startswith(f"{domain}/")}
         parts: list[Any] = ["bundle", self.name, files, {k: float(v) for k, v in self.recipe.items()}]
         if self.local_parts and not self.source_sha256:
@@ -143,6 +148,7 @@ class BundleCard:
             "variant": self.variant,
             "loras": [asdict(lora) for lora in self.loras],
             "inpaint": dict(self.inpaint),
+            "upscaler": self.upscaler.get("sha256", ""),
             "words": _given(asdict(self.words)),
             "files": weights if self.local_parts else {},
         }
@@ -153,7 +159,9 @@ class BundleCard:
     def scoring_parts(self) -> Mapping[str, str]:
         """What looks at finished pictures: repositories with their revisions, and digests of files of this machine."""
         given = {name: value for name, value in self.source.items() if name not in self.local_parts}
-        return {name: value for name, value in (given | dict(self.source_sha256)).items() if _is_scoring(name)}
+        return {
+            name: value for name, value in (given | dict(self.source_sha256)).items() if _is_of(name, SCORING_PARTS)
+        }
 
     @property
     def info(self) -> BundleInfo:
@@ -206,16 +214,18 @@ def read_card(folder: Path) -> BundleCard:
     return card
 
 
-def _is_scoring(name: str) -> bool:
-    """Whether a name of ``source`` ("words_revision") or a path of ``source_sha256`` ("words/config.json") is of a part
-    that only looks at pictures."""
-    return name.split("/")[0].removesuffix("_revision") in SCORING_PARTS
+def _is_of(name: str, parts: tuple[str, ...]) -> bool:
+    """Whether a name of ``source`` ("words_revision") or a path of ``source_sha256`` ("words/config.json") is of one of
+    ``parts``."""
+    return name.split("/")[0].removesuffix("_revision") in parts
 
 
 def _check_card(card: BundleCard, file: Path) -> None:
     for lora in card.loras:
         if not (lora.repository and lora.revision) and not lora.sha256:
             raise BundleError(f"{file}: LoRA {lora.file!r} needs a repository and revision, or the file's sha256")
+    if card.upscaler and set(card.upscaler) != {"file", "sha256", "licence"}:
+        raise BundleError(f"{file}: [upscaler] needs file, sha256 and licence, and nothing else")
     for role in card.blocks:
         if role not in card.adapters:
             raise BundleError(f"{file}: [blocks] names {role!r}, for which [adapters] has no file")
@@ -271,6 +281,7 @@ _TABLES = (
     "adapters",
     "blocks",
     "inpaint",
+    "upscaler",
     "words",
     "scorers",
     "recipe",

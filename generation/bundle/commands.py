@@ -98,6 +98,8 @@ def licences(folder: Path) -> None:
             click.echo(f"  {part}: {card.source[part]} {card.source.get(f'{part}_revision', '(this machine)')}")
     for lora in card.loras:
         click.echo(f"  LoRA: {lora.repository or lora.file}: {lora.licence}")
+    if card.upscaler:
+        click.echo(f"  upscaler: {card.upscaler['file']}: {card.upscaler['licence']}")
 
 
 def _card(folder: Path) -> BundleCard:

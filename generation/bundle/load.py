@@ -6,11 +6,13 @@ read from their configurations, so that a bundle is swapped by swapping a folder
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch._dynamo
 from diffusers import AutoencoderKL, StableDiffusionPipeline, StableDiffusionXLPipeline
 from diffusers.hooks import apply_group_offloading
 from diffusers.models.embeddings import (
@@ -35,6 +37,8 @@ from generation.painters.stable_diffusion.attention import KeyValueCache, cache_
 
 _PIPELINES = {"sd15": StableDiffusionPipeline, "sdxl": StableDiffusionXLPipeline}
 _RESAMPLER_LAYERS = 4
+_VARIANTS = 128
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(eq=False, slots=True)
@@ -43,7 +47,8 @@ class Bundle:
 
     ``projections`` turns image features into attention tokens. It is held apart from the UNet, whose own slot passes
     tokens through, so that tokens are projected once per picture and not once per denoising step. ``zero_negative``:
-    an empty negative prompt is all zeros, as the model was trained.
+    an empty negative prompt is all zeros, as the model was trained. ``compiled``: the UNet's blocks are compiled for
+    each number of rows that they are given, so batches are padded to few of them.
     """
 
     card: BundleCard
@@ -61,6 +66,7 @@ class Bundle:
     zero_negative: bool
     keys_and_values: KeyValueCache
     sources: Sources
+    compiled: bool = False
     plan: MemoryPlan = field(default_factory=MemoryPlan)
     counts: Counts = field(default_factory=Counts)
 
@@ -102,6 +108,7 @@ def load(
     dtype: torch.dtype | None = None,
     *,
     allow_non_commercial: bool = False,
+    compile_blocks: bool = False,
 ) -> Bundle:
     """Verify and load the bundle in ``folder``.
 
@@ -110,6 +117,7 @@ def load(
         dtype: default is bfloat16 on CUDA (float16 where the card has none) and float32 on a CPU, where half
             precision is many times slower.
         allow_non_commercial: load models whose licence forbids commercial use.
+        compile_blocks: compile the UNet's transformer blocks (:func:`compiled`).
 
     Raises:
         BundleError: a file is missing or altered (named), the licence is not commercial, an adapter does not fit, the
@@ -123,7 +131,8 @@ def load(
     for file in sources.adapters.values():
         _check_adapter(file)
     pipe = _load_pipeline(card, sources, sources.image_encoder, kind)
-    return _place(_take_apart(pipe, card, sources, Path(folder), where, kind))
+    bundle = _place(_take_apart(pipe, card, sources, Path(folder), where, kind))
+    return compiled(bundle) if compile_blocks else bundle
 
 
 def open_card(
@@ -179,6 +188,23 @@ def _place(bundle: Bundle) -> Bundle:
     for encoder in () if plan.encoders_away else encoders:
         encoder.to(bundle.device)
     return replace(bundle, plan=plan)
+
+
+def compiled(bundle: Bundle, backend: str = "inductor") -> Bundle:
+    """``bundle`` whose UNet's transformer blocks are compiled when they first run, for each size of picture and each
+    number of rows; nothing else in it takes as long.
+
+    Keys and values are not cached any more: a compiled block computes them faster than it can ask. Where layers are
+    streamed, nothing is compiled, since their hooks would be.
+    """
+    if bundle.plan.denoiser_streamed:
+        _LOG.warning("bundle %s: its layers are streamed, so they are not compiled", bundle.card.name)
+        return bundle
+    # All blocks share their code, each width and resolution of which is compiled by itself for each number of rows.
+    torch._dynamo.config.recompile_limit = max(_VARIANTS, torch._dynamo.config.recompile_limit)
+    bundle.keys_and_values.off = True
+    bundle.unet.compile_repeated_blocks(dynamic=False, backend=backend)
+    return replace(bundle, compiled=True)
 
 
 def scorers_bytes(sources: Sources, dtype: torch.dtype) -> int:

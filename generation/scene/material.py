@@ -135,7 +135,8 @@ def _cut_out_file(data: bytes, what: str) -> Cutout:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a stage made of one item. Exactly one of ``image``, ``measured`` and ``error`` is set.
+    """What a stage made of one item. Exactly one of ``image``, ``measured`` and ``error`` is set; of a take that is
+    explained, both of the first.
 
     Attributes:
         key: the take's key, or the portrait's.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
 from PIL import Image
 
@@ -38,11 +38,16 @@ def score_picture(scoring: ScoringModels, card: BundleCard, material: Material, 
     return Result(material.key, measured=measured, cutout=material.cutout.image)
 
 
-def measure(scoring: ScoringModels, card: BundleCard, scene: Scene, picture: Image.Image) -> Measurements:
+def measure(
+    scoring: ScoringModels, card: BundleCard, scene: Scene, picture: Image.Image, *, but: Container[str] = ()
+) -> Measurements:
     """Every dimension of ``picture`` (RGB, of the scene's size) that can be measured, and why the others cannot.
 
     What the recipe keeps to the end is compared with the originals pixel by pixel, instead of being scored for its
     likeness to itself. Where a product's pixels are not all its own, how far they are off is measured besides.
+
+    Args:
+        but: dimensions that are not asked for.
     """
     altered = altered_shares(scene, picture)
     if "identity" in altered:  # whose features are the portrait's, pixel by pixel
@@ -53,7 +58,7 @@ def measure(scoring: ScoringModels, card: BundleCard, scene: Scene, picture: Ima
     values: dict[str, float] = {}
     unavailable: dict[str, str] = {}
     for name, value in _measures(scoring, card, scene, picture).items():
-        if name in kept or (name in altered and name != "product"):
+        if name in but or name in kept or (name in altered and name != "product"):
             continue
         try:
             values[name] = round(value(), 4)

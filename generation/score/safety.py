@@ -120,6 +120,6 @@ def safety(scoring: ScoringModels, picture: Image.Image) -> float:
 def _by_words(words: WordsClip, picture: Image.Image) -> float:
     """The probability that a harmless description fits better than a harmful one."""
     (seen,) = words.images([picture])
-    read = torch.stack(words.words([*_HARMLESS, *_HARMFUL]) or [])
+    read = torch.stack(words.words([*_HARMLESS, *_HARMFUL]))
     logits = words.steepness * functional.cosine_similarity(seen[None], read, dim=-1)
     return float(logits.softmax(0)[: len(_HARMLESS)].sum())

@@ -38,6 +38,10 @@ class WordsClip(Clip, Protocol):
         """Logits per cosine."""
         ...
 
+    def words(self, texts: Sequence[str]) -> list[Tensor]:
+        """[width] of each text."""
+        ...
+
 
 class Checker(Protocol):
     """Looks for what must not be published."""

@@ -1,19 +1,20 @@
 """The models of ``bundles/judges``: checked against their card, loaded when first used, one set per device.
 
 :class:`Matting` tells what in a photograph is the thing itself: alpha by U-2-Net-p (Qin et al., 2020,
-arXiv:2005.09007), a net of 1.1 million parameters for salient objects. :class:`Upscaler` gives four times as many
-pixels along each edge: Real-ESRGAN's compact net (Wang et al., 2021, arXiv:2107.10833; ``realesr-animevideov3``, 18
-convolutions).
+arXiv:2005.09007), a net of 1.1 million parameters for salient objects. :class:`Upscaler` gives more pixels along
+each edge: by Real-ESRGAN's compact net, which ships (Wang et al., 2021, arXiv:2107.10833; ``realesr-animevideov3``, 18
+convolutions), or by a team's own net, read by spandrel.
 """
 
 from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -61,53 +62,86 @@ class Matting:
 
 
 SCALE = 4
+"""Of the net that ships."""
 _TILE = 256
 _MARGIN = 18
 """Pixels around a tile: as far as the 18 convolutions of 3 x 3 see, so that tiles leave no seams."""
+_OTHERS_MARGIN = 32
+"""Around a tile of a net of which nobody knows how far it sees."""
 
 
 class Upscaler:
-    """The net, ready to run on one device.
+    """A net on one device.
 
     Args:
-        folder: of the net's ``weights.safetensors``.
+        name: as notes call it.
+        net: pixels [1, 3, h, w] in 0 to 1 to [1, 3, scale h, scale w].
+        margin: pixels around a tile that the net is shown besides.
     """
 
-    def __init__(self, folder: Path, device: str | torch.device = "cpu") -> None:
-        stored = load_file(folder / "weights.safetensors", device=str(device))
-        numbers = sorted({name.split(".")[0] for name in stored})
-        self._layers = [
-            {name.split(".")[1]: tensor.float() for name, tensor in stored.items() if name.startswith(f"{number}.")}
-            for number in numbers
-        ]
-        self._device = torch.device(device)
+    def __init__(
+        self, name: str, net: Callable[[Tensor], Tensor], scale: int, margin: int, device: str | torch.device
+    ) -> None:
+        self.name, self.scale = name, scale
+        self._net, self._margin, self._device = net, margin, torch.device(device)
 
     @torch.inference_mode()
     def upscale(self, image: Image.Image) -> Image.Image:
-        """``image`` as RGB with four times the edges. Memory is bounded: at most 256 x 256 pixels are seen at once."""
+        """``image`` as RGB with ``scale`` times the edges. Memory is bounded: at most 256 x 256 pixels are drawn at
+        once."""
+        scale, margin = self.scale, self._margin
         pixels = torch.from_numpy(np.asarray(image.convert("RGB"), dtype=np.float32) / 255).permute(2, 0, 1)[None]
         height, width = pixels.shape[2:]
-        large = torch.empty(3, height * SCALE, width * SCALE)
+        large = torch.empty(3, height * scale, width * scale)
         for top in range(0, height, _TILE):
             for left in range(0, width, _TILE):
                 bottom, right = min(height, top + _TILE), min(width, left + _TILE)
-                above, before = max(0, top - _MARGIN), max(0, left - _MARGIN)
-                seen = pixels[:, :, above : bottom + _MARGIN, before : right + _MARGIN]
-                made = self._forward(seen.to(self._device))[0].cpu()
-                rows = slice((top - above) * SCALE, (bottom - above) * SCALE)
-                columns = slice((left - before) * SCALE, (right - before) * SCALE)
-                large[:, top * SCALE : bottom * SCALE, left * SCALE : right * SCALE] = made[:, rows, columns]
+                above, before = max(0, top - margin), max(0, left - margin)
+                seen = pixels[:, :, above : bottom + margin, before : right + margin]
+                made = self._net(seen.to(self._device))[0].float().cpu()
+                rows = slice((top - above) * scale, (bottom - above) * scale)
+                columns = slice((left - before) * scale, (right - before) * scale)
+                large[:, top * scale : bottom * scale, left * scale : right * scale] = made[:, rows, columns]
         return Image.fromarray((large.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy())
 
-    def _forward(self, pixels: Tensor) -> Tensor:
-        """Pixels [n, 3, h, w] in 0 to 1 to [n, 3, 4 h, 4 w]: the net says what to add to repeated pixels."""
-        x = pixels
-        for layer in self._layers:
-            if "slope" in layer:
-                x = functional.prelu(x, layer["slope"])
-            else:
-                x = functional.conv2d(x, layer["weight"], layer["bias"], padding=1)
-        return functional.pixel_shuffle(x, SCALE) + functional.interpolate(pixels, scale_factor=SCALE, mode="nearest")
+
+def shipped_upscaler(name: str, folder: Path, device: str | torch.device = "cpu") -> Upscaler:
+    """The net of ``folder``'s ``weights.safetensors``."""
+    stored = load_file(folder / "weights.safetensors", device=str(device))
+    numbers = sorted({each.split(".")[0] for each in stored})
+    layers = [
+        {each.split(".")[1]: tensor.float() for each, tensor in stored.items() if each.startswith(f"{number}.")}
+        for number in numbers
+    ]
+    return Upscaler(name, lambda pixels: _compact(layers, pixels), SCALE, _MARGIN, device)
+
+
+def _compact(layers: list[dict[str, Tensor]], pixels: Tensor) -> Tensor:
+    """Pixels [n, 3, h, w] in 0 to 1 to [n, 3, 4 h, 4 w]: the net says what to add to repeated pixels."""
+    x = pixels
+    for layer in layers:
+        if "slope" in layer:
+            x = functional.prelu(x, layer["slope"])
+        else:
+            x = functional.conv2d(x, layer["weight"], layer["bias"], padding=1)
+    return functional.pixel_shuffle(x, SCALE) + functional.interpolate(pixels, scale_factor=SCALE, mode="nearest")
+
+
+def own_upscaler(file: Path, device: str | torch.device = "cpu") -> Upscaler:
+    """A team's own net (ESRGAN, SwinIR, HAT, ...; ``.safetensors``), of whatever kind spandrel finds in it.
+
+    Raises:
+        ImportError: spandrel is not installed.
+        ValueError: it is no net that enlarges RGB pictures.
+    """
+    from spandrel import ImageModelDescriptor, ModelLoader  # the extra "upscale": nobody else needs it
+
+    state: Mapping[str, Any] = load_file(file)
+    net = ModelLoader(device=torch.device(device)).load_from_state_dict(dict(state))
+    if not isinstance(net, ImageModelDescriptor) or (net.input_channels, net.output_channels) != (3, 3):
+        raise ValueError(f"{file} is no net that enlarges RGB pictures")
+    net.eval()
+    return Upscaler(file.stem, net, net.scale, _OTHERS_MARGIN, device)
 
 
 FOLDER = Path(__file__).resolve().parents[2] / "bundles" / "judges"
@@ -211,4 +245,4 @@ class VisionModels:
 
     @cached_property
     def upscaler(self) -> Upscaler:
-        return Upscaler(self._folder / "upscaler", self._device)
+        return shipped_upscaler(self.cards["upscaling"].name, self._folder / "upscaler", self._device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from brief.types import Framing, Persona, Product, Shot
+from brief.types import Framing, Persona, Product, Shot, Take
 from gallery_web import stores
 from storage.bucket import keys as object_keys
 from storage.catalog import runs, search
@@ -85,8 +85,9 @@ def portrait_key_of(persona: Persona) -> str | None:
     return drawn.key if drawn else None
 
 
-def references(shot: Shot) -> list[Reference]:
-    """Packshot, place, what was cut out of the packshot, and portrait."""
+def references(shot: Shot, take: Take | None) -> list[Reference]:
+    """Packshot, place, what was cut out of the packshot, portrait, and heat maps of the take where somebody asked for
+    them (``lookbook explain``)."""
     found = [
         Reference("packshot", shot.product.sku, shot.product.packshot.key),
         Reference("place", shot.environment.name, shot.environment.photo.key),
@@ -95,6 +96,8 @@ def references(shot: Shot) -> list[Reference]:
         found.append(Reference("cut-out", shot.product.sku, cut))
     if shot.persona:
         found.append(Reference("portrait", shot.persona.name, portrait_of(shot.persona, shot.portrait_key)))
+    if take is not None and stores.objects().exists(maps := object_keys.attribution(take)):
+        found.append(Reference("heat maps", "which adapter drew what", maps))
     return found
 
 

@@ -13,6 +13,7 @@ from gallery_web import looks, stores
 from gallery_web.access import CanDecide
 from gallery_web.asked import AskedShots, Name, ShotKey, Text, known_key, query_of
 from gallery_web.render import page
+from pipeline.judge import best_take
 from storage.catalog import decisions, runs, search
 from storage.catalog.runs import RunKey, RunRecord
 from storage.catalog.search import COUNTED, Order
@@ -84,7 +85,7 @@ def shot(request: Request, key: ShotKey, wanted: AskedShots, may_decide: CanDeci
     history = stores.catalog().history(known_key(key))
     published = history.record.publication
     manifest = json.loads(stores.objects().get(*astuple(published.manifest))) if published else None
-    shown = history.record.shot
+    shown, best = history.record.shot, best_take(history.takes)
     limits = looks.limits_of(shown, looks.bundle_limits())
     with stores.catalog().begin() as session:
         taken_up = runs.runs_of(session, key)
@@ -98,7 +99,7 @@ def shot(request: Request, key: ShotKey, wanted: AskedShots, may_decide: CanDeci
         before=before,
         after=after,
         picture=looks.shown(history.record),
-        references=looks.references(shown),
+        references=looks.references(shown, best.take if best else None),
         takes=[(take, looks.picture_of(take), looks.scores(take, limits)) for take in history.takes],
         reviews=history.reviews,
         runs=taken_up,

@@ -88,7 +88,7 @@ def review(
         review=current,
         shot=current.shot,
         picture=looks.picture_of(current.take),
-        references=looks.references(current.shot),
+        references=looks.references(current.shot, current.take.take),
         takes=[(take, key) for take, key in takes if take.take.key != current.take.take.key and key],
         scores=looks.scores(current.take, limits),
         asked=query_of(wanted),

@@ -101,6 +101,11 @@ def measurements(take: Take, scorers: str) -> str:
     return f"{takes_of(take.shot_key)}{take.key}/measured-{scorers}.json"
 
 
+def attribution(take: Take) -> str:
+    """Heat maps of a take: which adapter drew what; only where somebody asked for them."""
+    return f"{takes_of(take.shot_key)}{take.key}/attribution.png"
+
+
 def published(shot: Shot) -> str:
     """Prefix of a published shot. Two SKUs that look alike once made safe stay apart by the shot's key."""
     return f"published/{safe_name(shot.campaign)}/{safe_name(shot.product.sku)}/{shot.key}/"

@@ -86,6 +86,31 @@ def test_the_best_candidate_becomes_the_portrait(bundle: Bundle, vision: VisionM
     assert len(set(album.asked)) == CANDIDATES
 
 
+def test_of_suitable_candidates_the_one_with_the_features_is_chosen(
+    bundle: Bundle, vision: VisionModels, astronaut: Image.Image
+) -> None:
+    """A words model that reads her in the mirrored picture, and nobody in the others, even the sharpest."""
+    fitting = ImageOps.mirror(astronaut.filter(ImageFilter.GaussianBlur(0.5)))
+
+    class Reader:
+        steepness = 100.0
+
+        def words(self, texts: Sequence[str]) -> list[torch.Tensor]:
+            assert "pink hair" in texts[0]
+            return [torch.tensor([1.0, 0.0])]
+
+        def images(self, images: Sequence[Image.Image]) -> list[torch.Tensor]:
+            return [torch.tensor([0.3 if image is fitting else 0.2, 1.0]) for image in images]
+
+    models = Models.of(bundle)
+    album = Album([astronaut, fitting, _pair(astronaut), astronaut], [])
+    scoring = replace(models.scoring, words=Reader())
+    casting = replace(models, painter=cast("Painter", album), vision=vision, scoring=scoring)
+    (portrait,) = draw_portraits(casting, [ADA])
+    assert portrait.image is fitting
+    assert portrait.notes[0].endswith("features 1.00 of the best")
+
+
 def test_candidates_without_a_face_are_said(bundle: Bundle, vision: VisionModels) -> None:
     coffee = Image.open(PICTURES / "coffee.jpg").convert("RGB")
     album = Album([coffee], [])

@@ -15,8 +15,9 @@ from brief.types import Framing
 from generation.bundle.card import BundleError, hash_files, read_card, write_card
 from generation.bundle.load import Bundle, load
 from generation.compose import lay_out
+from generation.explain import explain_take, mass_inside
 from generation.models import Models
-from generation.painters.stable_diffusion.attribution import attribute, mass_inside
+from generation.painters.stable_diffusion.attribution import attribute
 from generation.painters.stable_diffusion.painter import StableDiffusion
 from generation.studio import Studio
 from tests.generation.conftest import picture
@@ -269,3 +270,8 @@ def test_heat_maps_say_where_each_adapter_acts_and_change_no_pixel(bundle: Bundl
             assert mass_inside(shares[role], region) > float(region.mean())
     assert float(maps[0]["face"].max()) > 0.01
     assert float(maps[1]["face"].max()) < 1e-5
+    explained = explain_take(painter, takes[0])
+    assert explained.image is not None and explained.measured is not None
+    assert explained.image.width == 4 * bundle.card.width
+    least = min(mass_inside(share, scenes[0].regions.by_role[role]) for role, share in maps[0].items())
+    assert explained.measured.values["attention"] == pytest.approx(least, abs=1e-3)

@@ -15,9 +15,10 @@ from diffusers import (
     HeunDiscreteScheduler,
     StableDiffusionPipeline,
 )
+from torch._dynamo.utils import counters
 
 from generation.bundle.card import ROLES
-from generation.bundle.load import Bundle
+from generation.bundle.load import Bundle, compiled, load
 from generation.painters.stable_diffusion.denoise import denoise
 from generation.painters.stable_diffusion.encoders import adapter_inputs
 from generation.painters.stable_diffusion.latents import decode_latents, encode_images
@@ -67,6 +68,22 @@ def test_a_batch_equals_its_drawings_one_by_one(scheduled: Bundle) -> None:
     alone = torch.cat([decode_latents(scheduled, denoise(scheduled, [one])) for one in samples])
     assert (together - alone).abs().max() < 1e-4
     assert (together[0] - together[1]).abs().max() > 0.1
+
+
+def test_compiled_blocks_draw_the_same_and_once_compiled_draw_any_smaller_batch(miniature: Path) -> None:
+    """Batches of 3 and 4 are padded to the same number of rows. Traced here and not translated to machine code, which
+    takes a compiler minutes; what that gains stands in docs/models.md."""
+    plain, traced = load(miniature, "cpu"), compiled(load(miniature, "cpu"), backend="aot_eager")
+    alike = {"guidance": 3.0, "guidance_until": 1.0, "text": sample(plain, 0).text}
+    samples = [sample(plain, number, **alike) for number in range(4)]
+    whole = denoise(traced, samples)
+    traces = counters["stats"]["unique_graphs"]
+    assert traces > 0
+    assert (whole - denoise(plain, samples)).abs().max() < 1e-4
+    assert (denoise(traced, samples[:3]) - whole[:3]).abs().max() < 1e-4
+    assert counters["stats"]["unique_graphs"] == traces
+    assert not counters["graph_break"]
+    torch._dynamo.reset()
 
 
 def test_equal_seeds_give_equal_pixels(bundle: Bundle) -> None:

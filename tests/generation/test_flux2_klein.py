@@ -35,7 +35,8 @@ WORDS = "photo of a woman holding a red bottle, on a beach"
 @pytest.fixture(scope="module")
 def repositories(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("published")
-    write(folder / "flux2-klein", "flux2-klein")
+    for name in ("flux2-klein", "siglip2"):
+        write(folder / name, name)
     return folder
 
 
@@ -216,6 +217,14 @@ def test_words_and_references_are_encoded_once(folder: Path, packshot: Image.Ima
     counts = painter.counts
     assert (counts.text_forwards, counts.text_hits) == (1, 2)
     assert counts.image_forwards < 3 * 3
+
+
+def test_words_that_are_too_many_are_refused_and_not_cut(folder: Path, packshot: Image.Image) -> None:
+    studio = Studio.open(folder, "cpu")
+    long = inputs(packshot, 1, prompt="a red bottle on a beach, " * 40)
+    refused, made = sorted(studio.compose([inputs(packshot, 0), long]), key=lambda result: result.error is None)
+    assert made.image is not None
+    assert refused.error is not None and "these models read 512; shorten the campaign's words" in refused.error
 
 
 def test_it_is_told_which_reference_is_which() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 from PIL import Image, ImageFilter
 
 from brief.types import Words
-from generation.bundle.load import Bundle
+from generation.bundle.card import BundleError, hash_file, read_card
+from generation.bundle.load import Bundle, load
 from generation.compose import lay_out
 from generation.models import Models
 from generation.painter import Repaint
@@ -43,6 +45,22 @@ def test_a_refined_picture_has_the_size_that_was_asked_and_true_product_pixels(
     resized = take.cutout.image.resize((box[2] - box[0], box[3] - box[1]), Image.Resampling.LANCZOS)
     apart = np.asarray(product.crop(box), dtype=int) - np.asarray(resized, dtype=int)
     assert np.abs(apart[inside[box[1] : box[3], box[0] : box[2]]]).max() <= 1
+
+
+def test_a_net_of_ones_own_needs_its_file_and_spandrel(
+    miniature: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "spandrel", None)
+    net = tmp_path / "sharp.safetensors"
+    net.write_bytes(b"a net")
+    own = {"file": str(net), "licence": "CC0-1.0", "sha256": hash_file(net)}
+    card = read_card(miniature)
+    assert replace(card, upscaler=own).fingerprint != card.fingerprint
+    assert replace(card, upscaler=own).fingerprint == replace(card, upscaler={**own, "file": "elsewhere"}).fingerprint
+    bundle = load(miniature, "cpu")
+    for changes, why in (({"sha256": "0" * 64}, "not the file whose sha256"), ({}, r"install 'lookbook\[upscale\]'")):
+        with pytest.raises(BundleError, match=why):
+            Models.of(replace(bundle, card=replace(card, upscaler=own | changes)))
 
 
 def test_every_step_says_whether_it_was_kept(bundle: Bundle, packshot: Image.Image) -> None:

@@ -170,17 +170,18 @@ def test_a_damaged_checker_says_what_to_do(checker: Path, tmp_path: Path) -> Non
         SafetyChecker(tmp_path, CPU, torch.float32)
 
 
-def test_other_lookers_measure_anew_and_draw_nothing_anew(siglip: Path, tmp_path: Path) -> None:
-    for name in ("sd15", "ip-adapter"):
-        write(tmp_path / name, name)
+def test_another_checker_draws_nothing_anew_and_another_reader_of_words_does(siglip: Path, tmp_path: Path) -> None:
+    """The reader of words chooses portraits, which every shot refers to."""
+    for name in ("sd15", "sd15-inpaint", "ip-adapter"):
+        write(tmp_path / name, name, seed=len(name))
     card = replace(local(read_card(BUNDLES / "sd15"), tmp_path))
+    others = {"safety": str(tmp_path / "sd15-inpaint")}, {"words": str(write(tmp_path / "other", "siglip2", seed=5))}
     found = []
-    for number in range(2):
+    for number, changes in enumerate(({}, *others)):
         folder = tmp_path / f"bundle{number}"
         folder.mkdir()
-        words = siglip if number else write(tmp_path / "other", "siglip2", seed=5)
-        write_card(folder, replace(card, source={**card.source, "words": str(words)}))
+        write_card(folder, replace(card, source={**card.source, "words": str(siglip), **changes}))
         models = Models.open(folder, "cpu")
         found.append((models.painter.card.fingerprint, models.scoring.fingerprint))
-    assert found[0][0] == found[1][0]
-    assert found[0][1] != found[1][1]
+    assert found[0][0] == found[1][0] != found[2][0]
+    assert len({scorers for _, scorers in found}) == 3

@@ -17,10 +17,23 @@ from sqlalchemy import update
 
 from brief.images import read_image
 from brief.recipe import portrait_key, take
-from brief.types import Area, Finding, ImageRef, Measurements, Publication, Reason, Scorecard, Threshold, Verdict
+from brief.types import (
+    Area,
+    Finding,
+    Framing,
+    ImageRef,
+    Measurements,
+    Publication,
+    Reason,
+    Scorecard,
+    Threshold,
+    Verdict,
+)
 from embedded.seaweedfs import SeaweedServer
+from generation.bundle.card import read_card, write_card
 from generation.bundle.miniature import build
 from generation.scene.cutout import cut_out
+from pipeline import calibration
 from pipeline.calibration import judge_again
 from pipeline.casting import candidates, cast, choose
 from pipeline.judge import best_take, judge
@@ -28,7 +41,7 @@ from pipeline.plan import RunPlan, plan_run
 from pipeline.publish import ASKED_FOR, publish_approved, settle
 from pipeline.run import Run, RunRequest
 from pipeline.sign_off import agree, question
-from pipeline.stages import compose, face, is_whole, refine, retake, score
+from pipeline.stages import compose, explain, face, is_whole, refine, retake, score
 from pipeline.taking_up import RunUnfinished, finish, plan_requested, take_up
 from pipeline.upkeep import clear_takes
 from pipeline.verify import NotReproducible, reproduce
@@ -44,6 +57,8 @@ from storage.catalog.records import StageOutput, TakeRecord
 from storage.catalog.runs import RunKey
 from storage.catalog.shots import Choice, Chosen, Reprocess
 from storage.catalog.tables import Decision, ShotRow, ShotState
+from tests.published.bundles import BUNDLES, local
+from tests.published.checkpoints import write
 from tests.running_service import running_service
 from tests.storage.samples import campaign, environment, persona, product
 
@@ -255,6 +270,54 @@ def test_a_rejected_shot_gets_a_new_take_on_request(run: Run) -> None:
     take_up(other, RunPlan([Chosen.of(shot) for shot in run.catalog.shots(again)]), {"reprocess": "rejected"}, nobody)
     shoot(other, again)
     assert {each.take.take.number for each in run.catalog.reviews()} == {2}
+
+
+def test_heat_maps_are_made_on_request_and_lie_beside_the_take(run: Run) -> None:
+    keys = planned(run, "MUG-2", prompt="maps")
+    shoot(run, keys)
+    said = explain(run, keys)
+    (record,) = run.catalog.takes([keys[0]])[keys[0]]
+    sheet = object_keys.attribution(record.take)
+    assert said == {keys[0]: sheet, keys[1]: "it has no take that was scored"}
+    with Image.open(io.BytesIO(run.objects.get(sheet))) as shown:
+        assert shown.width > 2 * shown.height
+    card = record.scorecard
+    assert card is not None and 0 < card.values["attention"] <= 1
+    made = items_made(run)
+    assert explain(run, keys[:1]) == {keys[0]: sheet}
+    assert items_made(run) == made
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("ignore")
+def test_a_published_layout_goes_to_people_until_their_answers_calibrate_it(
+    catalog: Catalog, settings: ObjectSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("sd15", "ip-adapter", "siglip2"):
+        write(tmp_path / name, name)
+    (tmp_path / "bundle").mkdir()
+    write_card(tmp_path / "bundle", local(read_card(BUNDLES / "sd15"), tmp_path))
+    monkeypatch.setattr(calibration, "ENOUGH", 4)
+    with running_service(tmp_path / "bundle", settings, batch=4) as service:
+        run = Run(catalog, Objects(settings), service, RunKey("campaign", "layout"))
+        keys = planned(run, thresholds={}, framings=(Framing.STILL,), variants=2, prompt="calibrated")
+        assert shoot(run, keys) == {"review": 4}
+        assert not calibration.calibrate_when_due(run)
+        for number, review in enumerate(run.catalog.reviews()):
+            card = review.take.scorecard
+            assert card is not None and {"prompt", "safety", "environment"} <= card.values.keys()
+            assert card.findings[-1].reason is Reason.UNCALIBRATED
+            run.catalog.decide(review.id, "reject" if number == 3 else "approve", "ann", "")
+        assert calibration.calibrate_when_due(run)
+        known, own = run.catalog.calibrated(service.bundle()), service.bundle().thresholds
+        assert known.calibrated == 4
+        assert known.thresholds["prompt"] != own["prompt"]
+        assert known.thresholds["safety"] == own["safety"]
+        more = planned(run, thresholds={}, framings=(Framing.STILL,), variants=3, prompt="calibrated")
+        shoot(run, more)
+        later = [run.catalog.takes([key])[key][0].scorecard for key in more]
+        assert len(later) == 2
+        assert Reason.UNCALIBRATED not in [each.reason for card in later if card for each in card.findings]
 
 
 def test_clearing_a_task_makes_no_new_take_of_what_a_person_rejected(run: Run) -> None:

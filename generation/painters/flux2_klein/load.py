@@ -31,6 +31,7 @@ class Klein:
     """Loaded models, ready to run, all on one device."""
 
     card: BundleCard
+    folder: Path
     device: torch.device
     dtype: torch.dtype
     tokenizer: Any
@@ -65,6 +66,7 @@ def load_klein(folder: Path, device: str | None = None, dtype: torch.dtype | Non
     return _placed(
         Klein(
             card=card,
+            folder=folder,
             device=where,
             dtype=pipe.transformer.dtype,
             tokenizer=pipe.tokenizer,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -96,6 +96,10 @@ class Flux2Klein:
             samples.append(replace(sample, start_from=self.look(order.picture), keep=keep))
         return self.draw(samples)
 
+    def explain(self, scene: Scene) -> tuple[Image.Image, Mapping[str, Tensor]]:
+        """Its references are read together with the words, so that no share is any one's own."""
+        raise ValueError("models of family 'flux2-klein' have no adapters, so nothing tells which reference drew what")
+
     def sample(self, scene: Scene) -> Sample:
         """``scene`` as the transformer is told it."""
         shot, collage = scene.material.shot, self.look(scene.collage)
@@ -112,7 +116,11 @@ class Flux2Klein:
         )
 
     def read(self, text: str) -> Tensor:
-        """[512, width]: a text as the transformer reads it; what is longer is cut by its model."""
+        """[512, width]: a text as the transformer reads it.
+
+        Raises:
+            ValueError: it is longer, of which the end would be lost: what says which reference shows what.
+        """
         return self._remembered(self.texts, text, lambda: _read(self.klein, text))
 
     def look(self, picture: Image.Image) -> Tensor:
@@ -160,7 +168,12 @@ def _read(klein: Klein, text: str) -> Tensor:
     asked_for = klein.tokenizer.apply_chat_template(
         [{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True, enable_thinking=False
     )
-    tokens = klein.tokenizer(asked_for, return_tensors="pt", padding="max_length", truncation=True, max_length=_WORDS)
+    tokens = klein.tokenizer(asked_for, return_tensors="pt", padding="max_length", max_length=_WORDS)
+    if (length := tokens.input_ids.shape[1]) > _WORDS:
+        raise ValueError(
+            f"the prompt has {length} tokens, and these models read {_WORDS}; shorten the campaign's words or the "
+            f'descriptions: "{text[:60]}..."'
+        )
     klein.counts.text_forwards += 1
     with on_device(klein.text_encoder, klein.device, klein.plan.encoders_away):
         output = klein.text_encoder(

@@ -19,11 +19,13 @@ class KeyValueCache:
 
     Attributes:
         computed: projections that were computed, ever.
+        off: nothing is kept.
     """
 
     sources: tuple[Tensor, ...] = ()
     made: dict[tuple[Any, ...], Tensor] = field(default_factory=dict)
     computed: int = 0
+    off: bool = False
 
     @contextmanager
     def run(self) -> Iterator[None]:
@@ -60,7 +62,8 @@ class CachedLinear(nn.Linear):
         self.weight, self.bias, self._cache = layer.weight, layer.bias, cache
 
     def forward(self, given: Tensor) -> Tensor:
-        return self._cache.project(self, given, super().forward)
+        compute = super().forward
+        return compute(given) if self._cache.off else self._cache.project(self, given, compute)
 
 
 def cache_keys_and_values(unet: Any) -> KeyValueCache:

@@ -50,16 +50,10 @@ def attribute(bundle: Bundle, samples: Sequence[Sample]) -> tuple[list[Image.Ima
     return to_images(decode_latents(bundle, latents)), maps
 
 
-def mass_inside(share: Tensor, region: Tensor) -> float:
-    """How much of an adapter's share [h, w] lies in its own region [height, width], 0 to 1; 0 where it did nothing."""
-    size = (share.shape[-2], share.shape[-1])
-    inside = functional.adaptive_avg_pool2d(region[None, None].float(), size)[0, 0]
-    return float((share * inside.to(share)).sum() / share.sum().clamp(min=1e-9))
-
-
 @contextmanager
 def _watched(bundle: Bundle, shares: _Shares) -> Iterator[None]:
-    with ExitStack() as stack:
+    # A compiled block calls no hooks that came after it.
+    with ExitStack() as stack, torch.compiler.set_stance("force_eager"):
         for module in bundle.unet.modules():
             if hasattr(getattr(module, "processor", None), "to_k_ip"):
                 handle = module.register_forward_hook(_hook(bundle, shares), with_kwargs=True)

@@ -114,7 +114,7 @@ class _Asked:
         if guided == self.guided:
             return
         self.guided = guided
-        self.rows, self.options = self.conditions.select(guided)
+        self.rows, self.options = self.conditions.select(guided, padded=self.bundle.compiled)
         images = self.options["added_cond_kwargs"].get("image_embeds", ())
         self.bundle.keys_and_values.tell([self.options["encoder_hidden_states"], *images])
 
@@ -127,9 +127,10 @@ def _predict(bundle: Bundle, scheduler: Any, asked: _Asked, latents: Tensor, tim
         shown = torch.cat([shown, conditions.completions[rows]], dim=1)
     bundle.counts.unet_forwards += 1
     output: Tensor = bundle.unet(shown.to(bundle.dtype), timestep, return_dict=False, **options)[0].float()
+    output = output[: len(guided) + len(latents)]
     if bundle.hint == "figure" and conditions.completions is not None:
         # Such a UNet predicts how the finished picture differs from what it was shown.
-        output = output + conditions.completions[rows, 1:]
+        output = output + conditions.completions[rows[: len(output)], 1:]
     if not guided:
         return output
     without, wanted = output[: len(guided)], output[len(guided) :]

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from generation.bundle.load import Bundle
 from generation.counts import Counts
 from generation.painter import Repaint
 from generation.painters.pixels import to_images, to_tensor
+from generation.painters.stable_diffusion.attribution import attribute
 from generation.painters.stable_diffusion.denoise import denoise
 from generation.painters.stable_diffusion.encoders import ImageEncoder, TextEncoder, adapter_inputs, averaged
 from generation.painters.stable_diffusion.latents import (
@@ -33,7 +34,7 @@ from generation.painters.stable_diffusion.latents import (
 )
 from generation.painters.stable_diffusion.portrait_prior import PortraitPrior, first_latents, load_portrait_prior
 from generation.painters.stable_diffusion.sample import Completion, Sample
-from generation.scene.scene import Scene
+from generation.scene.scene import Scene, put_back
 from generation.vision.models import VisionModels
 from generation.vision.portrait import face_crops
 
@@ -178,6 +179,12 @@ class StableDiffusion:
             masks={role: torch.full(latent, strength if role == "face" else 0.0) for role in self.bundle.roles},
             completion=self._completion(everywhere, order.picture) if self.bundle.completes else None,
         )
+
+    def explain(self, scene: Scene) -> tuple[Image.Image, Mapping[str, Tensor]]:
+        """The picture once more, watched as it is drawn (:mod:`generation.painters.stable_diffusion.attribution`)."""
+        pictures, maps = attribute(self.bundle, self.samples([scene]))
+        shown = {role: share for role, share in maps[0].items() if role in scene.references}
+        return put_back(pictures[0], scene), shown
 
     def samples(self, scenes: Sequence[Scene]) -> list[Sample]:
         """Encode words and images of ``scenes``, all in one batch each."""

@@ -103,8 +103,11 @@ class Conditions:
     guidance: Tensor
     completions: Tensor | None
 
-    def select(self, guided: Sequence[int]) -> tuple[list[int], dict[str, Any]]:
+    def select(self, guided: Sequence[int], *, padded: bool = False) -> tuple[list[int], dict[str, Any]]:
         """The UNet's arguments for the rows in ``guided`` without prompt, then all rows with it.
+
+        Args:
+            padded: with the last row again, up to the next power of two.
 
         Returns:
             Which latents each of these rows takes, and the arguments.
@@ -112,6 +115,8 @@ class Conditions:
         count = len(self.guidance)
         latents = [*guided, *range(count)]
         rows = [*guided, *range(count, 2 * count)]
+        missing = (1 << (len(rows) - 1).bit_length()) - len(rows) if padded else 0
+        latents, rows = [*latents, *latents[-1:] * missing], [*rows, *rows[-1:] * missing]
         added: dict[str, Any] = {name: value[rows] for name, value in self.added.items()}
         options: dict[str, Any] = {
             "encoder_hidden_states": self.tokens[rows],
