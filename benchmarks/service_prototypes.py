@@ -130,20 +130,9 @@ def ray(*, kill: bool) -> None:
     import ray as cluster
     from ray import serve
 
-    class Service:
-        def __call__(self, request: Any) -> int:
-            if "job" in request.query_params:
-                make(int(request.query_params["job"]))
-            return os.getpid()
-
     began = time.monotonic()
-    cluster.init(num_cpus=2, include_dashboard=False, runtime_env={"env_vars": {LEDGER: os.environ[LEDGER]}})
-    replicas = {"num_replicas": 2, "max_ongoing_requests": 1, "ray_actor_options": {"num_cpus": 0.5}}
-    serve.run(serve.deployment(Service, **replicas).bind(), route_prefix="/")
+    pids = _serve_two()
     up = time.monotonic() - began
-    pids: set[int] = set()
-    while len(pids) < 2:
-        pids.add(int(httpx.get("http://127.0.0.1:8000/", timeout=60).text))
     again = Counter[str]()
 
     def ask(job: int) -> None:
@@ -167,6 +156,26 @@ def ray(*, kill: bool) -> None:
         killer.join()
     serve.shutdown()
     cluster.shutdown()
+
+
+def _serve_two() -> set[int]:
+    """Start Ray and two replicas; returns their process ids."""
+    import ray as cluster
+    from ray import serve
+
+    class Service:
+        def __call__(self, request: Any) -> int:
+            if "job" in request.query_params:
+                make(int(request.query_params["job"]))
+            return os.getpid()
+
+    cluster.init(num_cpus=2, include_dashboard=False, runtime_env={"env_vars": {LEDGER: os.environ[LEDGER]}})
+    replicas = {"num_replicas": 2, "max_ongoing_requests": 1, "ray_actor_options": {"num_cpus": 0.5}}
+    serve.run(serve.deployment(Service, **replicas).bind(), route_prefix="/")
+    pids: set[int] = set()
+    while len(pids) < 2:
+        pids.add(int(httpx.get("http://127.0.0.1:8000/", timeout=60).text))
+    return pids
 
 
 def _memory() -> int:

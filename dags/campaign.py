@@ -44,7 +44,7 @@ PARAMS: dict[str, Any] = {
             "missing": "what has no picture yet",
             "failed": "also what failed before",
             "rejected": "also what was rejected before (new takes)",
-            "all": "everything; pictures that exist are kept",
+            "all": "everything; pictures that exist and are whole are kept",
         },
     ),
     "priority": Param(

@@ -12,9 +12,10 @@ from typing import Any
 from brief.plan import Plan, PlanError, plan
 from brief.types import BundleInfo, Campaign, Environment, Persona, Product
 from pipeline.run import Budget, Run, RunRequest
+from pipeline.upkeep import heal_published
 from storage.catalog.records import Measured
 from storage.catalog.retiring import KINDS, OVER
-from storage.catalog.shots import UNFINISHED, Choice, Chosen, Selection
+from storage.catalog.shots import UNFINISHED, Choice, Chosen, Reprocess, Selection
 from storage.catalog.tables import CampaignState, ShotState
 
 _LOG = logging.getLogger(__name__)
@@ -96,7 +97,8 @@ def plan_run(run: Run, request: RunRequest) -> RunPlan:
     """Plan campaigns, record the plans, and choose what the run takes up.
 
     A campaign that cannot be planned is reported, and the others go on. A dry run takes the same way, and everything
-    that it recorded back.
+    that it recorded back. Where everything is asked for (``reprocess=all``), published files are compared with their
+    digests first, and healed.
 
     Raises:
         PlanError: not one of the campaigns could be planned, or what the run was asked fits none of them.
@@ -107,6 +109,8 @@ def plan_run(run: Run, request: RunRequest) -> RunPlan:
         _LOG.warning("the bundle %r has random weights: its pictures show nothing", bundle.name)
     chosen = _campaigns(run, request.campaigns)
     _check(request.choice, chosen, rows)
+    if request.choice.reprocess is Reprocess.ALL and not request.dry_run:
+        heal_published(run, [campaign.name for campaign in chosen])
     selected: list[Selection] = []
     problems: dict[str, str] = {}
     found: dict[str, dict[str, Any]] = {}

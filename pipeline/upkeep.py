@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -41,18 +42,18 @@ def clear_takes(run: Run, days: int) -> int:
     return len(keys)
 
 
-def heal_published(run: Run) -> dict[str, int]:
+def heal_published(run: Run, campaigns: Sequence[str] | None = None) -> dict[str, int]:
     """Compare every published file with its recorded SHA-256, and publish again, from the take's picture or else from
     the master, what is missing or damaged. Where neither is whole, the shot is planned again and the next run makes it.
 
-    Returns the number of publications that were ``whole``, ``healed`` and ``planned`` again.
+    Of these campaigns (``None``: of all). Returns how many publications were ``whole``, ``healed``, ``planned`` again.
 
     Raises:
         ObjectError, CatalogError: the bucket or the database does not answer or refuses.
     """
     outcomes: Counter[str] = Counter()
     after = ""
-    while page := run.catalog.publications(after):
+    while page := run.catalog.publications(after, campaigns=campaigns):
         for shot, take, publication in page:
             files = (publication.master, publication.manifest, *publication.renditions.values())
             if all(_is_as_recorded(run, ref) for ref in files):

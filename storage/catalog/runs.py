@@ -103,10 +103,12 @@ def record_run(
     session.execute(statement.on_conflict_do_update(index_elements=["dag_id", "run_id"], set_=again))
     mine = (RunShotRow.dag_id == key.dag_id, RunShotRow.run_id == key.run_id)
     session.execute(update(RunShotRow).where(*mine, RunShotRow.shard.is_not(None)).values(shard=None))
-    taken = [
-        *((shot, number) for number, shots in enumerate(shards) for shot in shots),
-        *((each, None) for each in shared),
-    ]
+    made = [(shot, number) for number, shots in enumerate(shards) for shot in shots]
+    _record_shots(session, key, [*made, *((shot, None) for shot in shared)])
+
+
+def _record_shots(session: Session, key: RunKey, taken: Sequence[tuple[str, int | None]]) -> None:
+    """Keys of a run's shots with the numbers of their shards; none where another run makes the shot."""
     for part in in_parts(sorted(taken), TAKEN_AT_ONCE):
         keys, numbers = zip(*part, strict=True)
         given = select(

@@ -195,9 +195,14 @@ class Takes(Database):
             number, takes, seconds = session.execute(query).one()
         return Measured(number, takes, seconds or 0.0)
 
-    def publications(self, after: str = "", limit: int = 200) -> list[tuple[Shot, TakeRecord, Publication]]:
-        """A page of what is published and wanted, by the shots' keys; ``after`` is the last key of the page before."""
+    def publications(
+        self, after: str = "", limit: int = 200, *, campaigns: Sequence[str] | None = None
+    ) -> list[tuple[Shot, TakeRecord, Publication]]:
+        """A page of what is published and wanted (``None``: of all campaigns), by the shots' keys; ``after`` is the
+        last key of the page before."""
         query = _published().where(ShotRow.key > after).order_by(ShotRow.key).limit(limit)
+        if campaigns is not None:
+            query = query.where(ShotRow.campaign.in_(campaigns))
         with self.begin() as session:
             return [(shot, take_of(take), publication_of(row)) for shot, take, row in session.execute(query)]
 
@@ -292,19 +297,7 @@ class Takes(Database):
         Raises:
             AnswerTakenBack: the approval does not stand any more; nothing was recorded.
         """
-        values = {
-            "shot_key": publication.shot_key,
-            "take_key": publication.take_key,
-            "master_key": publication.master.key,
-            "master_sha256": publication.master.sha256,
-            "manifest_key": publication.manifest.key,
-            "manifest_sha256": publication.manifest.sha256,
-            "renditions": dict(publication.renditions),
-            "alt_text": publication.alt_text,
-            "wanted": wanted,
-            "dag_id": run.dag_id,
-            "run_id": run.run_id,
-        }
+        values = {**_publication_values(publication), "wanted": wanted, "dag_id": run.dag_id, "run_id": run.run_id}
         with self.begin() as session:
             if take is not None:
                 _lock(session, take)
@@ -316,6 +309,19 @@ class Takes(Database):
             if asks:
                 _ask_about_renditions(session, publication, asks)
             set_state(session, [publication.shot_key], ShotState.PUBLISHED, unless=(ShotState.SUPERSEDED,))
+
+
+def _publication_values(publication: Publication) -> dict[str, Any]:
+    return {
+        "shot_key": publication.shot_key,
+        "take_key": publication.take_key,
+        "master_key": publication.master.key,
+        "master_sha256": publication.master.sha256,
+        "manifest_key": publication.manifest.key,
+        "manifest_sha256": publication.manifest.sha256,
+        "renditions": dict(publication.renditions),
+        "alt_text": publication.alt_text,
+    }
 
 
 def take_of(row: TakeRow) -> TakeRecord:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from brief.types import Publication, Shot
-from pipeline.run import Run
+from brief.types import BundleInfo, Publication, Shot
+from pipeline.plan import plan_run
+from pipeline.run import Run, RunRequest
 from pipeline.upkeep import heal_published
 from service.client import GenerationClient
 from storage.bucket import keys as object_keys
+from storage.bucket.errors import ObjectDamaged
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
 from storage.catalog.records import TakeRecord
+from storage.catalog.shots import Choice, Reprocess
 from storage.catalog.tables import ShotState
 from tests.pipeline.test_publish import RENDITIONS, refined
 from tests.pipeline.test_publish import run as published_by
-from tests.storage.samples import RUN, campaign, planned
+from tests.storage.samples import BUNDLE, RUN, campaign, planned
 
 NOWHERE = GenerationClient("http://127.0.0.1:1", "nobody is asked")
 
@@ -50,6 +54,28 @@ def assert_whole(run: Run, shot: Shot) -> None:
     assert now.publication is not None
     for ref in (now.publication.master, now.publication.manifest, *now.publication.renditions.values()):
         run.objects.get(ref.key, ref.sha256)
+
+
+class KnowsItsBundle(GenerationClient):
+    """A service that is asked for its bundle alone."""
+
+    def bundle(self) -> BundleInfo:
+        return BUNDLE
+
+
+def test_a_run_that_is_asked_for_everything_heals_what_its_campaigns_published(
+    published: tuple[Run, Shot, TakeRecord, Publication],
+) -> None:
+    run, shot, _, publication = published
+    run = replace(run, service=KnowsItsBundle("http://127.0.0.1:1", "nobody is asked"))
+    alter(run.objects, publication.master.key)
+    everything = Choice(reprocess=Reprocess.ALL)
+    for untouched in (RunRequest(), RunRequest(choice=everything, dry_run=True)):
+        plan_run(run, untouched)
+        with pytest.raises(ObjectDamaged):
+            run.objects.get(publication.master.key, publication.master.sha256)
+    plan_run(run, RunRequest(choice=everything))
+    assert_whole(run, shot)
 
 
 @pytest.mark.parametrize("harm", [remove, alter])

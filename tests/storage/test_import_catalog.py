@@ -114,6 +114,44 @@ def test_importing_again_changes_only_what_changed(folder: Path, catalog: Catalo
     assert (changed.counts["products"].changed, changed.counts["environments"].changed) == (1, 1)
 
 
+PRODUCTS = (
+    MUG,
+    {**MUG, "sku": "NO-IMAGE", "packshot": "images/none.png"},
+    "{not json",
+    "",
+    {**MUG, "title": "again"},
+    {**MUG, "sku": "CMYK", "packshot": "images/cmyk.jpg"},
+    {**MUG, "sku": "CUT", "packshot": "images/cut.png"},
+    {**MUG, "sku": "WIDE", "packshot": "images/wide.png"},
+    {"sku": "BARE", "title": "bare", "category": "mug"},
+    {**MUG, "sku": "TYPO", "tilte": "x"},
+    {**MUG, "sku": " "},
+    {**MUG, "sku": 12},
+    "[1, 2]",
+    {**MUG, "sku": "MUG-2"},
+)
+PERSONAS = (
+    ANA,
+    {**ANA, "name": "old", "face": {"age_band": "ancient"}},
+    {**ANA, "name": "x", "seed": -1},
+)
+BAD_ROWS = {
+    "products.jsonl:2": ("packshot", "cannot be read (No such file or directory)"),
+    "products.jsonl:3": ("", "is not JSON"),
+    "products.jsonl:5": ("sku", "'MUG-1' is on line 1 already"),
+    "products.jsonl:6": ("packshot", "CMYK without a colour profile"),
+    "products.jsonl:7": ("packshot", "damaged or cut off"),
+    "products.jsonl:8": ("packshot", "20000 x 2 pixels, at most 12,000"),
+    "products.jsonl:9": ("packshot", "names no image"),
+    "products.jsonl:10": ("tilte", "no such field; known are attributes, category, packshot, sku, title"),
+    "products.jsonl:11": ("sku", "is empty"),
+    "products.jsonl:12": ("sku", "12 is not taken: it should be a valid string"),
+    "products.jsonl:13": ("", "not an object"),
+    "personas.jsonl:2": ("face.age_band", "'ancient' is not one of young adult"),
+    "personas.jsonl:3": ("seed", "-1 is not taken: it should be greater than or equal to 0"),
+}
+
+
 def test_every_bad_row_is_named_and_the_good_ones_load(folder: Path, catalog: Catalog, objects: Objects) -> None:
     (folder / "images" / "cmyk.jpg").write_bytes(encoded(Image.new("CMYK", (8, 8)), "JPEG"))
     (folder / "images" / "cut.png").write_bytes(encoded(Image.effect_noise((64, 64), 80))[:700])
@@ -121,49 +159,19 @@ def test_every_bad_row_is_named_and_the_good_ones_load(folder: Path, catalog: Ca
     write(
         folder,
         "products",
-        MUG,
-        {**MUG, "sku": "NO-IMAGE", "packshot": "images/none.png"},
-        "{not json",
-        "",
-        {**MUG, "title": "again"},
-        {**MUG, "sku": "CMYK", "packshot": "images/cmyk.jpg"},
-        {**MUG, "sku": "CUT", "packshot": "images/cut.png"},
-        {**MUG, "sku": "WIDE", "packshot": "images/wide.png"},
-        {"sku": "BARE", "title": "bare", "category": "mug"},
-        {**MUG, "sku": "TYPO", "tilte": "x"},
-        {**MUG, "sku": " "},
-        {**MUG, "sku": 12},
-        "[1, 2]",
-        {**MUG, "sku": "MUG-2"},
+        *PRODUCTS,
     )
     write(
         folder,
         "personas",
-        ANA,
-        {**ANA, "name": "old", "face": {"age_band": "ancient"}},
-        {**ANA, "name": "x", "seed": -1},
+        *PERSONAS,
     )
     report = import_catalog(folder, catalog, objects)
     assert sorted(catalog.products()) == ["MUG-1", "MUG-2"]
     assert sorted(catalog.personas()) == ["ana"]
     by_line = {bad.where: bad for bad in report.bad}
-    expected = {
-        "products.jsonl:2": ("packshot", "cannot be read (No such file or directory)"),
-        "products.jsonl:3": ("", "is not JSON"),
-        "products.jsonl:5": ("sku", "'MUG-1' is on line 1 already"),
-        "products.jsonl:6": ("packshot", "CMYK without a colour profile"),
-        "products.jsonl:7": ("packshot", "damaged or cut off"),
-        "products.jsonl:8": ("packshot", "20000 x 2 pixels, at most 12,000"),
-        "products.jsonl:9": ("packshot", "names no image"),
-        "products.jsonl:10": ("tilte", "no such field; known are attributes, category, packshot, sku, title"),
-        "products.jsonl:11": ("sku", "is empty"),
-        "products.jsonl:12": ("sku", "12 is not taken: it should be a valid string"),
-        "products.jsonl:13": ("", "not an object"),
-        "personas.jsonl:2": ("face.age_band", "'ancient' is not one of young adult"),
-        "personas.jsonl:3": ("seed", "-1 is not taken: it should be greater than or equal to 0"),
-    }
-    assert by_line.keys() == expected.keys()
-    for where, (field, reason) in expected.items():
+    assert by_line.keys() == BAD_ROWS.keys()
+    for where, (field, reason) in BAD_ROWS.items():
         assert by_line[where].field == field
         assert reason in by_line[where].reason
 
