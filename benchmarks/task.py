@@ -17,10 +17,10 @@ from dataclasses import asdict
 from typing import Any, SupportsIndex
 
 from pipeline import stages
+from pipeline.claims import claim_shots
 from pipeline.plan import plan_run
 from pipeline.publish import settle
 from pipeline.run import Run, RunRequest, open_catalog, open_objects, open_service
-from pipeline.taking_up import take_up
 from storage.catalog.runs import RunKey
 
 DAG = "faults"
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
         campaign, name, size = rest
         run = opened(name)
         planned = plan_run(run, RunRequest([campaign]))
-        shards = take_up(run, planned, {"campaign": campaign}, lambda _: True, shard_size=int(size))
+        shards = claim_shots(run, planned, {"campaign": campaign}, lambda _: True, shard_size=int(size))
         print(json.dumps([asdict(shard) for shard in shards]), flush=True)
         return 0
     name, last, *keys = rest

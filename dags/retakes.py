@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from airflow.sdk import dag, task
 from lookbook_run import at_once, open_run
 from lookbook_runs import WEIGHTS
-from shoot import DEFAULT_ARGS, SHARD_SIZE, Shard, finish, taken_up
+from shoot import DEFAULT_ARGS, SHARD_SIZE, Shard, claimed, finish
 
 from pipeline.airflow_assets import RETAKES
 
@@ -30,11 +30,11 @@ def retakes() -> None:
 
     @task(task_id="plan", execution_timeout=timedelta(minutes=30))
     def plan() -> list[Shard]:
+        from pipeline.claims import plan_requested
         from pipeline.run import PRIORITIES
-        from pipeline.taking_up import plan_requested
 
         run = open_run()
-        return taken_up(run, plan_requested(run), SHARD_SIZE, PRIORITIES["urgent"])
+        return claimed(run, plan_requested(run), SHARD_SIZE, PRIORITIES["urgent"])
 
     finish(plan())
 

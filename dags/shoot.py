@@ -57,7 +57,7 @@ Shard = dict[str, Any]
 
 @task(execution_timeout=timedelta(minutes=30))
 def plan(priority: str) -> list[Shard]:
-    """Plan campaigns, and cut what this run takes up of them into shards."""
+    """Plan campaigns, and cut what this run claims of them into shards."""
     from brief.errors import SettingsError
     from brief.plan import PlanError
     from pipeline.plan import plan_run
@@ -71,18 +71,18 @@ def plan(priority: str) -> list[Shard]:
         planned = plan_run(run, request)
     except (PlanError, RowMissing, CatalogUrlError, SchemaMissing, SettingsError) as error:
         raise AirflowFailException(str(error)) from error
-    return taken_up(run, planned, request.shard_size, request.priority)
+    return claimed(run, planned, request.shard_size, request.priority)
 
 
-def taken_up(run: Run, planned: RunPlan, shard_size: int, priority: int) -> list[Shard]:
-    """Record what the run takes up, for its page in the gallery; returns the shards as Airflow carries them: their keys
+def claimed(run: Run, planned: RunPlan, shard_size: int, priority: int) -> list[Shard]:
+    """Record what the run claims, for its page in the gallery; returns the shards as Airflow carries them: their keys
     stay in the catalog, since each task would be handed those of all."""
-    from pipeline.taking_up import take_up
+    from pipeline.claims import claim_shots
 
     asked: dict[str, Any] = dict(get_current_context()["params"])
     if (changed := span()) is not None:
         asked["changed"] = [moment.isoformat() for moment in changed]
-    shards = take_up(run, planned, asked, is_live, shard_size=shard_size, priority=priority)
+    shards = claim_shots(run, planned, asked, is_live, shard_size=shard_size, priority=priority)
     return [{"name": shard.name, "number": shard.number} for shard in shards]
 
 
@@ -90,7 +90,7 @@ def taken_up(run: Run, planned: RunPlan, shard_size: int, priority: int) -> list
 def face(shard: Shard) -> list[str]:
     """Draw the portraits of the personas, the identity references of all their shots."""
     from pipeline import stages
-    from pipeline.taking_up import affordable
+    from pipeline.claims import affordable
 
     run = open_run()
     return stages.face(run, affordable(run, run.catalog.shard_keys(run.id, shard["number"])))
@@ -139,8 +139,8 @@ def publish(shard: Shard, keys: list[str]) -> dict[str, int]:
 @task(trigger_rule=TriggerRule.ALL_DONE, execution_timeout=timedelta(minutes=30))
 def summary(shards: list[Shard]) -> dict[str, int]:
     """Count what came of the run, and say why shots failed. Fails if shots are left unfinished."""
-    from pipeline.taking_up import RunUnfinished, own_shots
-    from pipeline.taking_up import finish as count
+    from pipeline.claims import RunUnfinished, own_shots
+    from pipeline.claims import finish as count
 
     if shards is None:
         raise AirflowFailException("nothing was planned, since the task 'plan' failed: see its log")
@@ -163,7 +163,7 @@ def summary(shards: list[Shard]) -> dict[str, int]:
 def announce(*, outlet_events: Any) -> dict[str, int]:
     """Tell those who follow a campaign's pictures that there are more of them, and the webhook what happened."""
     from pipeline.airflow_assets import published
-    from pipeline.taking_up import published_by
+    from pipeline.claims import published_by
 
     run = open_run()
     numbers = published_by(run)

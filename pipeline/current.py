@@ -66,7 +66,7 @@ def write_current(catalog: Catalog, objects: Objects, campaigns: Sequence[str] |
 
 
 def write_current_of_run(run: Run) -> int:
-    """Write the lists of the campaigns of whose shots the run took up or published any; errors as
+    """Write the lists of the campaigns of whose shots the run claimed or published any; errors as
     :func:`write_current`."""
     names = run.catalog.campaigns_of_run(run.id)
     return write_current(run.catalog, run.objects, names) if names else 0

@@ -1,4 +1,4 @@
-"""What a run sets out to do: campaigns into the shots that it takes up, with what they will take, cut into shards."""
+"""What a run sets out to do: campaigns into the shots that it claims, with what they will take, cut into shards."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """Shots that a run takes up, and what planning found.
+    """Shots that a run claims, and what planning found.
 
     Attributes:
         shots: in the order of shooting.
@@ -94,7 +94,7 @@ class RunPlan:
 
 
 def plan_run(run: Run, request: RunRequest) -> RunPlan:
-    """Plan campaigns, record the plans, and choose what the run takes up.
+    """Plan campaigns, record the plans, and choose what the run claims.
 
     A campaign that cannot be planned is reported, and the others go on. A dry run takes the same way, and everything
     that it recorded back. Where everything is asked for (``reprocess=all``), published files are compared with their
@@ -286,7 +286,7 @@ def _tell_what_would_be(planned: RunPlan, selected: Sequence[Selection]) -> None
 
 def _affordable(budget: Budget, measured: Measured, hour_price: float | None) -> int | None:
     """How many shots a budget takes by what shots took so far; ``None`` means all. Where none was measured yet, the
-    budget is kept while the run goes on (:func:`pipeline.taking_up.affordable`).
+    budget is kept while the run goes on (:func:`pipeline.claims.affordable`).
 
     Raises:
         PlanError: a budget in money, and no price.

@@ -95,7 +95,7 @@ def is_whole(run: Run, output: StageOutput | None) -> bool:
 
 def compose(run: Run, keys: Sequence[str]) -> list[str]:
     """The current take of each shot. A rejected shot is left alone: its next take, where a run or a person wants one,
-    is opened before (:mod:`pipeline.taking_up`), and clearing a task wants none."""
+    is opened before (:mod:`pipeline.claims`), and clearing a task wants none."""
     states = run.catalog.states(keys)
     wanted = [key for key in keys if states.get(key) is not ShotState.REJECTED]
     return _make(run, Stage.COMPOSE, _current(run, wanted))

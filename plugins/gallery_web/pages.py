@@ -88,7 +88,7 @@ def shot(request: Request, key: ShotKey, wanted: AskedShots, may_decide: CanDeci
     shown, best = history.record.shot, best_take(history.takes)
     limits = looks.limits_of(shown, looks.bundle_limits())
     with stores.catalog().begin() as session:
-        taken_up = runs.runs_of(session, key)
+        its_runs = runs.runs_of(session, key)
         before, after = search.beside(session, wanted, key)
     return page(
         request,
@@ -102,7 +102,7 @@ def shot(request: Request, key: ShotKey, wanted: AskedShots, may_decide: CanDeci
         references=looks.references(shown, best.take if best else None),
         takes=[(take, looks.picture_of(take), looks.scores(take, limits)) for take in history.takes],
         reviews=history.reviews,
-        runs=taken_up,
+        runs=its_runs,
         manifest=json.dumps(manifest, indent=2, ensure_ascii=False) if manifest else None,
         may_decide=may_decide,
         sliders=decisions.LIMITS,

@@ -87,7 +87,7 @@ def retire(session: Session, kind: Retirable, name: str, who: str, why: str = ""
 
 
 def restore(session: Session, kind: Retirable, name: str, who: str, why: str = "") -> None:
-    """Use what was retired again; the next run takes up its shots where they stood.
+    """Use what was retired again; the next run claims its shots where they stood.
 
     Raises:
         RowMissing: the catalog does not have it.

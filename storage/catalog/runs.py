@@ -1,4 +1,4 @@
-"""Runs of Airflow's DAGs as the catalog knows them: what each was asked, and which shots it took up.
+"""Runs of Airflow's DAGs as the catalog knows them: what each was asked, and which shots it claimed.
 
 A run is named by its DAG and its run id: two DAGs with the same schedule give their runs the same ids.
 """
@@ -53,7 +53,7 @@ class Claim:
 
 
 def lock_claims(session: Session) -> None:
-    """Let runs take up shots one after the other, until the transaction ends."""
+    """Let runs claim shots one after the other, until the transaction ends."""
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("lookbook: shots of runs", 0))))
 
 
@@ -89,7 +89,7 @@ def record_run(
     shared: Sequence[str] = (),
     priority: int = 0,
 ) -> None:
-    """A run planned and takes up these shots. Recorded again (a task that is tried again), shots are added, and the
+    """A run planned and claims these shots. Recorded again (a task that is tried again), shots are added, and the
     shards are the new ones.
 
     Args:
@@ -165,7 +165,7 @@ def run_totals(session: Session, key: RunKey) -> dict[ShotState, int]:
 
 
 def run_shots(session: Session, key: RunKey) -> list[str]:
-    """Keys of the shots that a run took up."""
+    """Keys of the shots that a run claimed."""
     query = select(RunShotRow.shot_key).where(RunShotRow.dag_id == key.dag_id, RunShotRow.run_id == key.run_id)
     return list(session.scalars(query.order_by(RunShotRow.shot_key)))
 
@@ -207,7 +207,7 @@ def published_by(session: Session, key: RunKey) -> dict[str, list[str]]:
 
 
 def runs_of(session: Session, shot_key: str) -> list[RunKey]:
-    """The runs that took up a shot, the latest first."""
+    """The runs that claimed a shot, the latest first."""
     query = (
         select(RunRow.dag_id, RunRow.run_id)
         .join(RunShotRow, (RunShotRow.dag_id == RunRow.dag_id) & (RunShotRow.run_id == RunRow.run_id))

@@ -74,7 +74,7 @@ class Reprocess(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which of the shots that a campaign wants a run takes up; nothing given means all that are to be made.
+    """Which of the shots that a campaign wants a run claims; nothing given means all that are to be made.
 
     Attributes:
         changed: only shots whose product, environment, persona or campaign changed from the one moment up to the
@@ -95,7 +95,7 @@ class Choice:
 
 
 class Chosen(NamedTuple):
-    """A shot that a run takes up, as much of it as shards need; there may be millions."""
+    """A shot that a run claims, as much of it as shards need; there may be millions."""
 
     key: str
     campaign: str
@@ -112,7 +112,7 @@ class Selection:
     """What planning a campaign came to.
 
     Attributes:
-        chosen: what the run takes up, in the order of shooting.
+        chosen: what the run claims, in the order of shooting.
         renamed: of a dry run, how many of them differ from a published shot by which names alone.
         shown: of a dry run, the first of them in full.
     """
@@ -139,7 +139,7 @@ class Shots(Database):
     def plan_and_choose(
         self, campaign: Campaign, plan: Plan, run: RunKey, choice: Choice, *, dry: int | None = None
     ) -> Selection:
-        """As :meth:`record_plan`, and what a run then takes up, those of one persona and product next to each other.
+        """As :meth:`record_plan`, and what a run then claims, those of one persona and product next to each other.
 
         Args:
             dry: take all of it back at the end, so that it only says what would be: of so many shots in full.
@@ -169,7 +169,7 @@ class Shots(Database):
             return list(session.scalars(in_shooting_order(_chosen(campaign, Choice(Reprocess(reprocess))))))
 
     def campaigns_of_run(self, run: RunKey) -> list[str]:
-        """Names of the campaigns of whose shots a run took up or published any."""
+        """Names of the campaigns of whose shots a run claimed or published any."""
         found: set[str] = set()
         with self.begin() as session:
             for table in (RunShotRow, PublicationRow):

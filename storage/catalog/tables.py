@@ -325,7 +325,7 @@ class RunRow(Base):
 
 
 class RunShotRow(Base):
-    """A shot that a run took up; several runs may share one."""
+    """A shot that a run claimed; several runs may share one."""
 
     __tablename__ = "run_shot"
 

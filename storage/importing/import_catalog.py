@@ -142,7 +142,7 @@ def import_catalog(
     Raises:
         NothingToImport: no catalog's files are there, or no file where a feed should be.
         CatalogError, ObjectError: the database or the bucket does not work; what was loaded stays, and importing
-            again takes up from there.
+            again goes on from there.
     """
     options = options or Options()
     if options.feed is not None and not path.is_file():

@@ -123,7 +123,7 @@ def test_every_file_has_its_size_and_says_that_a_model_made_it(
 def test_every_format_is_what_it_says_and_says_that_a_model_made_it(kind: RenditionFormat) -> None:
     record = TakeRecord(take(SHOT.key, SHOT.seed, 1), {"refine": StageOutput(ImageRef("r.png", ""), made_by=MADE_BY)})
     told = Told(SHOT, record, Composition({}, ("product",)), "a mug <3", "en", datetime.now(UTC))
-    sources = Sources(picture, lambda size: picture())
+    sources = Sources(picture, lambda size: picture(), lambda product: None)
     data = render(picture(), Rendition("web", 64, 48, kind.name), {}, sources, xmp_packet(told)).data
     with Image.open(io.BytesIO(data)) as image:
         image.load()

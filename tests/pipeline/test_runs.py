@@ -13,9 +13,9 @@ from sqlalchemy import update
 
 from brief.plan import PlanError
 from brief.types import BundleInfo, Environment, Framing, Persona, Product, Publication, Shot
+from pipeline.claims import RunUnfinished, affordable, claim_shots, finish, published_by
 from pipeline.plan import RunPlan, plan_run
 from pipeline.run import PRIORITIES, Budget, Run, RunRequest, open_catalog, open_objects, open_service, read_request
-from pipeline.taking_up import RunUnfinished, affordable, finish, published_by, take_up
 from storage.__main__ import main
 from storage.bucket.objects import Objects
 from storage.catalog import events, runs
@@ -115,7 +115,7 @@ def test_a_lost_picture_is_made_by_the_next_night(run: Run) -> None:
 
 def test_runs_that_meet_share_shots_instead_of_each_claiming_them(run: Run) -> None:
     first, second, third = (as_run(run, name) for name in ("one", "two", "three"))
-    shards = [take_up(each, plan_run(each, RunRequest()), {}, everybody) for each in (first, second, third)]
+    shards = [claim_shots(each, plan_run(each, RunRequest()), {}, everybody) for each in (first, second, third)]
     assert [len(some) for some in shards] == [1, 0, 0]
     with run.catalog.begin() as session:
         assert [len(runs.run_shots(session, each.id)) for each in (first, second, third)] == [3, 3, 3]
@@ -128,7 +128,7 @@ def test_a_run_that_shares_its_shots_says_whose_they_are(run: Run, caplog: Any) 
     caplog.set_level(logging.INFO)
     second = as_run(run, "two")
     for each in (run, second):
-        take_up(each, plan_run(each, RunRequest()), {}, everybody)
+        claim_shots(each, plan_run(each, RunRequest()), {}, everybody)
     caplog.clear()
     assert finish(second, []) == {}
     assert "3 shots of this run are made by catalog/one; 3 of them are still going" in caplog.text
@@ -148,7 +148,7 @@ def test_what_a_run_published_is_told_once_by_campaign(run: Run) -> None:
 def test_two_plans_at_the_same_moment_take_up_each_shot_once(run: Run) -> None:
     def taken(name: str) -> list[str]:
         mine = as_run(run, name)
-        return [key for shard in take_up(mine, plan_run(mine, RunRequest()), {}, everybody) for key in shard.keys]
+        return [key for shard in claim_shots(mine, plan_run(mine, RunRequest()), {}, everybody) for key in shard.keys]
 
     with ThreadPoolExecutor(4) as pool:
         keys = [key for some in pool.map(taken, "abcd") for key in some]
@@ -156,25 +156,25 @@ def test_two_plans_at_the_same_moment_take_up_each_shot_once(run: Run) -> None:
 
 
 def test_a_more_urgent_run_makes_the_shots_of_a_big_one_itself(run: Run) -> None:
-    take_up(run, plan_run(run, RunRequest()), {}, everybody, priority=PRIORITIES["night"])
+    claim_shots(run, plan_run(run, RunRequest()), {}, everybody, priority=PRIORITIES["night"])
     urgent = as_run(run, "now", "campaign")
     request = RunRequest(["autumn"], Choice(products=("mug-1",)))
-    (shard,) = take_up(urgent, plan_run(urgent, request), {}, everybody, priority=PRIORITIES["urgent"])
+    (shard,) = claim_shots(urgent, plan_run(urgent, request), {}, everybody, priority=PRIORITIES["urgent"])
     assert shard.name == "MUG-1 (1 shot)"
     late = as_run(run, "late")
-    assert take_up(late, plan_run(late, RunRequest()), {}, everybody) == []
+    assert claim_shots(late, plan_run(late, RunRequest()), {}, everybody) == []
 
 
 def test_a_plan_that_is_tried_again_keeps_its_shots(run: Run) -> None:
-    take_up(run, plan_run(run, RunRequest()), {}, everybody)
-    (shard,) = take_up(run, plan_run(run, RunRequest()), {}, everybody)
+    claim_shots(run, plan_run(run, RunRequest()), {}, everybody)
+    (shard,) = claim_shots(run, plan_run(run, RunRequest()), {}, everybody)
     assert len(shard.keys) == 3
 
 
 def test_what_a_cancelled_run_left_comes_back_only_when_asked_for(run: Run) -> None:
     cancelled = as_run(run, "cancelled", "campaign")
-    take_up(cancelled, plan_run(cancelled, RunRequest(["autumn"])), {}, nobody)
-    take_up(as_run(run, "some other"), RunPlan([]), {}, nobody)
+    claim_shots(cancelled, plan_run(cancelled, RunRequest(["autumn"])), {}, nobody)
+    claim_shots(as_run(run, "some other"), RunPlan([]), {}, nobody)
     with run.catalog.begin() as session:
         record = runs.run(session, cancelled.id)
     assert record is not None
@@ -187,7 +187,7 @@ def test_what_a_cancelled_run_left_comes_back_only_when_asked_for(run: Run) -> N
 
 def test_a_run_that_came_to_its_summary_was_not_cancelled(run: Run) -> None:
     failed = as_run(run, "the service was away")
-    shards = take_up(failed, plan_run(failed, on(1)), {}, nobody)
+    shards = claim_shots(failed, plan_run(failed, on(1)), {}, nobody)
     with pytest.raises(RunUnfinished, match="1 of 1 shots are unfinished"):
         finish(failed, [key for shard in shards for key in shard.keys])
     assert skus(plan_run(run, on(1))) == ["MUG-1"]
@@ -204,7 +204,7 @@ def test_a_dry_run_chooses_what_the_real_one_makes_and_changes_nothing(run: Run,
     request = RunRequest(choice=Choice(Reprocess.REJECTED), dry_run=True)
     dry = plan_run(replace(run, hour_price=3.6), request)
     assert run.catalog.totals() == before
-    assert take_up(run, dry, {}, nobody) == []
+    assert claim_shots(run, dry, {}, nobody) == []
     assert run.catalog.totals() == before
     caplog.clear()
     assert finish(run, []) == {}
@@ -250,7 +250,7 @@ def test_a_budget_in_shots_seconds_or_money_leaves_the_rest(run: Run) -> None:
 
 def test_a_budget_that_estimates_did_not_keep_ends_the_run_before_its_next_shard(run: Run) -> None:
     planned = plan_run(run, RunRequest(budget=Budget(seconds=5)))  # nothing is measured yet
-    (first, second, third) = take_up(run, planned, {}, nobody, shard_size=1)
+    (first, second, third) = claim_shots(run, planned, {}, nobody, shard_size=1)
     keys = [key for shard in (first, second, third) for key in shard.keys]
     for shard, shot in zip((first, second), run.catalog.shots(keys), strict=False):
         assert affordable(run, shard.keys) == list(shard.keys)
@@ -341,7 +341,7 @@ def test_failures_of_one_reason_are_said_together(run: Run, caplog: Any) -> None
     shots = planned_in_full(run)
     for shot in shots:
         run.catalog.record_failure(shot.key, "compose", "the packshot is damaged")
-    take_up(run, RunPlan([Chosen.of(shot) for shot in shots]), {}, nobody)
+    claim_shots(run, RunPlan([Chosen.of(shot) for shot in shots]), {}, nobody)
     finish(run, [shot.key for shot in shots])
     assert caplog.text.count("the packshot is damaged") == 1
     assert "MUG-1 in beach, MUG-2 in beach, MUG-3 in beach" in caplog.text

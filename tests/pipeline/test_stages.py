@@ -36,13 +36,13 @@ from generation.scene.cutout import cut_out
 from pipeline import calibration
 from pipeline.calibration import judge_again
 from pipeline.casting import candidates, cast, choose
+from pipeline.claims import RunUnfinished, claim_shots, finish, plan_requested
 from pipeline.judge import best_take, judge
 from pipeline.plan import RunPlan, plan_run
 from pipeline.publish import ASKED_FOR, publish_approved, settle
 from pipeline.run import Run, RunRequest
 from pipeline.sign_off import agree, question
 from pipeline.stages import compose, explain, face, is_whole, refine, retake, score
-from pipeline.taking_up import RunUnfinished, finish, plan_requested, take_up
 from pipeline.upkeep import clear_takes
 from pipeline.verify import NotReproducible, reproduce
 from service.client import GenerationClient
@@ -267,7 +267,9 @@ def test_a_rejected_shot_gets_a_new_take_on_request(run: Run) -> None:
     again = keys_of(run, Reprocess.REJECTED)
     assert sorted(again) == sorted(keys)
     other = replace(run, id=RunKey("campaign", "another run"))
-    take_up(other, RunPlan([Chosen.of(shot) for shot in run.catalog.shots(again)]), {"reprocess": "rejected"}, nobody)
+    claim_shots(
+        other, RunPlan([Chosen.of(shot) for shot in run.catalog.shots(again)]), {"reprocess": "rejected"}, nobody
+    )
     shoot(other, again)
     assert {each.take.take.number for each in run.catalog.reviews()} == {2}
 
@@ -338,7 +340,7 @@ def test_a_take_that_a_person_asks_for_is_made_with_its_words_and_shown_to_a_per
         decisions.decide(session, first.id, Decision.RETAKE, "ann", "too cold", RetakeChanges("warm light"))
     other = replace(run, id=RunKey("retakes", "one"))
     wanted = plan_requested(other)
-    assert [shard.keys for shard in take_up(other, wanted, {}, nobody)] == [(first.shot.key,)]
+    assert [shard.keys for shard in claim_shots(other, wanted, {}, nobody)] == [(first.shot.key,)]
     shoot(other, [first.shot.key])
     waiting = {each.shot.key: each.take.take for each in run.catalog.reviews()}
     assert (waiting[first.shot.key].number, waiting[first.shot.key].words) == (2, "warm light")
@@ -410,7 +412,7 @@ def test_a_take_made_on_a_persons_wish_is_shown_to_a_person_however_good_or_bad_
     assert settle(run, keys) == {"rejected": 2}
     assert "rejected by ann: face is wrong" in str(run.catalog.history(keys[0]).record.reason)
     again = plan_run(run, RunRequest(choice=Choice(Reprocess.REJECTED)))
-    take_up(run, again, {"reprocess": "rejected"}, nobody)
+    claim_shots(run, again, {"reprocess": "rejected"}, nobody)
     scored = score(run, refine(run, compose(run, face(run, [shot.key for shot in again.shots]))))
     for key, verdict in zip(scored, (Verdict.ACCEPT, Verdict.REJECT), strict=True):
         run.catalog.record_scorecard(
@@ -449,7 +451,7 @@ def test_what_a_run_holds_is_published_once_a_person_signs_it_off(run: Run) -> N
         picture = run.objects.put(object_keys.refined(made), PNG, "image/png", keep_first=True)
         run.catalog.record_output(made, "refine", StageOutput(picture.ref))
         run.catalog.record_scorecard(made.key, Scorecard(Measurements({"product": 0.9}), Verdict.ACCEPT))
-    take_up(run, RunPlan([Chosen.of(shot) for shot in run.catalog.shots(keys)]), {"sign_off": True}, nobody)
+    claim_shots(run, RunPlan([Chosen.of(shot) for shot in run.catalog.shots(keys)]), {"sign_off": True}, nobody)
     assert settle(run, keys, hold=True) == {"review": 2}
     asked = question(run)
     assert asked is not None

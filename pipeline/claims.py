@@ -1,4 +1,4 @@
-"""A run takes up shots, and comes to its end: which it makes, which another makes for it, and what came of them."""
+"""A run claims shots, and comes to its end: which it makes, which another makes for it, and what came of them."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class RunUnfinished(PipelineError):
     """A run ended with shots that are neither made nor failed; says how many and what to do."""
 
 
-def take_up(
+def claim_shots(
     run: Run, planned: RunPlan, asked: Mapping[str, Any], is_live: IsLive, *, shard_size: int = 8, priority: int = 0
 ) -> list[Shard]:
-    """Record what the run was ``asked``, and take up its shots; returns the shards to make.
+    """Record what the run was ``asked``, and claim its shots; returns the shards to make.
 
     A shot that an open run of the same priority or a higher one makes is left to that run, and shared with it. A
-    rejected shot that is taken up is there because the run was asked to try it again: here it gets its next take. A
+    rejected shot that is claimed is there because the run was asked to try it again: here it gets its next take. A
     stage does not do that by itself, so that clearing a task makes nothing new of what a person rejected.
 
     Raises:
