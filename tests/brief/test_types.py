@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from brief.plan import plan
 from brief.recipe import take
-from brief.types import Finding, Framing, Measurements, Reason, Scorecard, Shot, Take, Verdict
+from brief.types import Campaign, Finding, Framing, Measurements, Reason, Scorecard, Shot, Take, Verdict
 from tests.storage.samples import BUNDLE, campaign, environment, persona, product
 
 
@@ -53,6 +53,7 @@ def test_a_text_has_a_limit(make: Callable[..., Any], field: str, most: int) -> 
 
 @pytest.mark.parametrize(("field", "most"), [("variants", 100), ("max_shots", 100_000_000)])
 def test_a_campaigns_numbers_have_limits(field: str, most: int) -> None:
-    assert getattr(campaign(**{field: most}), field) == most
+    make: Callable[..., Campaign] = campaign
+    assert getattr(make(**{field: most}), field) == most
     with pytest.raises(ValidationError, match=f"less than or equal to {most}"):
-        campaign(**{field: most + 1})
+        make(**{field: most + 1})
