@@ -268,7 +268,7 @@ class CalibrationRow(Base):
     takes: Mapped[int]
     """How many labelled takes they were made of."""
     evidence: Mapped[dict[str, Any]] = mapped_column(Versioned(dict[str, Any]))
-    """Per dimension, how sure each threshold is (:class:`pipeline.calibration.Evidence`)."""
+    """Per dimension, how sure each threshold is (:class:`brief.thresholds.Evidence`)."""
     made_at: Mapped[datetime]
 
 
