@@ -47,7 +47,7 @@ class PresetUnknown(BriefError):
     """A rendition names a preset that does not exist; says which there are."""
 
 
-def in_full(wanted: Any) -> Any:
+def expanded(wanted: Any) -> Any:
     """A rendition as a campaign's row gives it, presets filled in: a name (``"story"``), or an object with ``preset``.
 
     Anything else is given back as it is.

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param, dag, get_current_context, task
-from form_lists import form_lists, several
+from form_lists import form_lists, multi_select
 from lookbook_run import open_run
 from lookbook_runs import WEIGHTS, DaysOnRequest
 from shoot import DEFAULT_ARGS, SHARD_SIZE_PARAM, shoot
@@ -71,12 +71,12 @@ PARAMS: dict[str, Any] = {
         description="Hold what is good by its scores until a person agrees (*Required Actions*); after 24 hours "
         "without an answer it is left to single reviews, and the run goes on",
     ),
-    "products": several(
+    "products": multi_select(
         "Products", "SKUs, one a line; `MUG-*` means all that begin so. None means all", [], section=PART
     ),
-    "environments": several("Places", "None means all of the campaign", _KNOWN["environments"], section=PART),
-    "personas": several("Personas", "None means all of the campaign", _KNOWN["personas"], section=PART),
-    "framings": several(
+    "environments": multi_select("Places", "None means all of the campaign", _KNOWN["environments"], section=PART),
+    "personas": multi_select("Personas", "None means all of the campaign", _KNOWN["personas"], section=PART),
+    "framings": multi_select(
         "Framings", "None means all of the campaign", ["held", "plinth", "close-up", "still"], section=PART
     ),
     "variants": Param(

@@ -6,13 +6,13 @@ from typing import Any
 
 from airflow.sdk import dag, task
 from airflow.sdk.exceptions import AirflowFailException
-from form_lists import form_lists, several
+from form_lists import form_lists, multi_select
 from lookbook_run import open_run
 from lookbook_runs import POOL
 from shoot import DEFAULT_ARGS
 
 PARAMS: dict[str, Any] = {
-    "personas": several("Personas", "Whose portraits; none means all", form_lists()["personas"]),
+    "personas": multi_select("Personas", "Whose portraits; none means all", form_lists()["personas"]),
 }
 
 

@@ -39,7 +39,7 @@ def form_lists() -> dict[str, list[str]]:
         return nothing
 
 
-def several(title: str, what: str, names: list[str], **more: Any) -> Param:
+def multi_select(title: str, what: str, names: list[str], **more: Any) -> Param:
     """A field to choose several of ``names``; free lines, one name a line, where none are known."""
     offered: dict[str, Any] = {"examples": names} if names else {}
     return Param([], type="array", items={"type": "string"}, title=title, description=what, **offered, **more)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NOT_FOUND = 404
 
 
-def at_once(asset: str, minute: int) -> AssetOrTimeSchedule:
+def asset_or_hourly(asset: str, minute: int) -> AssetOrTimeSchedule:
     """Whenever the asset is updated, and at a minute of every hour, for an event that was lost."""
     hourly = CronTriggerTimetable(f"{minute} * * * *", timezone="UTC")
     return AssetOrTimeSchedule(timetable=hourly, assets=[Asset(name=asset, uri=asset)])

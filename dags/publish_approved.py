@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from airflow.sdk import dag, task
-from lookbook_run import at_once, open_run
+from lookbook_run import asset_or_hourly, open_run
 from shoot import DEFAULT_ARGS, announce
 
 from pipeline.airflow_assets import APPROVALS
 
 
 @dag(
-    schedule=at_once(APPROVALS, minute=10),
+    schedule=asset_or_hourly(APPROVALS, minute=10),
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from airflow.sdk import dag, task
-from lookbook_run import at_once, open_run
+from lookbook_run import asset_or_hourly, open_run
 from lookbook_runs import WEIGHTS
 from shoot import DEFAULT_ARGS, SHARD_SIZE, Shard, claimed, finish
 
@@ -13,7 +13,7 @@ from pipeline.airflow_assets import RETAKES
 
 
 @dag(
-    schedule=at_once(RETAKES, minute=40),
+    schedule=asset_or_hourly(RETAKES, minute=40),
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from airflow.sdk import dag, task
-from lookbook_run import at_once, connection, open_run
+from lookbook_run import asset_or_hourly, connection, open_run
 from shoot import DEFAULT_ARGS
 
 from pipeline.airflow_assets import EVENTS
 
 
 @dag(
-    schedule=at_once(EVENTS, minute=25),
+    schedule=asset_or_hourly(EVENTS, minute=25),
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,

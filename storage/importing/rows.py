@@ -141,7 +141,7 @@ def check_row(line: Line, kind: Kind[T], pictures: Pictures, known: KnownImage |
     values = {**line.values, kind.image: _LATER} if kind.image else line.values
     values = {name: value for name, value in values.items() if name != kind.views}
     if kind.type is Campaign and isinstance(values.get("renditions"), list):
-        values["renditions"] = _in_full(values["renditions"])
+        values["renditions"] = _expanded(values["renditions"])
     try:
         row: T = _ADAPTERS[kind.type].validate_python(values)
     except ValidationError as error:
@@ -167,9 +167,9 @@ def check_row(line: Line, kind: Kind[T], pictures: Pictures, known: KnownImage |
     return GoodRow(line, row, image, tuple(views), tuple(notes))
 
 
-def _in_full(renditions: list[Any]) -> list[Any]:
+def _expanded(renditions: list[Any]) -> list[Any]:
     try:
-        return [channels.in_full(each) for each in renditions]
+        return [channels.expanded(each) for each in renditions]
     except channels.PresetUnknown as error:
         raise RowRefused("renditions", str(error)) from error
 

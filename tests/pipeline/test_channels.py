@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageDraw
 
-from brief.channels import MOST_ADDED, PRESETS, in_full, window
+from brief.channels import MOST_ADDED, PRESETS, expanded, window
 from brief.plan import PlanError, check_campaign
 from brief.types import Area, Campaign, Composition, Framing, ImageRef, Publication, Rendition, Shot
 from generation.scene.collage import contact_shadow, paste_product
@@ -109,7 +109,7 @@ def test_no_window_cuts_what_it_must_hold_in_silence(
 
 @pytest.mark.parametrize("name", [name for name in PRESETS if not name.startswith("layer-")])
 def test_every_preset_keeps_its_rules_on_a_large_picture(name: str) -> None:
-    wanted = Rendition(**in_full(name))
+    wanted = Rendition(**expanded(name))
     made = rendered(wanted, {"product": Area(0.35, 0.35, 0.65, 0.65)}, edge=2200)
     image = opened(made)
     if wanted.fill:
@@ -186,7 +186,7 @@ def _layers(
     sources = Sources(bottle, _place, lambda product: contact_shadow(product, aside))
     made = {
         name: render(
-            picture, Rendition(**in_full(f"layer-{name}")), {"product": Area(0.5, 0.25, 0.75, 0.75)}, sources, b""
+            picture, Rendition(**expanded(f"layer-{name}")), {"product": Area(0.5, 0.25, 0.75, 0.75)}, sources, b""
         )
         for name in names
     }
