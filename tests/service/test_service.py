@@ -267,7 +267,11 @@ def test_a_body_is_not_read_before_the_token_and_its_size_are_right(miniature: P
     assert reads <= MAX_BODY // 1_000_000 + 1
 
 
-def test_numbers_that_only_grow_are_counters(service: GenerationClient) -> None:
+def test_numbers_that_only_grow_are_counters(
+    service: GenerationClient, objects: Objects, packshot: Image.Image
+) -> None:
+    (shot,) = shots(objects, service, packshot, "light 9")
+    run(service, Stage.FACE, [{"portrait_key": shot.portrait_key, "persona": shot.persona}], "counted")
     text = httpx.get(f"{service.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).text
     kinds = dict(line.split()[2:4] for line in text.splitlines() if line.startswith("# TYPE"))
     counters = {"model_loads", "text_forwards", "image_forwards", "unet_forwards", "text_cache_hits", "stage_seconds"}
