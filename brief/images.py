@@ -194,12 +194,19 @@ class Outline:
         border: of the image's border that it covers: it is cut off there, or what is left is no thing but a frame.
         crumbs: of the thing's area that is in pieces a tenth as large as it or less. Of a thing that is broken up.
         unsure: of the thing's area that is half seen through: a shadow, or an edge that nothing told.
+        pieces: how many there are of a fiftieth of it and more.
     """
 
     area: float
     border: float
     crumbs: float
     unsure: float
+    pieces: int = 1
+
+    @property
+    def believable(self) -> bool:
+        """Whether it is a thing's at all, and not a frame's, a rounded corner's or everything."""
+        return self.area < 1 - _ALL and self.border < _FRAME
 
     @property
     def wholeness(self) -> float:
@@ -221,6 +228,8 @@ class Outline:
 
 
 _BELIEVED = 0.5
+_ALL, _FRAME = 0.01, 0.5
+_SOME = 0.02
 
 
 def _falling(value: float, good: float, bad: float) -> float:
@@ -244,6 +253,7 @@ def outline_of(alpha: Image.Image) -> Outline:
         border=touched / (2 * (across + down)),
         crumbs=sum(piece for piece in pieces if piece <= _PIECE * whole) / max(1, whole),
         unsure=sum(counts[_FAINT:_OPAQUE]) / max(1, seen),
+        pieces=sum(piece >= _SOME * whole for piece in pieces),
     )
 
 

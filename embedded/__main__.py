@@ -10,11 +10,15 @@ import os
 import sys
 from datetime import UTC, datetime
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
 from brief.settings import Settings
 from embedded.home import Home, default_root, open_home
+
+if TYPE_CHECKING:
+    from storage.importing.packshots import Matte
 
 OTHERS = {
     "bundle": "generation.bundle.commands:bundle",
@@ -94,7 +98,9 @@ def show_addresses() -> None:
 def import_rows(arguments: tuple[str, ...]) -> None:
     """Load a folder of products, environments, personas and campaigns; --help tells the options."""
     began = datetime.now(UTC)
-    code = _storage("import", *arguments)
+    from pipeline.commands import packshot_matte
+
+    code = _storage("import", *arguments, matte=packshot_matte)
     if code != NOTHING_DONE and (home := _existing_home()) is not None:
         _announce_import(home, began)
     sys.exit(code)
@@ -146,13 +152,13 @@ def exec_part(name: str) -> None:
     os.execvpe(wanted.command[0], wanted.command, {**os.environ, **wanted.environment, PART: name})  # noqa: S606
 
 
-def _storage(*arguments: str) -> int:
+def _storage(*arguments: str, matte: Matte | None = None) -> int:
     """Storage's own command line; its exit status."""
     from storage.__main__ import main as storage
 
     if not _name_servers():
         _needed_home()
-    return storage(arguments)
+    return storage(arguments, matte)
 
 
 def _name_servers() -> bool:

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import click
+import numpy as np
+from PIL import Image
 
 from brief.errors import LookbookError
 from pipeline.run import Run, open_catalog, open_objects, open_service
@@ -112,6 +114,13 @@ def calibrate() -> None:
         raise click.ClickException(str(error)) from error
     for name, each in thresholds.items():
         click.echo(f"{name}: accept {each.accept:.3f}, review {each.review:.3f}")
+
+
+def packshot_matte(packshot: Image.Image) -> np.ndarray:
+    """The alpha [height, width], 0 to 1, by which an RGB packshot is cut out; the model is loaded when first asked."""
+    from generation.scene.cutout import matte
+
+    return matte(packshot)
 
 
 COMMANDS = (verify, renditions, describe, reproduce, judge, calibrate, explain)

@@ -26,11 +26,12 @@ from storage.catalog.tables import CampaignState
 from storage.importing.feeds import Columns
 from storage.importing.import_catalog import FEEDS, ImportReport, Listener, Options, import_catalog
 from storage.importing.lines import BadRow, Notice
+from storage.importing.packshots import Matte
 from storage.migrations import latest_revision, migrate, schema_revision
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
+def main(arguments: Sequence[str] | None = None, matte: Matte | None = None) -> int:
+    """Run one command; returns the exit code. ``matte`` is asked about doubtful packshots of an import."""
     chosen = _parser().parse_args(arguments)
     out, errors = Console(), Console(stderr=True)
     try:
@@ -51,9 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     out.print(f"{product.sku}: {'; '.join(product.doubts)} ({preview})", markup=False, soft_wrap=True)
                 return 0
             if chosen.command == "approve-packshot":
-                catalog.approve_packshot(chosen.sku, chosen.who)
+                for sku in chosen.sku:
+                    catalog.approve_packshot(sku, chosen.who)
                 return 0
-            return _import(chosen, catalog, out, errors)
+            return _import(chosen, catalog, out, errors, matte)
     except LookbookError as error:
         errors.print(f"{error}", style="red", markup=False, soft_wrap=True)
         return 2
@@ -80,8 +82,8 @@ def _parser() -> argparse.ArgumentParser:
     importing.add_argument("--replace", action="store_true", help="products that are not in the file leave")
     importing.add_argument("--most-may-leave", action="store_true", help="with --replace: even if most do")
     commands.add_parser("packshots", help="packshots that wait for approval, and why")
-    approving = commands.add_parser("approve-packshot", help="take a doubtful packshot as it is")
-    approving.add_argument("sku")
+    approving = commands.add_parser("approve-packshot", help="take doubtful packshots as they are")
+    approving.add_argument("sku", nargs="+")
     approving.add_argument("--who", default=getpass.getuser(), help="who approves it (you)")
     _add_ending(commands)
     return parser
@@ -153,21 +155,22 @@ class _OnTerminal(Listener):
         self._bar.console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-def _import(chosen: argparse.Namespace, catalog: Catalog, out: Console, errors: Console) -> int:
+def _import(chosen: argparse.Namespace, catalog: Catalog, out: Console, errors: Console, matte: Matte | None) -> int:
     with Progress(console=errors, transient=True) as bar:
         listener = _OnTerminal(bar)
-        report = import_catalog(chosen.path, catalog, Objects.from_env(), listener, _options(chosen))
+        report = import_catalog(chosen.path, catalog, Objects.from_env(), listener, _options(chosen, matte))
     _print_report(report, out)
     return 1 if report.refused else 0
 
 
-def _options(chosen: argparse.Namespace) -> Options:
+def _options(chosen: argparse.Namespace, matte: Matte | None) -> Options:
     return Options(
         outside=chosen.outside,
         private=chosen.private_addresses,
         feed=Columns.from_options(chosen.column) if chosen.column else chosen.feed,
         replace=chosen.replace,
         most_may_leave=chosen.most_may_leave,
+        matte=matte,
     )
 
 

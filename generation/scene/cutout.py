@@ -33,8 +33,6 @@ _REMEMBERED = 16
 _SMALLEST_SHARE = 0.01
 _TRACE = 8
 _FILLED = 0.8
-_CUT_OFF = 0.5
-"""Share of an image's border from which transparency is a frame's or a rounded corner's, and not an outline."""
 
 
 class CutoutError(GenerationError, ValueError):
@@ -68,7 +66,7 @@ def cut_out(packshot: Image.Image, what: str = "packshot") -> Cutout:
         packshot.thumbnail((_LARGEST, _LARGEST), Image.Resampling.LANCZOS)
     if packshot.mode != "RGBA":
         cut = _cut(packshot.convert("RGB"))
-    elif _is_believable(packshot.getchannel("A")):
+    elif outline_of(packshot.getchannel("A")).believable:
         cut = packshot
     else:
         flat = Image.alpha_composite(Image.new("RGBA", packshot.size, "white"), packshot)
@@ -145,11 +143,6 @@ def _mean(maps: Tensor, reach: int) -> Tensor:
     """Mean [c, h, w] over a square of ``reach`` pixels to each side."""
     across = functional.avg_pool2d(maps[None], (1, 2 * reach + 1), 1, (0, reach), count_include_pad=False)
     return functional.avg_pool2d(across, (2 * reach + 1, 1), 1, (reach, 0), count_include_pad=False)[0]
-
-
-def _is_believable(alpha: Image.Image) -> bool:
-    outline = outline_of(alpha)
-    return outline.area < 1 - _SMALLEST_SHARE and outline.border < _CUT_OFF
 
 
 def _cropped(cut: Image.Image) -> Image.Image:

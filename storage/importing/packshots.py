@@ -1,33 +1,45 @@
 """What is doubtful about a packshot before anything is cut out of it.
 
-Looked at small (at most :data:`EDGE` pixels), by plain comparison with the ground: no model. Doubts hold a product
-back until a person approves: most of it is as white as its ground, several pieces (a sticker, a set), transparency that
-is no outline. Remarks are said and hold nothing back, since a matting model mostly copes: a baked shadow, holes that
-may be a label. Not found: a sticker upon the product itself. A packshot whose ground is not plain is left to the
-stage that cuts it out, which refuses what it cannot cut.
+PackshotCheck at small (at most :data:`EDGE` pixels) by plain comparison with the ground, and by the one rule for outlines
+(:func:`brief.images.outline_of`). What is doubtful holds a product back until a person approves it: most of it is as
+white as its ground, a shadow that was baked in, holes (which may be a label), a sticker upon it or beside it, several
+pieces, an outline that cannot be believed. Where a matting model is at hand it is asked about these few: what it cuts
+is what the person sees, and a shadow that it leaves out, or white that it tells from white just as the plain comparison
+does, is said and holds nothing back. Whether what looks like a hole is one no model tells, nor whether a sticker
+belongs there. A packshot whose ground is not plain is left to the stage that cuts it out, whose outline is judged too.
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from brief.images import Outline, outline_of
+
+Matte = Callable[[Image.Image], np.ndarray]
+"""From an RGB image to the alpha [height, width], 0 to 1, of what it shows: what the pictures' cut-outs are made by."""
+
 EDGE = 192
 FAR, NEAR = 24, 5
 """Levels of 256 by which a pixel differs from the ground: surely, and at all."""
 _PLAIN_SHARE = 0.9
-_CLEAR, _OPAQUE = 8, 248
-_LEAST_CLEAR = 0.005
-_MOST_SOFT = 0.4
+_OPAQUE = 248
 _CONTESTED, _MOSTLY_WHITE = 0.12, 0.5
 _FLAT = 3.5
 _HOLE = 0.02
-_PIECE = 0.02
-_MOST_PIECES = 12
 _SOFT_STEP, _SOFT_SHARE = 60, 0.25
+_AGREES = 0.93
+"""Intersection over union from which two outlines are the same."""
+_LEFT_OUT, _TAKEN = 0.1, 0.9
+"""Mean alpha of what a matte leaves out and of what it takes."""
+_GREY, _SHADE = 0.05, (0.2, 0.985)
+"""A shadow is its ground times a number between these, the same in all channels but for so much."""
+_ASKED = 1024
+"""Longest edge of what a matting model is shown."""
 _PREVIEW = 480
 
 
@@ -40,39 +52,48 @@ class PackshotCheck:
     cutout: bytes | None = None
 
 
-def check_packshot(packshot: Image.Image) -> PackshotCheck:
+def check_packshot(packshot: Image.Image, matte: Matte | None = None) -> PackshotCheck:
     """Look at a packshot (mode RGB or RGBA)."""
     small = packshot.copy()
     small.thumbnail((EDGE, EDGE), Image.Resampling.BOX)
     found: list[str] = []
     if packshot.mode == "RGBA":
-        alpha = np.asarray(small.getchannel("A"))
-        if alpha.min() <= _OPAQUE:
-            problem = _of_alpha(alpha)
-            if problem is None:
-                several = _several(alpha > 127)
-                return PackshotCheck(several, (), _preview(packshot, alpha > 127) if several else None)
-            found.append(problem)
-        small = small.convert("RGB")
+        alpha = small.getchannel("A")
+        outline = outline_of(packshot.getchannel("A"))
+        if outline.believable and alpha.getextrema()[0] <= _OPAQUE:
+            product: np.ndarray = np.asarray(alpha) > 127
+            found += [*_of_outline(outline), *_sticker(np.asarray(small.convert("RGB"), dtype=np.float32), product)]
+            return PackshotCheck(tuple(found), (), _preview(packshot, product) if found else None)
+        if alpha.getextrema()[0] <= _OPAQUE:
+            found.append("its transparency is no outline; deliver it without, or with the product's own")
+        packshot = Image.alpha_composite(Image.new("RGBA", packshot.size, "white"), packshot).convert("RGB")
+        small = packshot.resize(small.size, Image.Resampling.BOX)
     pixels = np.asarray(small, dtype=np.float32)
     ground = _plain_ground(pixels)
     if ground is None:
         return PackshotCheck(tuple(found), (), _preview(packshot, None) if found else None)
-    differs = np.abs(pixels - ground).max(axis=2)
-    product = ~_outside(differs <= FAR)
-    doubts, remarks = _by_colour(differs, product)
-    found += [*doubts, *_several(product)]
-    return PackshotCheck(tuple(found), tuple(remarks), _preview(packshot, product) if found else None)
+    by_colour = _ByColour(pixels, ground)
+    doubts = [*by_colour.doubts(), *_of_outline(by_colour.outline), *_sticker(pixels, by_colour.product)]
+    if not (found or doubts):
+        return PackshotCheck()
+    if matte is None:
+        found += doubts
+        return PackshotCheck(tuple(found), (), _preview(packshot, by_colour.product))
+    asked = packshot.copy()
+    asked.thumbnail((_ASKED, _ASKED), Image.Resampling.BOX)
+    cut = matte(asked.convert("RGB")).astype(np.float32)
+    seen = np.asarray(Image.fromarray(cut).resize(small.size, Image.Resampling.BOX))
+    mended = [each for each in doubts if by_colour.is_mended(each, seen)]
+    found += [each for each in doubts if each not in mended]
+    remarks = tuple(f"{each}; the matte copes with it" for each in mended)
+    return PackshotCheck(tuple(found), remarks, _preview(packshot, cut) if found else None)
 
 
-def _of_alpha(alpha: np.ndarray) -> str | None:
-    clear, opaque = float((alpha <= _CLEAR).mean()), float((alpha >= _OPAQUE).mean())
-    if clear < _LEAST_CLEAR:
-        return "its transparency is no outline: hardly anything of it is clear"
-    soft = (1 - clear - opaque) / (1 - clear)
-    if soft > _MOST_SOFT:
-        return f"its transparency is no outline: {soft:.0%} of what it shows is half transparent"
-    return None
+def _of_outline(outline: Outline) -> Iterator[str]:
+    if outline.pieces > 1:
+        yield f"it shows {outline.pieces} separate pieces: a sticker, or several things"
+    elif outline.problem is not None:
+        yield f"its outline cannot be believed: {outline.problem}"
 
 
 def _plain_ground(pixels: np.ndarray) -> np.ndarray | None:
@@ -83,23 +104,53 @@ def _plain_ground(pixels: np.ndarray) -> np.ndarray | None:
     return ground if plain else None
 
 
-def _by_colour(differs: np.ndarray, product: np.ndarray) -> tuple[list[str], list[str]]:
-    """Doubts and remarks."""
-    remarks = []
-    likely = ~_outside(differs <= NEAR)
-    contested = likely & ~product & (differs > NEAR)
-    share = contested.sum() / max(1, likely.sum())
-    flat = bool(contested.any()) and np.std(differs[contested]) < _FLAT
-    if flat and share > _MOSTLY_WHITE:
-        return [f"white on white: {share:.0%} of what may be the product is nearly the colour of its ground"], []
-    if share > _CONTESTED:
-        remarks.append(f"a soft shadow, or a product that fades into its ground ({share:.0%} of it)")
-    elif _soft_share(differs, product) > _SOFT_SHARE:
-        remarks.append("part of its outline is soft: a shadow that was baked in, perhaps")
-    hole = (product & (differs <= NEAR)).sum() / max(1, product.sum())
-    if hole > _HOLE:
-        remarks.append(f"{hole:.0%} of it has the colour of its ground: a hole, or a label")
-    return [], remarks
+class _ByColour:
+    """A packshot before a plain ground, by how far its pixels [height, width, 3] differ from that."""
+
+    def __init__(self, pixels: np.ndarray, ground: np.ndarray) -> None:
+        self._differs: np.ndarray = np.abs(pixels - ground).max(axis=2)
+        ratio = pixels / np.maximum(ground, 1)
+        shade = (ratio.mean(axis=2) > _SHADE[0]) & (ratio.mean(axis=2) < _SHADE[1])
+        self._shadowlike: np.ndarray = shade & (ratio.max(axis=2) - ratio.min(axis=2) < _GREY)
+        self.product = ~_outside(self._differs <= FAR)
+        self._likely = ~_outside(self._differs <= NEAR)
+
+    @property
+    def outline(self) -> Outline:
+        return outline_of(Image.fromarray(self.product.astype(np.uint8) * 255))
+
+    def doubts(self) -> list[str]:
+        differs, product, likely = self._differs, self.product, self._likely
+        contested = likely & ~product & (differs > NEAR)
+        share = contested.sum() / max(1, likely.sum())
+        flat = bool(contested.any()) and np.std(differs[contested]) < _FLAT
+        if flat and share > _MOSTLY_WHITE:
+            return [f"{_WHITE}: {share:.0%} of what may be the product is nearly the colour of its ground"]
+        found = []
+        if share > _CONTESTED:
+            found.append(f"{_SHADOW}, or a product that fades into its ground ({share:.0%} of it)")
+        elif _soft_share(differs, product) > _SOFT_SHARE:
+            found.append(f"{_SHADOW}: part of its outline is soft")
+        hole = (product & (differs <= NEAR)).sum() / max(1, product.sum())
+        if hole > _HOLE:
+            found.append(f"a hole, or a label: {hole:.0%} of it has the colour of its ground")
+        return found
+
+    def is_mended(self, doubt: str, cut: np.ndarray) -> bool:
+        """Whether a matte [height, width] shows that it copes with what is doubtful."""
+        if doubt.startswith(_WHITE):
+            both, either = (cut > 0.5) & self._likely, (cut > 0.5) | self._likely
+            return bool(both.sum() >= _AGREES * either.sum())
+        if doubt.startswith(_SHADOW):
+            shadow, rest = self._likely & self._shadowlike, self.product & ~self._shadowlike
+            core = np.asarray(Image.fromarray(rest.astype(np.uint8) * 255).filter(ImageFilter.MinFilter(3))) > 0
+            # Of a grey product nobody can tell which is which.
+            known = core.sum() >= 0.5 * max(1, (cut > 0.5).sum())
+            return bool(known and cut[shadow].mean() < _LEFT_OUT and cut[core].mean() > _TAKEN)
+        return False
+
+
+_WHITE, _SHADOW = "white on white", "a shadow that was baked in"
 
 
 def _outside(ground: np.ndarray) -> np.ndarray:
@@ -120,25 +171,65 @@ def _soft_share(differs: np.ndarray, product: np.ndarray) -> float:
     return float((np.asarray(strongest)[rim] < _SOFT_STEP).mean())
 
 
-def _several(product: np.ndarray) -> tuple[str, ...]:
-    left = Image.fromarray(product.astype(np.uint8)).copy()
-    total, pieces = int(product.sum()), 0
-    for _ in range(_MOST_PIECES):
-        rows, columns = np.nonzero(np.asarray(left) == 1)
-        if not len(rows):
-            break
-        ImageDraw.floodfill(left, (int(columns[0]), int(rows[0])), 2)
-        filled = np.asarray(left) == 2
-        pieces += bool(filled.sum() > _PIECE * total)
-        left = Image.fromarray(np.where(filled, 0, np.asarray(left)).astype(np.uint8)).copy()
-    return (f"it shows {pieces} separate pieces: a sticker, or several things",) if pieces > 1 else ()
+_STICKER = (0.015, 0.2)
+"""Share of the product that a sticker covers."""
+_VIVID, _ALIKE, _EVEN = 90, 20, 7
+"""Of 256: how colourful a sticker is, how near to one colour its pixels, and how even."""
+_COMPACT, _MARKED = 0.55, (0.05, 0.6)
+"""How much of its box a sticker fills, and how much of it are words."""
+_CORNER = 0.22
+"""How far from the product's middle, in its own widths and heights, a sticker is put."""
+_MOST_COLOURS = 6
+_CLOSED = 5
+"""Pixels that the strokes of a sticker's letters are wide."""
+
+
+def _sticker(pixels: np.ndarray, product: np.ndarray) -> Iterator[str]:
+    """A compact patch of one even, vivid colour with marks in it, in a corner of the product: an offer's badge, and
+    not what is printed in a product's middle."""
+    rows, columns = np.nonzero(product)
+    if not len(rows):
+        return
+    middle = (rows.min() + rows.max()) / 2, (columns.min() + columns.max()) / 2
+    size = max(1, np.ptp(rows)), max(1, np.ptp(columns))
+    for patch, filled in _patches(pixels, product):
+        down, across = np.nonzero(filled)
+        box = (np.ptp(down) + 1) * (np.ptp(across) + 1)
+        marks = 1 - patch.sum() / filled.sum()
+        off = (abs(down.mean() - middle[0]) / size[0], abs(across.mean() - middle[1]) / size[1])
+        covers = _STICKER[0] <= filled.sum() / product.sum() <= _STICKER[1]
+        if covers and filled.sum() / box >= _COMPACT and _MARKED[0] <= marks <= _MARKED[1] and min(off) >= _CORNER / 2:
+            yield f"a sticker: a patch of one colour with marks on it covers {filled.sum() / product.sum():.0%} of it"
+            return
+
+
+def _patches(pixels: np.ndarray, product: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Parts of one vivid, even colour, and the same with the marks within them, which may cut them in two."""
+    least = _STICKER[0] * product.sum() / 2
+    vivid = product & (np.ptp(pixels, axis=2) >= _VIVID)
+    kinds, counts = np.unique((pixels[vivid] // 16).astype(int), axis=0, return_counts=True)
+    for kind in kinds[np.argsort(-counts)][:_MOST_COLOURS]:
+        alike = product & (np.abs(pixels - (kind * 16 + 8)).max(axis=2) <= _ALIKE)
+        closed = Image.fromarray(alike.astype(np.uint8)).filter(ImageFilter.MaxFilter(_CLOSED))
+        left = closed.filter(ImageFilter.MinFilter(_CLOSED)).copy()
+        for _ in range(_MOST_COLOURS):
+            rows, columns = np.nonzero(np.asarray(left) == 1)
+            if len(rows) < least:
+                break
+            middle = len(rows) // 2
+            ImageDraw.floodfill(left, (int(columns[middle]), int(rows[middle])), 2)
+            part = np.asarray(left) == 2
+            patch = part & alike
+            if patch.sum() >= least and pixels[patch].std(axis=0).max() <= _EVEN:
+                yield patch, ~_outside(~part)
+            left = Image.fromarray(np.where(part, 0, np.asarray(left)).astype(np.uint8)).copy()
 
 
 def _preview(packshot: Image.Image, product: np.ndarray | None) -> bytes:
     shown = packshot.convert("RGB")
     shown.thumbnail((_PREVIEW, _PREVIEW), Image.Resampling.LANCZOS)
     if product is not None:
-        alpha = Image.fromarray(product.astype(np.uint8) * 255)
+        alpha = Image.fromarray((product * 255).astype(np.uint8))
         shown.putalpha(alpha.resize(shown.size, Image.Resampling.BICUBIC))
     data = io.BytesIO()
     shown.save(data, "PNG")

@@ -18,11 +18,13 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 import httpx
 from cachetools import LRUCache
+from PIL import Image
 
 from brief.images import ImageRefused, image_format, read_image
 from brief.limits import shown, unusable_character
@@ -30,7 +32,7 @@ from brief.types import ImageRef
 from storage.bucket.errors import ObjectDamaged, ObjectMissing, ObjectRefused
 from storage.bucket.keys import EXTENSIONS, content_type, cutout
 from storage.bucket.objects import Objects
-from storage.importing.packshots import PackshotCheck, check_packshot
+from storage.importing.packshots import Matte, PackshotCheck, check_packshot
 
 TIMEOUT = 10.0
 """Seconds for the connection and for each silence."""
@@ -181,13 +183,23 @@ class Pictures:
         folder: of the catalog; paths are relative to it.
         outside: take files outside the folder too, to which an absolute path, ``..`` or a link may lead.
         private: fetch from addresses too that only this network can reach.
+        matte: is asked about doubtful packshots.
     """
 
-    def __init__(self, folder: Path, objects: Objects, *, outside: bool = False, private: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        objects: Objects,
+        *,
+        outside: bool = False,
+        private: bool = False,
+        matte: Matte | None = None,
+    ) -> None:
         self._folder = folder
         self._root = Path(os.path.realpath(folder))
         self._objects = objects
         self._outside = outside
+        self._look = partial(check_packshot, matte=matte)
         self._found: LRUCache[_Looked, FoundImage] = LRUCache(REMEMBERED)
         self._found_fetched: dict[_Looked, FoundImage] = {}
         self._stored: LRUCache[str, bool] = LRUCache(REMEMBERED)
@@ -261,7 +273,7 @@ class Pictures:
         found = remembered.get(looked)
         if found is None:
             file = self._fetched_file(given) if is_remote(given) else self._locate(given)
-            found = remembered[looked] = _checked(file, shown(given), object_key, known, judge=judge)
+            found = remembered[looked] = _checked(file, shown(given), object_key, known, self._look if judge else None)
         return found
 
     def _fetched_file(self, given: str) -> Path:
@@ -324,13 +336,19 @@ def is_remote(given: str) -> bool:
     return given.lower().startswith(_REMOTE)
 
 
-def _checked(file: Path, what: str, object_key: ObjectKey, known: KnownImage | None, *, judge: bool) -> FoundImage:
+def _checked(
+    file: Path,
+    what: str,
+    object_key: ObjectKey,
+    known: KnownImage | None,
+    look: Callable[[Image.Image], PackshotCheck] | None,
+) -> FoundImage:
     data = _read(file, what)
     sha256 = hashlib.sha256(data).hexdigest()
     found = PackshotCheck(known.doubts) if known else PackshotCheck()
     if known is None or sha256 != known.sha256:
         image = read_image(data, what)
-        found = check_packshot(image) if judge else PackshotCheck()
+        found = look(image) if look else PackshotCheck()
     return FoundImage(file, ImageRef(object_key(sha256, EXTENSIONS[image_format(data)]), sha256), found)
 
 
