@@ -1,6 +1,6 @@
 """What is doubtful about a packshot before anything is cut out of it.
 
-PackshotCheck at small (at most :data:`EDGE` pixels) by plain comparison with the ground, and by the one rule for outlines
+Looked at small (at most :data:`EDGE` pixels) by plain comparison with the ground, and by the one rule for outlines
 (:func:`brief.images.outline_of`). What is doubtful holds a product back until a person approves it: most of it is as
 white as its ground, a shadow that was baked in, holes (which may be a label), a sticker upon it or beside it, several
 pieces, an outline that cannot be believed. Where a matting model is at hand it is asked about these few: what it cuts
@@ -58,13 +58,13 @@ def check_packshot(packshot: Image.Image, matte: Matte | None = None) -> Packsho
     small.thumbnail((EDGE, EDGE), Image.Resampling.BOX)
     found: list[str] = []
     if packshot.mode == "RGBA":
-        alpha = small.getchannel("A")
+        alpha = np.asarray(small.getchannel("A"))
         outline = outline_of(packshot.getchannel("A"))
-        if outline.believable and alpha.getextrema()[0] <= _OPAQUE:
-            product: np.ndarray = np.asarray(alpha) > 127
+        if outline.believable and alpha.min() <= _OPAQUE:
+            product: np.ndarray = alpha > 127
             found += [*_of_outline(outline), *_sticker(np.asarray(small.convert("RGB"), dtype=np.float32), product)]
             return PackshotCheck(tuple(found), (), _preview(packshot, product) if found else None)
-        if alpha.getextrema()[0] <= _OPAQUE:
+        if alpha.min() <= _OPAQUE:
             found.append("its transparency is no outline; deliver it without, or with the product's own")
         packshot = Image.alpha_composite(Image.new("RGBA", packshot.size, "white"), packshot).convert("RGB")
         small = packshot.resize(small.size, Image.Resampling.BOX)

@@ -43,7 +43,7 @@ def test_it_finds_this_machines_servers_unless_the_variables_name_others(
     home = open_home(root)
     seen = []
 
-    def storage(_: object) -> int:
+    def storage(_: object, matte: object) -> int:
         seen.append((os.environ["LOOKBOOK_DATABASE_URL"], os.environ.get("LOOKBOOK_S3_ENDPOINT")))
         return 0
 
