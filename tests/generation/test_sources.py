@@ -171,6 +171,7 @@ def test_a_card_with_every_table_is_read_back_as_written(tmp_path: Path) -> None
         scheduler={"class": "EulerDiscreteScheduler", "use_karras_sigmas": True},
         loras=(lora, replace(lora, strength=1.0)),
         inpaint={"hint": "blank"},
+        upscaler={"file": "net.safetensors", "sha256": "4" * 64, "licence": "MIT"},
         source={"base": "../base", "adapters": "someone/else", "adapters_revision": "2" * 40},
         source_sha256={"base/unet/config.json": "3" * 64},
     )
