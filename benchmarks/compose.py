@@ -97,6 +97,8 @@ class Topology:
         log = container.log
         status = self._run(container, [*_words(spec.get("entrypoint", [])), *arguments], log).wait()
         said = log.read_text()
+        log.unlink()
+        self._remove(container.namespace)
         if status:
             raise RuntimeError(f"`{name} {' '.join(arguments)}` ended with {status}:\n{said[-3000:]}")
         return said
@@ -115,10 +117,13 @@ class Topology:
         for space in _listed("netns", self.prefix):
             for pid in _said("ip", "netns", "pids", space).split():
                 os.kill(int(pid), signal.SIGKILL)
-            _do("ip", "netns", "delete", space)
-            shutil.rmtree(Path("/etc/netns") / space, ignore_errors=True)
+            self._remove(space)
         for network in self.compose["networks"]:
             subprocess.run([_IP, "link", "delete", self._bridge(network)], capture_output=True)
+
+    def _remove(self, namespace: str) -> None:
+        _do("ip", "netns", "delete", namespace)
+        shutil.rmtree(Path("/etc/netns") / namespace, ignore_errors=True)
 
     def networks(self) -> None:
         """A bridge for each network; those that are not internal reach this machine."""

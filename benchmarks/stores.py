@@ -28,6 +28,7 @@ from brief.face_spec import FaceSpec
 from brief.plan import plan
 from brief.types import BundleInfo, Campaign, Environment, Framing, ImageRef, Persona, Product
 from storage.catalog.runs import RunKey
+from storage.catalog.shots import Choice
 
 SHOTS_PER_PRODUCT = 20
 BUNDLE = BundleInfo("bench", "f" * 32, 128, 128, "Apache-2.0", commercial=True, stand_in=True)
@@ -59,7 +60,7 @@ def main(arguments: list[str]) -> int:
                 size *= 2
     growth = {
         step: round(results.slope([(row["shots"], max(0.01, row[f"{step} CPU s"])) for row in rows]), 2)
-        for step in ("plan", "record", "choose", "unchanged")
+        for step in ("plan", "take up", "unchanged")
     }
     print(results.table([writes]), results.table(rows), f"exponents of growth (1: linear): {growth}", sep="\n\n")
     results.keep(
@@ -100,7 +101,8 @@ def _writes(running: Stores, count: int) -> dict[str, Any]:
 
 
 def _planning(running: Stores, shots: int) -> dict[str, Any]:
-    """A campaign of so many shots: planned, recorded, chosen; then all published and planned again."""
+    """A campaign of so many shots: made alone; planned, recorded and chosen as a run does; all published and planned
+    again."""
     catalog, name = running.catalog, f"of-{shots}"
     products = {f"{name}-{n}": _product(f"{name}-{n}", n) for n in range(shots // SHOTS_PER_PRODUCT)}
     places = {
@@ -115,16 +117,13 @@ def _planning(running: Stores, shots: int) -> dict[str, Any]:
     row: dict[str, Any] = {"shots": shots}
     with _timed(running, row, "plan"):
         planned = plan(wanted, products, places, people, BUNDLE)
-    with _timed(running, row, "record"):
-        catalog.record_plan(wanted, planned, RUN)
-    with _timed(running, row, "choose"):
-        assert len(catalog.outstanding(name)) == shots
-    del planned
+        assert sum(1 for _ in planned) == shots
+    with _timed(running, row, "take up"):
+        assert len(catalog.plan_and_choose(wanted, planned, RUN, Choice()).chosen) == shots
     with catalog.begin() as session:
         session.execute(text("UPDATE shot SET state = 'published' WHERE campaign = :name"), {"name": name})
     with _timed(running, row, "unchanged"):
-        catalog.record_plan(wanted, plan(wanted, products, places, people, BUNDLE), RUN)
-        assert catalog.outstanding(name) == []
+        assert catalog.plan_and_choose(wanted, planned, RUN, Choice()).chosen == []
     row["peak MiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     return row
 
