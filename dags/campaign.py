@@ -157,7 +157,7 @@ def campaign() -> None:
     - in a shell: `airflow backfill create --dag-id campaign --from-date 2026-11-01 --to-date 2026-11-20 --dag-run-conf
       '{"campaign": "NAME"}'`
 
-    **If it stops**: mend what the red task's log names, then *clear* that task: only what is missing is made. Shots
+    **If it stops**: fix what the red task's log names, then *clear* that task: only what is missing is made. Shots
     that failed by themselves do not fail the run: `summary` lists them with their reasons. Pictures: tab **Images**
     of the run; doubtful ones wait under *Reviews*.
     """

@@ -197,7 +197,7 @@ def _places(venv: Path) -> dict[str, str]:
 
 def _finished(command: list[str], name: str, environment: Mapping[str, str]) -> None:
     if subprocess.run(command, env=environment).returncode:
-        raise SetupError(f"{name} failed, see above; what is already there is kept, so just run it again when mended")
+        raise SetupError(f"{name} failed, see above; what is already there is kept, so just run it again when fixed")
 
 
 def main(arguments: list[str]) -> int:

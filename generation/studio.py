@@ -205,7 +205,7 @@ def _free_memory() -> None:
 
 
 def _reason(stage: str, error: Exception) -> str:
-    """Why an item failed, for its owner; what no owner can mend is logged with its trace."""
+    """Why an item failed, for its owner; what no owner can fix is logged with its trace."""
     if isinstance(error, ValueError | OSError):
         return str(error)
     if _is_memory(error):

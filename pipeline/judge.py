@@ -23,7 +23,7 @@ _REJECT_BELOW = 0.5
 _REVIEW_SHARE = 0.75
 _OF_ALL_BUNDLES = {"cutout": Threshold(accept=0.5, review=0.0), "label": Threshold(accept=0.8, review=0.0)}
 """Of what no bundle's models measure, where it was measured: a doubtful outline, and words of which one letter in five
-is another, are for a person, and no retake mends them."""
+is another, are for a person, and no retake fixes them."""
 
 
 def thresholds_for(bundle: Mapping[str, Threshold], campaign: Mapping[str, float]) -> dict[str, Threshold]:

@@ -40,7 +40,7 @@ ADD = {
     SERVICE: f"airflow connections add {SERVICE} --conn-type http --conn-host HOST --conn-port 8500 "
     "--conn-password TOKEN",
 }
-"""Commands that mend a missing connection."""
+"""Commands that fix a missing connection."""
 
 
 class AirflowConnection(Protocol):

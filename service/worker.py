@@ -80,7 +80,7 @@ class Worker:
             )
         except Exception as error:
             self.health = Health(Readiness.FAILED, f"the bundle in {self._settings.bundle} cannot be loaded: {error}")
-            _LOG.exception("the bundle cannot be loaded; mend it or set LOOKBOOK_BUNDLE, and start again")
+            _LOG.exception("the bundle cannot be loaded; fix it or set LOOKBOOK_BUNDLE, and start again")
             return
         self.bundle = studio.info
         self._metrics.watch(studio.counts)

@@ -154,7 +154,7 @@ def _find(folder: Path, card: BundleCard, part: str) -> Path:
         return path
     raise BundleError(
         f"{folder / 'bundle.toml'}: [source] {part} = {named!r}: there is no folder {path}; "
-        f"mend the path, or, if it is a repository of the hub, name its commit as {part}_revision"
+        f"fix the path, or, if it is a repository of the hub, name its commit as {part}_revision"
     )
 
 

@@ -128,7 +128,7 @@ def open_next_takes(session: Session, shot_keys: Sequence[str]) -> None:
 
 
 def try_again(session: Session, shot_keys: Sequence[str], who: str, why: str) -> list[str]:
-    """Plan failed shots again, once what made them fail is mended; returns the campaigns that want them."""
+    """Plan failed shots again, once what made them fail is fixed; returns the campaigns that want them."""
     campaigns: set[str] = set()
     for part in in_parts(shot_keys):
         query = select(ShotRow).where(ShotRow.key.in_(part), ShotRow.state == ShotState.FAILED)

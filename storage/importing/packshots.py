@@ -83,9 +83,9 @@ def check_packshot(packshot: Image.Image, matte: Matte | None = None) -> Packsho
     asked.thumbnail((_ASKED, _ASKED), Image.Resampling.BOX)
     cut = matte(asked.convert("RGB")).astype(np.float32)
     seen = np.asarray(Image.fromarray(cut).resize(small.size, Image.Resampling.BOX))
-    mended = [each for each in doubts if by_colour.is_mended(each, seen)]
-    found += [each for each in doubts if each not in mended]
-    remarks = tuple(f"{each}; the matte copes with it" for each in mended)
+    fixed = [each for each in doubts if by_colour.is_mended(each, seen)]
+    found += [each for each in doubts if each not in fixed]
+    remarks = tuple(f"{each}; the matte copes with it" for each in fixed)
     return PackshotCheck(tuple(found), remarks, _preview(packshot, cut) if found else None)
 
 

@@ -53,7 +53,7 @@ def test_a_mistyped_folder_is_named_and_never_asked_of_the_hub(
 ) -> None:
     monkeypatch.setattr(hub, "snapshot_download", lambda *_, **__: pytest.fail("the hub was asked"))
     folder = bundle_of(tmp_path / "bundle", str(models), source={"base": "../modells"})
-    with pytest.raises(BundleError, match=r"base = '\.\./modells': there is no folder .*mend the path"):
+    with pytest.raises(BundleError, match=r"base = '\.\./modells': there is no folder .*fix the path"):
         load(folder, "cpu")
 
 
