@@ -134,7 +134,7 @@ def own_upscaler(file: Path, device: str | torch.device = "cpu") -> Upscaler:
         ImportError: spandrel is not installed.
         ValueError: it is no net that enlarges RGB pictures.
     """
-    from spandrel import ImageModelDescriptor, ModelLoader  # the extra "upscale": nobody else needs it
+    from spandrel import ImageModelDescriptor, ModelLoader  # optional, and not locked: it needs torchvision
 
     state: Mapping[str, Any] = load_file(file)
     net = ModelLoader(device=torch.device(device)).load_from_state_dict(dict(state))

@@ -58,7 +58,7 @@ def test_a_net_of_ones_own_needs_its_file_and_spandrel(
     assert replace(card, upscaler=own).fingerprint != card.fingerprint
     assert replace(card, upscaler=own).fingerprint == replace(card, upscaler={**own, "file": "elsewhere"}).fingerprint
     bundle = load(miniature, "cpu")
-    for changes, why in (({"sha256": "0" * 64}, "not the file whose sha256"), ({}, r"install 'lookbook\[upscale\]'")):
+    for changes, why in (({"sha256": "0" * 64}, "not the file whose sha256"), ({}, "pip install spandrel==0.4.2")):
         with pytest.raises(BundleError, match=why):
             Models.of(replace(bundle, card=replace(card, upscaler=own | changes)))
 
