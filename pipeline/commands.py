@@ -40,9 +40,13 @@ def renditions(campaigns: tuple[str, ...]) -> None:
     from pipeline.current import write_current
     from pipeline.publish import refresh_renditions
 
-    run = _run()
-    outcomes = refresh_renditions(run, campaigns or None)
-    write_current(run.catalog, run.objects, campaigns or None)
+    try:
+        run = _run(needs_service=False)
+        with run.catalog:
+            outcomes = refresh_renditions(run, campaigns or None)
+            write_current(run.catalog, run.objects, campaigns or None)
+    except LookbookError as error:
+        raise click.ClickException(str(error)) from error
     click.echo(", ".join(f"{number} {what}" for what, number in sorted(outcomes.items())) or "nothing is published")
 
 
@@ -53,7 +57,8 @@ def renditions(campaigns: tuple[str, ...]) -> None:
 def describe(shot: str, text: str, who: str) -> None:
     """Give SHOT an alt text of your own, which no template overwrites; the nightly upkeep writes it into the files."""
     try:
-        open_catalog(None).describe(shot, text, who)
+        with open_catalog(None) as catalog:
+            catalog.describe(shot, text, who)
     except LookbookError as error:
         raise click.ClickException(str(error)) from error
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageDraw
@@ -18,6 +19,7 @@ from brief.channels import MOST_ADDED, PRESETS, expanded, window
 from brief.plan import PlanError, check_campaign
 from brief.types import Area, Campaign, Composition, Framing, ImageRef, Publication, Rendition, Shot
 from generation.scene.collage import contact_shadow, paste_product
+from pipeline.commands import main
 from pipeline.current import withdraw, write_current
 from pipeline.publish import Publishing, publish, publish_approved, refresh_renditions, settle
 from pipeline.renditions import Rendered, Sources, render
@@ -374,6 +376,34 @@ def test_a_late_rendition_that_is_turned_down_leaves_the_picture_as_it_is(live: 
         assert undo(session, review, "ann") is None
     assert [each.id for each in run.catalog.reviews()] == [review]
     assert run.catalog.states([shot.key])[shot.key] is ShotState.PUBLISHED
+
+
+def test_the_commands_describe_and_bring_renditions_up_to_date_without_a_service(
+    live: tuple[Run, Shot, Publication], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, shot, _ = live
+    found = run.objects.settings
+    for name, value in {
+        "DATABASE_URL": run.catalog.engine.url.render_as_string(hide_password=False),
+        "S3_ENDPOINT": str(found.endpoint), "S3_ACCESS_KEY": found.access_key, "S3_SECRET_KEY": found.secret_key,
+        "S3_BUCKET": found.bucket,
+    }.items():  # fmt: skip
+        monkeypatch.setenv(f"LOOKBOOK_{name}", value)
+
+    def said(*words: str) -> tuple[int, str]:
+        result = CliRunner().invoke(main, words)
+        return result.exit_code, result.output.strip()
+
+    assert said("describe", shot.key, "A red mug on sand", "--who", "ann") == (0, "")
+    run.catalog.save_campaigns([campaign(renditions=(WEB, STORY), **STILLS)])
+    assert said("renditions") == (0, "1 refreshed")
+    after = published(run.catalog, shot)
+    assert (set(after.renditions), after.alt_text) == ({"web", "story"}, "A red mug on sand")
+    assert json.loads(run.objects.get("published/autumn/current.json"))["live"][0]["alt_text"] == "A red mug on sand"
+    assert said("renditions", "autumn") == (0, "1 stayed")
+    assert said("describe", "nobody", "text", "--who", "ann") == (1, "Error: shot 'nobody' is not in the catalog")
+    code, output = said("renditions", "winter")
+    assert (code, "campaign 'winter' is not in the catalog, which has autumn" in output) == (1, True)
 
 
 def test_what_is_as_wanted_is_not_opened(live: tuple[Run, Shot, Publication]) -> None:
