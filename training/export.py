@@ -34,8 +34,16 @@ place are kept to the end, and it draws the last steps of what is between them."
 UNTRAINED: dict[str, float] = {"face_strength": 0.0, "product_strength": 0.0, "environment_strength": 0.0}
 """Numbers for a bundle whose adapters have learnt nothing yet: they would add noise, so they are off."""
 
-COMPLETING: dict[str, float] = {"steps": 8, "guidance": 1.0, "polish_strength": 0.0}
-"""Numbers for a UNet that completes collages: the place stays outside of what it draws, whatever is kept."""
+COMPLETING: dict[str, float] = {
+    "steps": 1,
+    "guidance": 1.0,
+    "face_strength": 1.0,
+    "product_strength": 1.0,
+    "environment_strength": 1.0,
+    "polish_strength": 0.0,
+}
+"""Numbers for a UNet that completes collages: the place stays outside of what it draws, whatever is kept; its adapters
+are as strong as in training."""
 
 
 def export(shop: Workshop) -> Path:

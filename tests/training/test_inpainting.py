@@ -21,6 +21,7 @@ from brief.types import Persona
 from generation.bundle.load import load
 from generation.bundle.patches import PatchAutoencoder, fit_patches
 from generation.models import Models
+from generation.painters.stable_diffusion.portrait_prior import crisp
 from training import casting
 from training.__main__ import main
 from training.adapter_files import attach, make_adapters
@@ -183,6 +184,14 @@ def test_lookbook_draws_with_what_is_exported(chain: Path) -> None:
     portraits = models.painter.portraits([Persona("Ann", FaceSpec(), 3)])
     assert portraits[0].size == (SIZE, SIZE)
     assert np.asarray(portraits[0]).std() > 0
+
+
+def test_a_soft_portrait_gets_its_edges_back() -> None:
+    eye = Image.new("RGB", (SIZE, SIZE), "white")
+    eye.paste("navy", (40, 40, 90, 60))
+    soft = eye.filter(ImageFilter.GaussianBlur(2))
+    wrong = [np.abs(np.asarray(each, float) - np.asarray(eye, float)).mean() for each in (soft, crisp(soft))]
+    assert wrong[1] < 0.8 * wrong[0]
 
 
 def test_what_is_exported_loads_where_nothing_else_was_imported(chain: Path) -> None:

@@ -32,21 +32,22 @@ from training.inpainting.pictures import (
 from training.world.kernels import params as p
 from training.world.picture import FACE_IDS
 
-_BLANK, _BLANK_WORDLESS = 0.25, 0.6
+_BLANK, _BLANK_WORDLESS = 0.3, 0.7
 """How often nothing of a collage is shown, so that words and adapters alone have to say what is drawn; and how often
 not even words."""
-_NO_PRODUCT = 0.15
+_NO_PRODUCT = 0.2
 """How often the product alone is not shown and has to be drawn after its packshot."""
 _NO_WORDS, _NO_IMAGE, _SHORT = 0.12, 0.1, 0.35
-_BY_PRIOR, _SOFT, _SOFTEST = 0.6, 0.5, 1.2
+_BY_PRIOR, _SOFT, _SOFTEST = 0.3, 0.3, 1.0
 """How often a portrait is the prior's; how often another is soft, and how many times fewer its pixels are at most, less
 one."""
+_CRISPEST = 1.5
 _CUT_JITTER = 3
 _WIDER = 3
 """Pixels by which a person is cut out too wide at most."""
 _CHANGED = 0.06
 """Difference, of 1, from which a pixel of the whole is another than that of the place."""
-_KEPT_WEIGHT, _NEW_WEIGHT, _FACE_WEIGHT, _PRODUCT_WEIGHT = 0.1, 5.0, 1.5, 4.0
+_KEPT_WEIGHT, _NEW_WEIGHT, _FACE_WEIGHT, _PRODUCT_WEIGHT = 0.1, 5.0, 1.5, 6.0
 """What an error weighs where nothing is drawn, and how much more where hand or plinth is, a face, or a product that is
 not shown."""
 
@@ -176,7 +177,7 @@ def _figure(stored: Tensor, *, vary: bool) -> tuple[Tensor, Tensor]:
     if vary:
         soft, begun = torch.rand(count) < _SOFT, torch.rand(count) < _BY_PRIOR
         figure[soft] = _softer(figure[soft])
-        figure[begun] = stored[begun, PRIOR].float() / 127.5 - 1
+        figure[begun] = _crisper(stored[begun, PRIOR].float() / 127.5 - 1)
         end = end + torch.randint(-_CUT_JITTER, _CUT_JITTER + 2, (count,))
         wider = torch.randint(0, _WIDER + 1, (count,))
         outline = torch.stack([grown(one, int(by)) for one, by in zip(outline, wider, strict=True)])
@@ -184,6 +185,13 @@ def _figure(stored: Tensor, *, vary: bool) -> tuple[Tensor, Tensor]:
     # As a matte: a pixel less all round, then about one pixel soft.
     outline = functional.avg_pool2d(-grown(-outline, 1), 3, 1, 1, count_include_pad=False)
     return figure, outline[:, 0]
+
+
+def _crisper(pictures: Tensor) -> Tensor:
+    """Sharpened, each by as much as a run might: its portraits are."""
+    blurred = functional.avg_pool2d(pictures, 3, 1, 1, count_include_pad=False)
+    blurred = functional.avg_pool2d(blurred, 3, 1, 1, count_include_pad=False)
+    return (pictures + torch.rand(len(pictures), 1, 1, 1) * _CRISPEST * (pictures - blurred)).clamp(-1, 1)
 
 
 def _softer(pictures: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ from training.world.kernels import params as p
 from training.world.picture import FACE_IDS
 from training.world.scene import Scene
 
-STEPS = 8
+STEPS = 1
 _PART = 16
 _SHOWN = 12
 

@@ -57,7 +57,7 @@ def train_inpainting(
         )
 
     look = _looker(Collages(held_out, painter["vae"]), text, device, folder)
-    train("inpainting", models, losses, Schedule(minutes, batch, 1e-3, mean=0.995), device, folder, look, peers)
+    train("inpainting", models, losses, Schedule(minutes, batch, 6e-4, mean=0.995), device, folder, look, peers)
 
 
 def _losses(found: Tensor, told: Batch, clarity: Tensor) -> Losses:

@@ -32,7 +32,12 @@ from generation.painters.stable_diffusion.latents import (
     encode_images,
     encode_pixels,
 )
-from generation.painters.stable_diffusion.portrait_prior import PortraitPrior, first_latents, load_portrait_prior
+from generation.painters.stable_diffusion.portrait_prior import (
+    PortraitPrior,
+    crisp,
+    first_latents,
+    load_portrait_prior,
+)
 from generation.painters.stable_diffusion.sample import Completion, Sample
 from generation.scene.scene import Scene, put_back
 from generation.vision.models import VisionModels
@@ -148,8 +153,8 @@ class StableDiffusion:
         begun = first_latents(self.prior, faces, seeds).to(self.bundle.device, self.bundle.dtype)
         if self.prior_decoder is not None:
             with torch.inference_mode():
-                pixels = self.prior_decoder.decode(begun).sample.float() / 2 + 0.5
-            begun = encode_pixels(self.bundle, pixels.clamp(0, 1)).to(self.bundle.dtype)
+                drawn = to_images(self.prior_decoder.decode(begun).sample / 2 + 0.5)
+            begun = encode_images(self.bundle, [crisp(portrait) for portrait in drawn]).to(self.bundle.dtype)
         return list(begun)
 
     def compose(self, scenes: Sequence[Scene]) -> list[Image.Image]:
