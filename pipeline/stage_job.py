@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -52,74 +53,75 @@ def run_stage(
     keys = list(items)
     for start in range(0, len(keys), MAX_ITEMS):
         part = {key: items[key] for key in keys[start : start + MAX_ITEMS]}
-        _run_job(service, job_id(run_id, stage, list(part)), stage, part, record, names or {})
+        _FollowedJob(service, job_id(run_id, stage, list(part)), stage, part, record, names or {}).run()
 
 
-def _run_job(
-    service: GenerationClient,
-    job: str,
-    stage: Stage,
-    items: Mapping[str, Mapping[str, Any]],
-    record: Callable[[ItemResult], None],
-    names: Mapping[str, str],
-) -> None:
-    with _ending_on_sigterm():
+@dataclass(frozen=True, slots=True)
+class _FollowedJob:
+    """One job, submitted and followed to its end; see :func:`run_stage`."""
+
+    service: GenerationClient
+    id: str
+    stage: Stage
+    items: Mapping[str, Mapping[str, Any]]
+    record: Callable[[ItemResult], None]
+    names: Mapping[str, str]
+
+    def run(self) -> None:
+        with _ending_on_sigterm():
+            try:
+                self._follow()
+            except Exception:
+                raise  # the job may go on: the next attempt joins it
+            except BaseException:
+                with suppress(ServiceError):
+                    self.service.cancel(self.id)
+                _LOG.warning("%s: told to end; cancelled job %s at %s", self.stage.value, self.id, self.service.url)
+                raise
+
+    def _submit(self) -> Job:
+        return self.service.submit(self.id, self.stage, list(self.items.values()))
+
+    def _follow(self) -> None:
+        waiting = dict(self.items)
+        transient: dict[str, str] = {}
+        now = self._submit()
+        _LOG.info("%s: %d items at %s (job %s)", self.stage.value, len(self.items), self.service.url, self.id)
+        pause = FIRST_PAUSE
+        while True:
+            for result in now.results:
+                if result.transient:
+                    transient[result.key] = str(result.error)
+                elif waiting.pop(result.key, None) is not None:
+                    self.record(result)
+                    done = f"{len(self.items) - len(waiting)} of {len(self.items)}"
+                    _say(self.stage, result, self.names.get(result.key, result.key), done)
+            if now.state.over:
+                break
+            time.sleep(pause)
+            pause = min(LONGEST_PAUSE, pause * 1.5)
+            now = self._look()
+        if waiting:
+            cancelled = f"job {self.id} was cancelled" * (now.state is JobState.CANCELLED)
+            why = next(iter(transient.values()), None) or cancelled
+            left = f"{len(waiting)} of {len(self.items)} items are still to be made"
+            raise StageUnfinished(f"{self.stage.value}: {left}: {why}")
+
+    def _look(self) -> Job:
+        """The job as it stands; a service that restarts is waited for, and given the job again if it forgot it."""
+        attempts = Retrying(
+            stop=stop_after_delay(DOWNTIME_SECONDS),
+            wait=wait_fixed(LONGEST_PAUSE),
+            retry=retry_if_exception_type(ServiceUnreachable),
+            before_sleep=lambda state: _LOG.warning("%s: %s; waiting for it", self.stage.value, _error(state)),
+            sleep=lambda seconds: time.sleep(seconds),
+            reraise=True,
+        )
         try:
-            _follow(service, job, stage, items, record, names)
-        except Exception:
-            raise  # the job may go on: the next attempt joins it
-        except BaseException:
-            with suppress(ServiceError):
-                service.cancel(job)
-            _LOG.warning("%s: told to end; cancelled job %s at %s", stage.value, job, service.url)
-            raise
-
-
-def _follow(
-    service: GenerationClient,
-    job: str,
-    stage: Stage,
-    items: Mapping[str, Mapping[str, Any]],
-    record: Callable[[ItemResult], None],
-    names: Mapping[str, str],
-) -> None:
-    waiting = dict(items)
-    transient: dict[str, str] = {}
-    now = service.submit(job, stage, list(items.values()))
-    _LOG.info("%s: %d items at %s (job %s)", stage.value, len(items), service.url, job)
-    pause = FIRST_PAUSE
-    while True:
-        for result in now.results:
-            if result.transient:
-                transient[result.key] = str(result.error)
-            elif waiting.pop(result.key, None) is not None:
-                record(result)
-                _say(stage, result, names.get(result.key, result.key), f"{len(items) - len(waiting)} of {len(items)}")
-        if now.state.over:
-            break
-        time.sleep(pause)
-        pause = min(LONGEST_PAUSE, pause * 1.5)
-        now = _look(service, job, stage, items)
-    if waiting:
-        why = next(iter(transient.values()), None) or f"job {job} was cancelled" * (now.state is JobState.CANCELLED)
-        raise StageUnfinished(f"{stage.value}: {len(waiting)} of {len(items)} items are still to be made: {why}")
-
-
-def _look(service: GenerationClient, job: str, stage: Stage, items: Mapping[str, Mapping[str, Any]]) -> Job:
-    """The job as it stands; a service that restarts is waited for, and given the job again if it forgot it."""
-    attempts = Retrying(
-        stop=stop_after_delay(DOWNTIME_SECONDS),
-        wait=wait_fixed(LONGEST_PAUSE),
-        retry=retry_if_exception_type(ServiceUnreachable),
-        before_sleep=lambda state: _LOG.warning("%s: %s; waiting for it", stage.value, _error(state)),
-        sleep=lambda seconds: time.sleep(seconds),
-        reraise=True,
-    )
-    try:
-        return attempts(service.job, job)
-    except JobNotFound:
-        _LOG.warning("%s: the service forgot job %s (a restart?); submitting it again", stage.value, job)
-        return service.submit(job, stage, list(items.values()))
+            return attempts(self.service.job, self.id)
+        except JobNotFound:
+            _LOG.warning("%s: the service forgot job %s (a restart?); submitting it again", self.stage.value, self.id)
+            return self._submit()
 
 
 def _error(state: RetryCallState) -> BaseException | None:

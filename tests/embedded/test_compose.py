@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from packaging.utils import canonicalize_name
 from brief.settings import PREFIX, Settings
 from embedded.airflow import airflow_environment
 from embedded.home import PROJECT, open_home
-from embedded.parts import lookbook_environment
+from embedded.parts import lookbook_environment, part
 
 TEXT = (PROJECT / "docker-compose.yml").read_text()
 
@@ -44,6 +45,14 @@ def test_a_killed_task_or_scheduler_is_noticed_within_a_minute(compose: Any, tmp
     for environment in (airflow_environment(open_home(tmp_path)), compose["x-airflow"]["environment"]):
         assert sum(int(environment[f"AIRFLOW__SCHEDULER__{name}"]) for name in timeouts) < 60
         assert int(environment["AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL"]) < 60
+
+
+def test_the_service_takes_a_limited_number_of_connections_in_both_set_ups(tmp_path: Path) -> None:
+    here = part(open_home(tmp_path), "service").command
+    (line,) = [line for line in (PROJECT / "Dockerfile").read_text().splitlines() if "service.app:create_app" in line]
+    there = json.loads(line.removeprefix("CMD "))
+    limits = [words[words.index("--limit-concurrency") + 1] for words in (here, there)]
+    assert limits == ["256", "256"]
 
 
 def test_secrets_have_no_defaults_and_stand_in_the_example() -> None:
