@@ -110,7 +110,7 @@ def test_the_companys_mirror_in_pips_configuration_is_told_to_uv(home: Path, mon
     assert installation._places(home / "venv")["UV_DEFAULT_INDEX"] == "https://mirror.example/simple"
 
 
-def test_a_broken_venv_is_made_anew(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_venv_is_made_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.rmtree(home / "venv" / "bin")
     made: list[Path] = []
     monkeypatch.setattr(installation, "_make_venv", made.append)

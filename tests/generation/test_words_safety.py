@@ -170,7 +170,7 @@ def test_a_damaged_checker_says_what_to_do(checker: Path, tmp_path: Path) -> Non
         SafetyChecker(tmp_path, CPU, torch.float32)
 
 
-def test_another_checker_draws_nothing_anew_and_another_reader_of_words_does(siglip: Path, tmp_path: Path) -> None:
+def test_another_checker_draws_nothing_again_and_another_reader_of_words_does(siglip: Path, tmp_path: Path) -> None:
     """The reader of words chooses portraits, which every shot refers to."""
     for name in ("sd15", "sd15-inpaint", "ip-adapter"):
         write(tmp_path / name, name, seed=len(name))

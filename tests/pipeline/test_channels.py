@@ -289,7 +289,7 @@ def test_a_rendition_added_later_is_made_from_the_master_alone(live: tuple[Run, 
     assert refresh_renditions(run) == {"stayed": 1}
 
 
-def test_a_changed_rendition_is_made_anew_and_a_removed_one_goes(live: tuple[Run, Shot, Publication]) -> None:
+def test_a_changed_rendition_is_made_again_and_a_removed_one_goes(live: tuple[Run, Shot, Publication]) -> None:
     run, shot, _ = live
     same: dict[str, Any] = {"framings": (Framing.STILL,), "personas": ()}
     run.catalog.save_campaigns([campaign(renditions=(WEB, STORY), **same)])
@@ -412,7 +412,7 @@ def test_what_is_as_wanted_is_not_opened(live: tuple[Run, Shot, Publication]) ->
     assert refresh_renditions(away) == {"stayed": 1}
 
 
-def test_a_campaign_that_speaks_another_language_has_its_alt_texts_written_anew(
+def test_a_campaign_that_speaks_another_language_has_its_alt_texts_written_again(
     live: tuple[Run, Shot, Publication],
 ) -> None:
     run, shot, before = live

@@ -144,7 +144,7 @@ def test_a_second_publication_changes_nothing(
     assert run((shot, slower), catalog, objects) == first
 
 
-def test_a_catalog_set_up_anew_takes_over_what_its_bucket_holds(
+def test_a_catalog_set_up_again_takes_over_what_its_bucket_holds(
     ready: tuple[Shot, TakeRecord], catalog: Catalog, objects: Objects, new_catalog: Callable[[], Catalog]
 ) -> None:
     asset = run(ready, catalog, objects)

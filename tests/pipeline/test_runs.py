@@ -100,7 +100,7 @@ def test_a_row_that_became_visible_late_is_not_lost_between_two_days(run: Run) -
     assert skus(plan_run(run, on(2))) == ["MUG-1", "MUG-2"]
 
 
-def test_what_another_bundle_draws_anew_belongs_to_whichever_run_comes_first(run: Run) -> None:
+def test_what_another_bundle_draws_again_belongs_to_whichever_run_comes_first(run: Run) -> None:
     assert len(plan_run(run, RunRequest()).shots) == 3
     other = replace(run, service=cast("Any", Service(replace(BUNDLE, fingerprint="e" * 32))))
     assert skus(plan_run(other, on(9))) == ["MUG-1", "MUG-2", "MUG-3"]

@@ -182,12 +182,12 @@ def test_damaged_measurements_are_made_again(run: Run) -> None:
 
 def test_what_other_scorers_measured_is_measured_again_where_the_service_is_there(run: Run) -> None:
     keys = planned(run, prompt="other scorers")
-    for measured_anew in (lambda: score(run, keys), lambda: [judge_again(run, measure=True)]):
+    for measured_again in (lambda: score(run, keys), lambda: [judge_again(run, measure=True)]):
         shoot(run, keys)
         (record, *_) = (takes[0] for takes in run.catalog.takes(keys).values())
         old = Scorecard(Measurements({"product": 0.123}, scorers="an older scorer"), Verdict.REVIEW)
         run.catalog.record_scorecard(record.take.key, old)
-        assert measured_anew()
+        assert measured_again()
         (card, *_) = (takes[0].scorecard for takes in run.catalog.takes(keys).values())
         assert card is not None and card.measured.scorers == run.service.bundle().scorers
         assert card.values != old.values

@@ -79,7 +79,7 @@ def test_a_run_that_is_asked_for_everything_heals_what_its_campaigns_published(
 
 
 @pytest.mark.parametrize("harm", [remove, alter])
-def test_every_file_that_is_lost_is_published_anew(
+def test_every_file_that_is_lost_is_published_again(
     published: tuple[Run, Shot, TakeRecord, Publication], harm: Callable[[Objects, str], None]
 ) -> None:
     run, shot, _, publication = published
