@@ -388,7 +388,7 @@ def test_the_commands_describe_and_bring_renditions_up_to_date_without_a_service
         "S3_ENDPOINT": str(found.endpoint), "S3_ACCESS_KEY": found.access_key, "S3_SECRET_KEY": found.secret_key,
         "S3_BUCKET": found.bucket,
     }.items():  # fmt: skip
-        monkeypatch.setenv(f"LOOKBOOK_{name}", value)
+        monkeypatch.setenv(f"LOOKBOOK_{name}", str(value))
 
     def said(*words: str) -> tuple[int, str]:
         result = CliRunner().invoke(main, words)
