@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from airflow.listeners import hookimpl
+from airflow.policies import hookimpl as policy
 from airflow.sdk.plugins_manager import AirflowPlugin
 from airflow.task.priority_strategy import PriorityWeightStrategy
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
@@ -91,14 +92,60 @@ def _asked_of(dag_id: str, run_id: str) -> str | None:
     return (row[0] or {}).get("priority")
 
 
+class ShardNames:
+    """Tasks of a shard bear its SKUs in the UI from the moment they are made; by ``map_index_template`` alone they
+    would be numbers until each has started."""
+
+    @policy
+    def task_instance_mutation_hook(self, task_instance: Any, dag_run: Any) -> None:
+        """Name a task that was just made for one of the run's shards."""
+        ti = task_instance
+        if ti.dag_id not in SHOOTING or ti.map_index < 0:
+            return
+        try:
+            names = _shard_names(ti.dag_id, ti.run_id)
+        except LookupError:
+            return
+        if ti.map_index < len(names):
+            ti._rendered_map_index = names[ti.map_index]  # Airflow has no public way to set it
+
+
+@lru_cache(maxsize=16)
+def _shard_names(dag_id: str, run_id: str) -> tuple[str, ...]:
+    """As the run's ``plan`` returned them."""
+    from airflow.models.xcom import XCOM_RETURN_KEY, XComModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    returned = (XComModel.task_id == "plan", XComModel.key == XCOM_RETURN_KEY)
+    with create_session(scoped=False) as session:
+        of_run = select(XComModel.value).where(XComModel.dag_id == dag_id, XComModel.run_id == run_id, *returned)
+        row = session.execute(of_run).first()
+    if row is None or not isinstance(shards := XComModel.deserialize_value(row), list):
+        raise LookupError(run_id)
+    return tuple(str(shard["name"]) for shard in shards)
+
+
 class RunBegins:
-    """What the scheduler sees to when a run begins, within its own transaction."""
+    """What the scheduler sees to when it starts, and when a run begins, within its own transaction."""
+
+    @hookimpl
+    def on_starting(self, component: Any) -> None:
+        """Names for the tasks of shards. Which program starts here is not known yet; only a scheduler makes any."""
+        if not hasattr(component, "job_type"):  # a task, which is none of Airflow's jobs
+            return
+        from airflow.settings import get_policy_plugin_manager
+
+        policies, name = get_policy_plugin_manager(), ShardNames.__name__
+        if not policies.has_plugin(name):
+            policies.register(ShardNames(), name)
 
     @hookimpl
     def on_dag_run_running(self, dag_run: Any, msg: str) -> None:
         """There is a pool for the run's tasks, and they are as urgent as its form says."""
         from sqlalchemy.orm import object_session
 
+        _shard_names.cache_clear()  # a run that begins again may have planned otherwise
         session = object_session(dag_run)
         if session is None or dag_run.dag_id not in SHOOTING:
             return
@@ -130,7 +177,7 @@ def _weigh(session: Any, dag_run: Any, weight: int) -> None:
 
 
 class LookbookRuns(AirflowPlugin):
-    """The days of campaign backfills, and the priority of runs."""
+    """The days of campaign backfills, the priority of runs, and the names of their shards."""
 
     name = "lookbook_runs"
     listeners = [RunBegins()]  # noqa: RUF012

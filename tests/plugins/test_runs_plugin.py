@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from types import SimpleNamespace
 from typing import Any
 
@@ -85,6 +86,41 @@ def test_a_run_makes_the_pool_that_its_tasks_wait_in(session: Any) -> None:
     for run in ("first", "again"):
         listener.on_dag_run_running(run_of(session, "campaign", run, {"priority": "urgent"}), "")
     assert session.scalars(select(Pool.slots).where(Pool.pool == POOL)).all() == [SLOTS]
+
+
+def test_tasks_of_shards_bear_their_skus_before_they_start(session: Any) -> None:
+    """By Airflow's own way of making them: the hook is called in the scheduler, for each as it is made."""
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.xcom import XComModel
+    from airflow.settings import get_policy_plugin_manager, task_instance_mutation_hook
+    from lookbook_runs import LookbookRuns
+    from sqlalchemy import insert
+
+    run = run_of(session, "campaign", "planned", {})
+    shards = [{"name": "MUG-1 (2 shots)", "keys": []}, {"name": "MUG-2 (1 shot)", "keys": []}]
+    task = {"task_id": "plan", "map_index": -1}
+    of_run = {"dag_id": run.dag_id, "run_id": run.run_id}
+    session.execute(insert(TaskInstance).values(id=uuid.uuid4(), pool="default_pool", **of_run, **task))
+    session.add(XComModel(key="return_value", value=shards, dag_run_id=run.id, **of_run, **task))
+    session.commit()
+    listener: Any = LookbookRuns.listeners[0]
+    for component in (SimpleNamespace(job_type=None), SimpleNamespace(job_type=None), object()):  # the last is a task
+        listener.on_starting(component)
+    try:
+        names = {}
+        for dag, index in (("campaign", 0), ("campaign", 1), ("campaign", 2), ("campaign", -1), ("upkeep", 0)):
+            made = SimpleNamespace(dag_id=dag, run_id=run.run_id, map_index=index, _rendered_map_index=None)
+            task_instance_mutation_hook(made, dag_run=run)  # type: ignore[arg-type]
+            names[dag, index] = made._rendered_map_index
+    finally:
+        get_policy_plugin_manager().unregister(name="ShardNames")
+    assert names == {
+        ("campaign", 0): "MUG-1 (2 shots)",
+        ("campaign", 1): "MUG-2 (1 shot)",
+        ("campaign", 2): None,
+        ("campaign", -1): None,
+        ("upkeep", 0): None,
+    }
 
 
 def test_the_gallery_is_loaded_when_it_is_first_asked() -> None:
