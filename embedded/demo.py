@@ -36,7 +36,7 @@ from storage.importing.import_catalog import import_catalog
 SAMPLE = PROJECT / "examples" / "catalog"
 SKU = "DAMAGED-1"
 SHOWN_FAILURES = 5
-OTHER_DAGS = ("publish_approved", "retakes", "upkeep", "campaign", "casting")
+OTHER_DAGS = ("publish_approved", "retakes", "upkeep", "campaign", "casting", "webhooks")
 """What a person who looks around after the demo will want to work: approving a review, starting a campaign."""
 
 
