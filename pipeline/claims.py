@@ -6,7 +6,6 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from brief.errors import PipelineError
@@ -126,7 +125,7 @@ def finish(run: Run, keys: Sequence[str]) -> dict[str, int]:
         shared = runs.shared_shots(session, run.id)
         found = record.found if record else {}
         told = {"run": str(run.id), "shots": dict(counts), "problems": dict(found.get("problems", {}))}
-        events.note(session, "run.finished", {**told, "ended_at": datetime.now(UTC).isoformat()})
+        events.note(session, "run.finished", told)
     write_current_of_run(run)
     write_report(run)
     if found.get("dry_run"):

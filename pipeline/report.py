@@ -60,10 +60,11 @@ def write_report(run: Run) -> None:
 
 
 def put_report(objects: Objects, key: RunKey, report: Report, hour_price: float | None) -> tuple[str, str]:
-    """Write both files; returns their object keys."""
+    """Write both files, over those of a summary that was made before; returns their object keys."""
     html, data = (object_keys.report(key.dag_id, key.run_id, extension) for extension in (".html", ".json"))
-    objects.put(html, _page(report, hour_price).encode(), object_keys.content_type(html))
-    objects.put(data, json.dumps(as_json(report, hour_price), indent=1).encode(), object_keys.content_type(data))
+    said = json.dumps(as_json(report, hour_price), indent=1)
+    for key, text in ((html, _page(report, hour_price)), (data, said)):
+        objects.replace(key, text.encode(), object_keys.content_type(key))
     return html, data
 
 

@@ -133,7 +133,7 @@ class JobRunner:
 def _failed(item: Item, error: Exception) -> ItemResult:
     """The result of an item that met ``error``: a bucket that does not answer or refuses is no fault of the item."""
     transient = isinstance(error, ObjectError) and not isinstance(error, ObjectMissing | ObjectDamaged)
-    return ItemResult(item.key, error=f"{item.name}: {error}", transient=transient)
+    return ItemResult(item.key, error=str(error) or repr(error), transient=transient)
 
 
 class Bucket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from storage.bucket import keys as object_keys
 from storage.catalog import runs, search
 from storage.catalog.catalog import Catalog
 from storage.catalog.records import ShotRecord, TakeRecord
+from storage.catalog.runs import RunKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,17 @@ def in_words(shot: Shot) -> str:
     """A shot in one line: "red mug in beach with ana"."""
     who = f" with {shot.persona.name}" if shot.persona else ""
     return f"{shot.product.title} in {shot.environment.name}{who}"
+
+
+_KINDS = {"scheduled": "by schedule", "manual": "by hand", "backfill": "backfill", "asset_triggered": "after an event"}
+
+
+def run_in_words(key: RunKey) -> str:
+    """A run as people say it, "catalog, backfill, 2026-10-30 02:00", where its id is one of Airflow's own."""
+    kind, _, when = key.run_id.partition("__")
+    if kind not in _KINDS or not re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d", when):
+        return f"{key.dag_id}, {key.run_id}"
+    return f"{key.dag_id}, {_KINDS[kind]}, {when[:10]} {when[11:16]}"
 
 
 def shown(record: ShotRecord) -> str | None:

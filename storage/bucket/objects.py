@@ -163,8 +163,8 @@ class Objects:
             expected, found = sha256 or stored, hashlib.sha256(data).hexdigest()
             if expected and found != expected:
                 raise ObjectDamaged(
-                    f"{key!r} in {self.settings.where} has SHA-256 {found[:12]}, expected {expected[:12]}; "
-                    "restore the object from where it came from, or delete it so that it is made again"
+                    f"{key!r} is damaged (SHA-256 {found[:12]} instead of {expected[:12]}, in {self.settings.where}); "
+                    f"restore it, or delete it and {_how_again(key)}"
                 )
             return data
 
@@ -293,3 +293,8 @@ def _sha256_of(answer: dict[str, Any]) -> str | None:
         return base64.b64decode(checksum).hex()
     noted: str | None = answer.get("Metadata", {}).get("sha256")
     return noted
+
+
+def _how_again(key: str) -> str:
+    """What brings an object back once it is deleted."""
+    return "import its row again" if key.startswith("catalog/") else "clear the task that made it"

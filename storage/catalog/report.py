@@ -248,9 +248,9 @@ def cause_of(reason: str) -> list[str]:
     several causes."""
     if scored := re.findall(r"(\w+) [\d.]+ is below [\d.]+: ([^;]+)", reason):
         return [f"{dimension}: {words}" for dimension, words in scored]
-    words = re.sub(r"https?://\S+", "…", reason)
+    words = re.sub(r"'(?:catalog/)?(packshot|photo|portrait|take)s/[^']*'", r"the \1", reason)
+    words = re.sub(r" \([^()]*\)|https?://\S+", "", words)
     words = re.sub(r"'[^']*'|\"[^\"]*\"|\b[0-9a-f]{8,}\b", "…", words)
-    words = re.sub(r"\btake \d+ of … in …: ", "", words)
     words = re.sub(r"\b(approved|rejected|withdrawn|sent back) by [^:]+", r"\1 by a person", words)
     return [re.sub(r"(…[ ,]*)+… ", "… ", re.sub(r"\b\d[\d.,]*\b", "…", words))]
 

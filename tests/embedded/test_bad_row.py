@@ -25,5 +25,5 @@ def test_bad_row(catalog: Catalog, s3: S3Bucket, tmp_path: Path) -> None:
         found.append((catalog.products(), catalog.campaigns(), list(objects.list_keys(""))))
     assert found[0] == found[1]
     packshot = catalog.products()[SKU].packshot
-    with pytest.raises(ObjectDamaged, match="restore the object"):
+    with pytest.raises(ObjectDamaged, match="delete it and import its row again"):
         objects.get(packshot.key, packshot.sha256)

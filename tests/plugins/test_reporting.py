@@ -22,8 +22,8 @@ from tests.plugins.conftest import as_role
 from tests.storage.samples import planned, scored
 
 RUN = RunKey("catalog", "nightly")
-DAMAGED = "compose: take 1 of '{0}' in 'beach': 'catalog/packshots/{1}.png' in bucket 'b' at http://127.0.0.1:8333 has "
-DAMAGED += "SHA-256 6820c6cb125a, expected 1ab363e57901; restore the object"
+DAMAGED = "compose: 'catalog/packshots/{0}.png' is damaged (SHA-256 {1} instead of 1ab363e57901, in bucket 'b' at "
+DAMAGED += "http://127.0.0.1:8333); restore it, or delete it and import its row again"
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def run(catalog: Catalog) -> list[str]:
     catalog.record_output(take, "refine", StageOutput(ImageRef("takes/x.png", "0" * 64), 12.5))
     catalog.open_review(shots[0].key, take.key, ["product 0.55 is below 0.60: the product is not itself"])
     for shot, digest in zip(shots[1:3], ("aa" * 16, "bb" * 16), strict=True):
-        catalog.record_failure(shot.key, "compose", DAMAGED.format(shot.product.sku, digest).removeprefix("compose: "))
+        catalog.record_failure(shot.key, "compose", DAMAGED.format(digest, digest[:12]).removeprefix("compose: "))
     return keys
 
 
@@ -51,6 +51,7 @@ def test_failures_of_one_cause_stand_together_and_are_tried_again(
     page = pages.get("/gallery/run/catalog/nightly/report").text
     assert page.count("Try these again") == 1
     assert "MUG-2 in beach" in page
+    assert "compose: the packshot is damaged; restore it, or delete it and import its row again" in page
     assert "product: the product is not itself" in page
     failed = next(number for number, each in enumerate(_report(catalog).causes) if each.state is ShotState.FAILED)
     assert pages.post("/gallery/run/catalog/nightly/again", data={"cause": failed}).status_code == 303
@@ -73,6 +74,17 @@ def test_the_report_in_the_bucket_says_the_same_as_the_page(run: list[str], cata
     assert "<svg" in page
     assert "href" not in page  # it stands alone: nothing in it leads to a server that may not be there
     assert f"<b>{len(run)}</b>shots" in page
+
+
+def test_a_summary_that_is_made_again_writes_its_report_again(
+    run: list[str], catalog: Catalog, objects: Objects
+) -> None:
+    """A run's task is cleared, or its summary is tried again: the report then says how it stands now."""
+    put_report(objects, RUN, _report(catalog), None)
+    with catalog.begin() as session:
+        session.execute(update(ShotRow).values(state=ShotState.PUBLISHED))
+    _, data = put_report(objects, RUN, _report(catalog), None)
+    assert json.loads(objects.get(data))["states"]["published"] == len(run)
 
 
 def test_campaigns_are_counted_and_each_has_its_report(pages: TestClient, run: list[str]) -> None:
@@ -116,7 +128,7 @@ def test_what_hardly_ever_succeeds_is_warned_of(catalog: Catalog) -> None:
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        (DAMAGED.format("MUG-1", "aa" * 16), DAMAGED.format("BOWL-2", "bb" * 16)),
+        (DAMAGED.format("aa" * 32, "aa" * 6), DAMAGED.format("bb" * 32, "bb" * 6)),
         ("identity 0.74 is below 0.75: the face differs", "identity 0.2 is below 0.81: the face differs"),
         ("rejected by ada: face is wrong", "rejected by bob: face is wrong"),
     ],
