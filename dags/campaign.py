@@ -153,7 +153,8 @@ def campaign() -> None:
     **A backfill makes what was new or changed for the campaign on each of the past days**, one run a day, or over the
     whole range in one run by *Changed from* and *Changed to*. What is made already is not made again.
 
-    - in the browser: *Trigger*, *Changed from* and *to*; or *Backfill*, with `{"campaign": "NAME"}` as its conf
+    - in the browser: *Trigger*, *Changed from* and *to*; or *Backfill*, the campaign's name, and a tick at *Override
+      parameters on existing runs*, without which Airflow sends none of the form's fields
     - in a shell: `airflow backfill create --dag-id campaign --from-date 2026-11-01 --to-date 2026-11-20 --dag-run-conf
       '{"campaign": "NAME"}'`
 

@@ -1,14 +1,16 @@
-"""Changing what becomes of a shot: another take, back from what is published, a packshot that is good after all."""
+"""Changing what becomes of a shot: another take, back from what is published, a packshot that is good after all; and
+retiring what nothing more is made of."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from contextlib import suppress
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from gallery_web import looks, stores
-from gallery_web.access import CanDecide, DecidingUser
+from gallery_web.access import CanDecide, CanStart, DecidingUser, StartingUser
 from gallery_web.asked import Name, ShotKey, Writable, known_key
 from gallery_web.events import announce
 from gallery_web.render import address, page
@@ -16,14 +18,19 @@ from gallery_web.reviewing import MAX_NOTE, MAX_WORDS, numbers
 from pipeline import casting
 from pipeline.airflow_assets import RETAKES
 from pipeline.current import withdraw
-from storage.catalog import decisions
-from storage.catalog.decisions import RetakeChanges
+from storage.catalog import decisions, gallery, retiring
+from storage.catalog.decisions import NotAllowed, RetakeChanges
 from storage.catalog.errors import RowMissing
 
 router = APIRouter()
 
 MOST_PACKSHOTS = 100
 """On one page; those that are approved make room."""
+MOST_TAKE_DOWNS = 200
+"""On one page; those that are withdrawn make room."""
+KINDS = {kind.__name__.lower(): kind for kind in retiring.KINDS}
+"""What can be retired, by its word in a form."""
+Kind = Annotated[Literal["product", "environment", "persona"], Form()]
 Why = Annotated[Writable, Form(min_length=1, max_length=MAX_NOTE)]
 
 
@@ -39,6 +46,62 @@ def approve_packshot(request: Request, user: DecidingUser, sku: Annotated[Writab
     """A person says that a packshot is good as it is: the next run makes the product's pictures."""
     stores.catalog().approve_packshot(sku, user)
     return RedirectResponse(address(request, "packshots"), 303)
+
+
+@router.get("/retired", name="retired")
+def retired(request: Request, may_decide: CanDecide, may_start: CanStart) -> Response:
+    """What nothing more is made of, and what is still published of it or of shots that a newer plan replaced."""
+    catalog = stores.catalog()
+    gone = [(word, name) for word, kind in KINDS.items() for name in sorted(catalog.retired(kind))]
+    with catalog.begin() as session:
+        found = retiring.take_downs(session, MOST_TAKE_DOWNS + 1)
+        records = {each.shot.key: each for each in gallery.shot_records(session, [each.shot_key for each in found])}
+    shown = [(each, records[each.shot_key]) for each in found[:MOST_TAKE_DOWNS]]
+    return page(
+        request,
+        "retired.html",
+        retired=gone,
+        kinds=list(KINDS),
+        take_downs=[(each.why, record, looks.shown(record)) for each, record in shown],
+        more=len(found) > MOST_TAKE_DOWNS,
+        may_decide=may_decide,
+        may_start=may_start,
+    )
+
+
+@router.post("/retired", name="retire")
+def retire(
+    request: Request,
+    user: StartingUser,
+    kind: Kind,
+    name: Annotated[Writable, Form(min_length=1)],
+    why: Annotated[Writable, Form(max_length=MAX_NOTE)] = "",
+) -> Response:
+    """Make nothing more of a product, in an environment or with a persona."""
+    with stores.catalog().begin() as session:
+        retiring.retire(session, KINDS[kind], name.strip(), user, why)
+    return RedirectResponse(address(request, "retired"), 303)
+
+
+@router.post("/retired/restore", name="restore")
+def restore(
+    request: Request, user: StartingUser, kind: Kind, name: Annotated[Writable, Form(min_length=1)]
+) -> Response:
+    """Use what was retired again."""
+    with stores.catalog().begin() as session:
+        retiring.restore(session, KINDS[kind], name, user)
+    return RedirectResponse(address(request, "retired"), 303)
+
+
+@router.post("/retired/withdraw", name="take_down")
+def take_down(
+    request: Request, user: DecidingUser, why: Why, shot: Annotated[list[Writable], Form(max_length=MOST_TAKE_DOWNS)]
+) -> Response:
+    """Withdraw chosen pictures; those that somebody else withdrew meanwhile are left as they are."""
+    for key in shot:
+        with suppress(NotAllowed):
+            withdraw(stores.catalog(), stores.objects(), known_key(key), user, why)
+    return RedirectResponse(address(request, "retired"), 303)
 
 
 @router.get("/personas/{name}", name="persona")

@@ -68,7 +68,6 @@ def page(request: Request, template: str, status: int = 200, **data: Any) -> Res
     def path(name: str, query: Mapping[str, Any] | None = None, /, **parameters: Any) -> str:
         return address(request, name, query, **parameters)
 
-    html = _ENVIRONMENT.get_template(template).render(
-        path=path, here=request.url.path, nav_waiting=stores.waiting(), **data
-    )
+    waiting = None if status in (401, 403) else stores.waiting()  # nobody's business who may not look
+    html = _ENVIRONMENT.get_template(template).render(path=path, here=request.url.path, nav_waiting=waiting, **data)
     return HTMLResponse(html, status, _HEADERS)

@@ -7,8 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
-from sqlalchemy import ColumnElement, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, literal, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from storage.catalog import runs
@@ -203,27 +204,22 @@ def warnings_of(session: Session, campaigns: Collection[str]) -> tuple[str, ...]
     """Personas, places and framings that these campaigns tried often and that were hardly ever accepted, before more is
     made with them."""
     wanted = select(ShotRow.key).where(ShotRow.campaign.in_(campaigns), ShotRow.state != ShotState.SUPERSEDED)
-    return _hardly_ever({name: _shares(session, _Scope(wanted), column) for name, column in GROUPS.items()})
+    return _hardly_ever(_counts(session, _Scope(wanted))[1])
 
 
 def campaign_numbers(session: Session, *, archived: bool = False) -> list[CampaignNumbers]:
     """Every campaign by name, archived ones only where asked for."""
     states: dict[str, Counter[ShotState]] = defaultdict(Counter)
-    counted = select(ShotRow.campaign, ShotRow.state, func.count()).group_by(ShotRow.campaign, ShotRow.state)
-    for campaign, state, count in session.execute(counted):
+    seconds: Counter[str] = Counter()
+    counted = select(ShotRow.campaign, ShotRow.state, func.count(), func.sum(ShotRow.seconds))
+    for campaign, state, count, spent in session.execute(counted.group_by(ShotRow.campaign, ShotRow.state)):
         states[campaign][state] = count
-    spent = (
-        select(ShotRow.campaign, func.sum(TakeOutputRow.seconds))
-        .join(TakeRow, TakeRow.shot_key == ShotRow.key)
-        .join(TakeOutputRow, TakeOutputRow.take_key == TakeRow.key)
-        .group_by(ShotRow.campaign)
-    )
-    seconds = dict(session.execute(spent).all())
+        seconds[campaign] += spent
     query = select(CampaignRow.name, CampaignRow.title, CampaignRow.state).order_by(CampaignRow.name)
     if not archived:
         query = query.where(CampaignRow.state != CampaignState.ARCHIVED)
     return [
-        CampaignNumbers(name, title, state, states[name], seconds.get(name) or 0.0)
+        CampaignNumbers(name, title, state, states[name], seconds[name])
         for name, title, state in session.execute(query)
     ]
 
@@ -243,16 +239,17 @@ def run_numbers(session: Session, limit: int) -> list[RunNumbers]:
     return [RunNumbers(record, states[record.key]) for record in records]
 
 
-def cause_of(reason: str) -> list[str]:
+@lru_cache(maxsize=10_000)
+def cause_of(reason: str) -> tuple[str, ...]:
     """What a shot's reason has in common with others': without names, digests and numbers; a doubtful picture may have
     several causes."""
     if scored := re.findall(r"(\w+) [\d.]+ is below [\d.]+: ([^;]+)", reason):
-        return [f"{dimension}: {words}" for dimension, words in scored]
+        return tuple(f"{dimension}: {words}" for dimension, words in scored)
     words = re.sub(r"'(?:catalog/)?(packshot|photo|portrait|take)s/[^']*'", r"the \1", reason)
     words = re.sub(r" \([^()]*\)|https?://\S+", "", words)
     words = re.sub(r"'[^']*'|\"[^\"]*\"|\b[0-9a-f]{8,}\b", "…", words)
     words = re.sub(r"\b(approved|rejected|withdrawn|sent back) by [^:]+", r"\1 by a person", words)
-    return [re.sub(r"(…[ ,]*)+… ", "… ", re.sub(r"\b\d[\d.,]*\b", "…", words))]
+    return (re.sub(r"(…[ ,]*)+… ", "… ", re.sub(r"\b\d[\d.,]*\b", "…", words)),)
 
 
 def _hardly_ever(groups: Mapping[str, Sequence[Share]]) -> tuple[str, ...]:
@@ -267,26 +264,21 @@ def _hardly_ever(groups: Mapping[str, Sequence[Share]]) -> tuple[str, ...]:
 def _report(
     session: Session, scope: _Scope, title: str, asked: Mapping[str, object], limits: Mapping[str, float]
 ) -> Report:
-    takes, over_time = _takes(session, scope)
+    states, groups = _counts(session, scope)
+    takes, over_time, seconds = _outputs(session, scope)
     return Report(
         title=title,
         asked=asked,
         started_at=scope.since,
         ended_at=scope.until,
-        states=_states(session, scope),
+        states=states,
         takes=takes,
-        groups={name: _shares(session, scope, column) for name, column in GROUPS.items()},
+        groups=groups,
         causes=_causes(session, scope),
-        seconds=_seconds(session, scope),
+        seconds=seconds,
         over_time=over_time,
         scores=_histograms(session, scope, limits),
     )
-
-
-def _states(session: Session, scope: _Scope) -> dict[ShotState, int]:
-    query = select(ShotRow.state, func.count()).where(ShotRow.key.in_(scope.keys)).group_by(ShotRow.state)
-    counts: dict[ShotState, int] = dict(session.execute(query).all())
-    return {state: counts.get(state, 0) for state in ShotState}
 
 
 _SHARE = {
@@ -297,14 +289,22 @@ _SHARE = {
 }
 
 
-def _shares(session: Session, scope: _Scope, column: ColumnElement[str | None]) -> tuple[Share, ...]:
-    query = select(column, ShotRow.state, func.count()).where(
-        ShotRow.key.in_(scope.keys), ShotRow.state != ShotState.SUPERSEDED
-    )
-    found: dict[str, Counter[str]] = defaultdict(Counter)
-    for name, state, count in session.execute(query.group_by(column, ShotRow.state)):
-        found[name or "nobody"][_SHARE.get(state, "unfinished")] += count
-    return tuple(Share(name, **found[name]) for name in sorted(found))
+def _counts(session: Session, scope: _Scope) -> tuple[dict[ShotState, int], dict[str, tuple[Share, ...]]]:
+    """Shots in every state, and those that are not superseded by each of :data:`GROUPS`; in one pass over them."""
+    columns = tuple(GROUPS.values())
+    sets = func.grouping_sets(tuple_(ShotRow.state), *(tuple_(ShotRow.state, column) for column in columns))
+    query = select(func.grouping(*columns), func.coalesce(*columns), ShotRow.state, func.count())
+    states = dict.fromkeys(ShotState, 0)
+    found: dict[str, dict[str, Counter[str]]] = {kind: defaultdict(Counter) for kind in GROUPS}
+    # A bit of ``grouping`` is set for each column that its group does not have, the last column's is the lowest.
+    kinds = {(2 ** len(columns) - 1) ^ (1 << place): kind for place, kind in enumerate(reversed(GROUPS))}
+    for without, name, state, count in session.execute(query.where(ShotRow.key.in_(scope.keys)).group_by(sets)):
+        if without not in kinds:
+            states[state] = count
+        elif state is not ShotState.SUPERSEDED:
+            found[kinds[without]][name or "nobody"][_SHARE.get(state, "unfinished")] += count
+    groups = {kind: tuple(Share(name, **by[name]) for name in sorted(by)) for kind, by in found.items()}
+    return states, groups
 
 
 def _causes(session: Session, scope: _Scope) -> tuple[Cause, ...]:
@@ -320,35 +320,32 @@ def _causes(session: Session, scope: _Scope) -> tuple[Cause, ...]:
     return tuple(sorted(causes, key=lambda each: (WITHOUT.index(each.state), -len(each.shots), each.cause)))
 
 
-def _takes(session: Session, scope: _Scope) -> tuple[int, tuple[int, ...]]:
-    """Number of takes scored, and when."""
-    of_scope = [TakeRow.shot_key.in_(scope.keys), TakeOutputRow.stage == "score"]
-    query = select(func.count()).select_from(TakeOutputRow).join(TakeRow, TakeRow.key == TakeOutputRow.take_key)
-    query = query.where(*of_scope, *scope.made(TakeOutputRow.created_at))  # type: ignore[arg-type]
-    if scope.since is None:
-        return session.scalar(query) or 0, ()
-    begin, end = scope.since.timestamp(), (scope.until or datetime.now(UTC)).timestamp() + 1
-    bin_of = func.width_bucket(func.extract("epoch", TakeOutputRow.created_at), begin, end, BINS)
-    counts: dict[int, int] = dict(session.execute(query.with_only_columns(bin_of, func.count()).group_by(bin_of)).all())
-    over_time = tuple(counts.get(number + 1, 0) for number in range(BINS))
-    return sum(over_time), over_time
-
-
-def _seconds(session: Session, scope: _Scope) -> dict[str, float]:
+def _outputs(session: Session, scope: _Scope) -> tuple[int, tuple[int, ...], dict[str, float]]:
+    """Number of takes scored, when they were, and machine time by stage; in one pass over what stages left."""
+    bin_of: ColumnElement[int] = literal(0)
+    if scope.since is not None:
+        begin, end = scope.since.timestamp(), (scope.until or datetime.now(UTC)).timestamp() + 1
+        bin_of = func.width_bucket(func.extract("epoch", TakeOutputRow.created_at), begin, end, BINS)
     query = (
-        select(TakeOutputRow.stage, func.sum(TakeOutputRow.seconds))
+        select(TakeOutputRow.stage, bin_of.label("bin"), func.count(), func.sum(TakeOutputRow.seconds))
         .join(TakeRow, TakeRow.key == TakeOutputRow.take_key)
         .where(TakeRow.shot_key.in_(scope.keys), *scope.made(TakeOutputRow.created_at))  # type: ignore[arg-type]
-        .group_by(TakeOutputRow.stage)
+        .group_by(TakeOutputRow.stage, text("bin"))
     )
-    found: dict[str, float | None] = dict(session.execute(query).all())
+    scored: Counter[int] = Counter()
+    seconds: Counter[str] = Counter()
+    for stage, number, count, spent in session.execute(query):
+        seconds[stage] += spent or 0.0
+        if stage == "score":
+            scored[number] += count
     people = select(ShotRow.persona).where(ShotRow.key.in_(scope.keys), ShotRow.persona.is_not(None))
     portraits = select(func.sum(PortraitRow.seconds)).where(
         PortraitRow.persona.in_(people),
         *scope.made(PortraitRow.created_at),  # type: ignore[arg-type]
     )
-    found["face"] = session.scalar(portraits)
-    return {stage: found.get(stage) or 0.0 for stage in STAGES}
+    seconds["face"] = session.scalar(portraits) or 0.0
+    over_time = () if scope.since is None else tuple(scored[number + 1] for number in range(BINS))
+    return scored.total(), over_time, {stage: seconds[stage] for stage in STAGES}
 
 
 def _histograms(session: Session, scope: _Scope, limits: Mapping[str, float]) -> tuple[Histogram, ...]:

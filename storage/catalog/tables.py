@@ -167,7 +167,9 @@ class ShotRow(Base):
 
     __tablename__ = "shot"
     __table_args__ = (
-        Index(None, "campaign", "state"),
+        # What these hold besides is for numbers over many shots, which then need not read the wide rows.
+        Index(None, "campaign", "state", postgresql_include=["seconds"]),
+        Index("ix_shot_counted", "key", postgresql_include=["campaign", "state", "environment", "persona", "framing"]),
         Index(None, "updated_at", "key"),
         Index(None, "state", "updated_at", "key"),
         Index("ix_shot_sku_key", "sku", "key"),
@@ -185,6 +187,8 @@ class ShotRow(Base):
     """What a person wrote that its picture shows."""
     reason: Mapped[str | None]
     """In words, for failed, rejected and review, and for what must be made again."""
+    seconds: Mapped[float] = mapped_column(server_default="0")
+    """Of machine time, of all its takes' outputs together."""
     dag_id: Mapped[str]
     """With ``run_id``: the run that planned it first. Empty before migration 0003."""
     run_id: Mapped[str]
@@ -196,6 +200,7 @@ class TakeOutputRow(Base):
     """What one stage left of a take."""
 
     __tablename__ = "take_output"
+    __table_args__ = (Index(None, "created_at", postgresql_include=["take_key", "stage", "seconds"]),)
 
     take_key: Mapped[str] = mapped_column(ForeignKey("take.key"), primary_key=True)
     stage: Mapped[str] = mapped_column(String(16), primary_key=True)

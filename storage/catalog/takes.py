@@ -404,11 +404,18 @@ def _record_output(session: Session, take_key: str, stage: str, output: StageOut
         session.add(row)
     row.object_key, row.sha256 = output.ref.key, output.ref.sha256
     if output.seconds is not None:
+        _spend(session, take_key, output.seconds - (row.seconds or 0.0))
         row.seconds = output.seconds
     if output.made_by is not None:
         row.made_by = output.made_by
     if session.is_modified(row):
         row.updated_at = now
+
+
+def _spend(session: Session, take_key: str, seconds: float) -> None:
+    of_take = select(TakeRow.shot_key).where(TakeRow.key == take_key).scalar_subquery()
+    spent = {"seconds": ShotRow.seconds + seconds}
+    session.execute(update(ShotRow).where(ShotRow.key == of_take).values(spent))
 
 
 def _ask_again_about_another_picture(session: Session, take_key: str, sha256: str) -> None:

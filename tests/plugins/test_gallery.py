@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from brief.recipe import portrait_key
-from brief.types import ImageRef, Publication, Verdict
+from brief.types import ImageRef, Product, Publication, Verdict
 from storage.bucket import keys as object_keys
 from storage.bucket.objects import Objects
 from storage.catalog import runs
@@ -148,6 +148,31 @@ def test_a_withdrawn_picture_leaves_bucket_and_lists(
     assert pages.get("/gallery/published.json").json() == []
     assert catalog.history(published).record.reason == "withdrawn by the-admin: not our logo"
     assert pages.post(f"/gallery/shot/{published}/withdraw", data={"why": "again"}).status_code == 409
+
+
+def test_what_is_retired_is_listed_and_taken_down_by_who_may(
+    pages: TestClient, published: str, catalog: Catalog, objects: Objects
+) -> None:
+    way, viewer = "/gallery/retired", as_role("VIEWER")
+    shot = catalog.history(published).record.shot
+    assert "Nothing is published that is not wanted any more" in pages.get(way).text
+    retired = {"kind": "product", "name": shot.product.sku, "why": "sold out"}
+    assert pages.post(way, data=retired, headers=viewer).status_code == 403
+    assert pages.post(way, data={**retired, "name": "NOT-THERE"}).status_code == 404
+    assert pages.post(way, data={**retired, "kind": "nonsense"}).status_code == 422
+    assert pages.post(way, data=retired).status_code == 303
+    page = pages.get(way).text
+    assert "Use it again" in page
+    assert f'value="{published}"' in page
+    assert "Use it again" not in pages.get(way, headers=viewer).text
+    chosen = {"shot": [published], "why": "sold out"}
+    assert pages.post(f"{way}/withdraw", data=chosen, headers=viewer).status_code == 403
+    assert pages.post(f"{way}/withdraw", data=chosen).status_code == 303
+    assert pages.post(f"{way}/withdraw", data=chosen).status_code == 303  # somebody else was faster
+    assert pictures_of(objects) == []
+    assert f'value="{published}"' not in pages.get(way).text
+    assert pages.post(f"{way}/restore", data=retired).status_code == 303
+    assert catalog.retired(Product) == frozenset()
 
 
 def test_a_doubtful_packshot_is_approved_by_who_may_decide(

@@ -87,6 +87,17 @@ def test_a_summary_that_is_made_again_writes_its_report_again(
     assert json.loads(objects.get(data))["states"]["published"] == len(run)
 
 
+def test_a_campaign_s_machine_time_is_that_of_its_takes(run: list[str], catalog: Catalog) -> None:
+    """An output that is made again counts as its last attempt did, as in the report by stage."""
+    (take,) = catalog.takes(run[:1])[run[0]]
+    catalog.record_output(take.take, "refine", StageOutput(ImageRef("takes/x.png", "0" * 64), 4.0))
+    with catalog.begin() as session:
+        (numbers,) = report.campaign_numbers(session)
+        by_stage = report.campaign_report(session, "autumn").seconds
+    assert numbers.seconds == pytest.approx(2.5 + 4.0 + 0.5)
+    assert by_stage == {"face": 0.0, "compose": 2.5, "refine": 4.0, "score": 0.5}
+
+
 def test_campaigns_are_counted_and_each_has_its_report(pages: TestClient, run: list[str]) -> None:
     overview = pages.get("/gallery/campaigns").text
     assert 'href="/gallery/campaigns/autumn"' in overview
@@ -139,7 +150,7 @@ def test_reasons_that_differ_in_names_and_numbers_are_one_cause(one: str, other:
 
 
 def test_a_doubtful_picture_may_have_several_causes() -> None:
-    assert cause_of("a 0.1 is below 0.2: dull; b 0.3 is below 0.4: soft") == ["a: dull", "b: soft"]
+    assert cause_of("a 0.1 is below 0.2: dull; b 0.3 is below 0.4: soft") == ("a: dull", "b: soft")
 
 
 def _report(catalog: Catalog) -> report.Report:

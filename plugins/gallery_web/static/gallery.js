@@ -28,9 +28,9 @@ document.addEventListener("change", (event) => event.target.setCustomValidity?.(
 
 // What is final for many pictures at once is asked about.
 document.addEventListener("submit", (event) => {
-  const question = event.submitter?.dataset.ask;
+  const { ask: question, counted = "ids" } = event.submitter?.dataset ?? {};
   if (!question) return;
-  const count = new FormData(event.target).getAll("ids").length;
+  const count = new FormData(event.target).getAll(counted).length;
   const none = question.includes("{n}") && !count;
   if (none) alert("Tick the pictures first.");
   if (none || !confirm(question.replace("{n}", count))) event.preventDefault();
