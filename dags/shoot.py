@@ -8,7 +8,7 @@ bucket or the service is unreachable, and its next attempt makes only what is mi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, AssetAlias, Param, TriggerRule, chain, get_current_context, task, task_group
@@ -18,7 +18,7 @@ from form_lists import save_form_lists
 from lookbook_run import is_live, open_run, span
 from lookbook_runs import POOL, PriorityOfRun
 
-from pipeline.airflow_assets import EVENTS, PUBLISHED, SHOTS_METRIC
+from pipeline.airflow_assets import EVENTS, PUBLISHED, SECONDS_METRIC, SHOTS_METRIC
 
 if TYPE_CHECKING:
     from pipeline.plan import RunPlan
@@ -149,9 +149,10 @@ def summary(shards: list[Shard]) -> dict[str, int]:
         counts = count(run, own_shots(run))
     except RunUnfinished as error:
         raise AirflowFailException(str(error)) from error
-    dag_id = get_current_context()["dag_run"].dag_id
+    run = get_current_context()["dag_run"]
     for state, number in counts.items():
-        stats.incr(SHOTS_METRIC, number, tags={"state": state, "dag_id": dag_id})
+        stats.incr(SHOTS_METRIC, number, tags={"state": state, "dag_id": run.dag_id})
+    stats.gauge(SECONDS_METRIC, (datetime.now(UTC) - run.start_date).total_seconds(), tags={"dag_id": run.dag_id})
     return counts
 
 

@@ -1,4 +1,4 @@
-"""URIs of the Airflow assets by which one thing that happens starts another, and the name of our own metric. Only
+"""URIs of the Airflow assets by which one thing that happens starts another, and the names of our own metrics. Only
 names: nothing is imported here."""
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ EVENTS = "lookbook://catalog/events"
 """Updated when something happened that a webhook wants to hear of; starts DAG ``webhooks``."""
 SHOTS_METRIC = "lookbook.shots"
 """Counts the shots that runs ended with, by ``state`` and ``dag_id``, among Airflow's metrics."""
+SECONDS_METRIC = "lookbook.run_seconds"
+"""How long the latest run of each DAG (``dag_id``) took up to its summary. Airflow's own timers of runs are exponential
+histograms, which many a collector drops on the way to Prometheus."""
 PUBLISHED = "lookbook-published"
 """Name of the alias under which tasks say of which campaigns they published pictures."""
 
