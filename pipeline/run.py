@@ -200,8 +200,8 @@ def read_request(params: Mapping[str, Any], interval: Interval | None, priority:
     """
     if "campaign" in params and not (params["campaign"] or "").strip():
         raise PlanError(
-            'no campaign is named; give its name in the form, or {"campaign": "NAME"} as the run\'s conf (a backfill\'s '
-            "form is sent only with a tick at 'Override parameters on existing runs')"
+            'no campaign is named; give its name in the form, or {"campaign": "NAME"} as the run\'s conf (the form '
+            "of a backfill is sent only with a tick at 'Override parameters on existing runs')"
         )
     changed = _named_span(params.get("changed_from"), params.get("changed_to")) or interval
     by_itself = interval is not None
