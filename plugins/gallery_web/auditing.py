@@ -55,9 +55,9 @@ def export(text: Text = "", who: Text = "", action: Text = "") -> Response:
         entries = audit.entries(session, AuditFilter(text.strip(), who, action), EXPORTED)
     lines = io.StringIO()
     writer = csv.writer(lines)
-    writer.writerow(("time", "who", "action", "campaign", "sku", "shot", "why"))
+    writer.writerow(("time", "who", "action", "campaign or row", "sku", "shot", "why"))
     for entry in entries:
-        written = (entry.who, entry.action, entry.campaign, entry.sku, entry.shot_key, entry.why)
+        written = (entry.who, entry.action, entry.named, entry.sku, entry.shot_key, entry.why)
         writer.writerow((entry.at.isoformat(), *map(plain_cell, written)))
     headers = {"Content-Disposition": 'attachment; filename="lookbook-audit.csv"'}
     return Response(lines.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import Text, cast, or_, select
 from sqlalchemy.orm import Session
 
 from storage.catalog import events
@@ -27,6 +27,14 @@ class AuditEntry:
     sku: str | None
     why: str
     details: Mapping[str, Any]
+
+    @property
+    def named(self) -> str:
+        """What it is about besides a shot: a campaign, or the row that was retired ("product MUG-1")."""
+        rows = [
+            f"{kind} {self.details[kind]}" for kind in ("product", "environment", "persona") if kind in self.details
+        ]
+        return self.campaign or ", ".join(rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,7 @@ def entries(session: Session, wanted: AuditFilter, limit: int = 100) -> Sequence
     if wanted.before is not None:
         query = query.where(AuditRow.id < wanted.before)
     if wanted.text:
-        columns = (AuditRow.why, AuditRow.sku, AuditRow.campaign, AuditRow.who)
+        columns = (AuditRow.why, AuditRow.sku, AuditRow.campaign, AuditRow.who, cast(AuditRow.details, Text))
         query = query.where(or_(*(column.icontains(wanted.text, autoescape=True) for column in columns)))
     return [
         AuditEntry(row.id, row.at, row.who, row.action, row.shot_key, row.campaign, row.sku, row.why, row.details)

@@ -171,6 +171,7 @@ def test_what_is_retired_is_listed_and_taken_down_by_who_may(
     assert pages.post(f"{way}/withdraw", data=chosen).status_code == 303  # somebody else was faster
     assert pictures_of(objects) == []
     assert f'value="{published}"' not in pages.get(way).text
+    assert f"product {shot.product.sku}" in pages.get(f"/gallery/audit?action=retire&text={shot.product.sku}").text
     assert pages.post(f"{way}/restore", data=retired).status_code == 303
     assert catalog.retired(Product) == frozenset()
 
