@@ -6,12 +6,12 @@ import io
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
 from embedded.home import ADMIN, PROJECT, default_root, open_catalog, open_home
 from storage.catalog.tables import RunRow, RunShotRow
-from tests.embedded.browser import LAPTOP, PHONE, chromium, signed_in
+from tests.embedded.browser import LAPTOP, PHONE, chromium, pages_of, signed_in
 
 FOLDER = PROJECT / "docs"
 QUALITY = 80
@@ -39,6 +39,8 @@ def main() -> None:
 
 def _take(page: Page, address: str, name: str) -> Path:
     page.goto(address, wait_until="networkidle")
+    if "/plugin/" in address:  # ours are in a frame, which on a busy machine comes later
+        expect(pages_of(page).locator(".review-sheet img").first).to_be_visible()
     path = FOLDER / f"{name}.webp"
     with Image.open(io.BytesIO(page.screenshot())) as picture:
         picture.convert("RGB").save(path, "WEBP", quality=QUALITY, method=6)
