@@ -1,7 +1,7 @@
 """Reports and the overview of campaigns over 100,000 shots: a shot knows its machine time, and what is counted is read
 from indexes alone.
 
-Revision: 0013
+Revision: 0014
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
