@@ -71,8 +71,13 @@ PARAMS: dict[str, Any] = {
         description="Hold what is good by its scores until a person agrees (*Required Actions*); after 24 hours "
         "without an answer it is left to single reviews, and the run goes on",
     ),
-    "products": multi_select(
-        "Products", "SKUs, one a line; `MUG-*` means all that begin so. None means all", [], section=PART
+    "products": multi_select("Products", "SKUs; none means all of the campaign", _KNOWN["products"], section=PART),
+    "products_like": Param(
+        None,
+        type=["null", "string"],
+        title="SKUs like",
+        description="`MUG-*`: also all whose SKU begins so",
+        section=PART,
     ),
     "environments": multi_select("Places", "None means all of the campaign", _KNOWN["environments"], section=PART),
     "personas": multi_select("Personas", "None means all of the campaign", _KNOWN["personas"], section=PART),

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 FILE = Settings.read().form_lists or Path(AIRFLOW_HOME) / "lookbook_form_lists.json"
 """In a folder that the workers and the DAG processor share."""
 MOST = 500
-"""Names of one kind; beyond that a list helps nobody, and the name is typed."""
-KINDS = ("campaigns", "environments", "personas")
+"""Names of one kind; beyond that a list helps nobody, and the names are typed."""
+KINDS = ("campaigns", "products", "environments", "personas")
 
 
 def form_lists() -> dict[str, list[str]]:
@@ -49,7 +49,10 @@ def save_form_lists(run: Run) -> None:
     """Have the forms offer what the catalog has now."""
     from pipeline.run import names_for_forms
 
-    lists = {kind: names[:MOST] for kind, names in names_for_forms(run).items()}
+    found = names_for_forms(run, MOST + 1)
+    # A field takes nothing but what its list has: better none than a part. What is typed for a campaign is completed.
+    lists = {kind: names if len(names) <= MOST else [] for kind, names in found.items()}
+    lists["campaigns"] = found["campaigns"][:MOST]
     if lists == form_lists():
         return
     draft = FILE.with_suffix(f".{os.getpid()}")

@@ -208,7 +208,7 @@ def read_request(params: Mapping[str, Any], interval: Interval | None, priority:
     choice = Choice(
         reprocess=Reprocess(params.get("reprocess") or "missing"),
         changed=None if params.get("outstanding") else changed,
-        products=_lines(params, "products"),
+        products=_lines(params, "products") + _lines({"like": [params.get("products_like") or ""]}, "like"),
         environments=_lines(params, "environments"),
         personas=_lines(params, "personas"),
         framings=tuple(Framing(each).value for each in _lines(params, "framings")),
@@ -247,11 +247,12 @@ def _day(text: str, what: str) -> datetime:
         raise PlanError(f"'{what}' is {text!r}; write a day as 2026-11-28") from error
 
 
-def names_for_forms(run: Run) -> dict[str, list[str]]:
+def names_for_forms(run: Run, most_products: int) -> dict[str, list[str]]:
     """What the fields of a form offer: names of campaigns that are not over, and of what is not retired."""
     catalog, states = run.catalog, run.catalog.campaign_states()
     return {
         "campaigns": sorted(name for name, state in states.items() if state not in OVER),
+        "products": catalog.usable_skus(most_products),
         "environments": sorted(catalog.environments().keys() - catalog.retired(Environment)),
         "personas": sorted(catalog.personas().keys() - catalog.retired(Persona)),
     }

@@ -131,6 +131,12 @@ class Rows(Database):
         with self.begin() as session:
             return frozenset(session.scalars(select(key).where(retired_at.is_not(None))))
 
+    def usable_skus(self, most: int) -> list[str]:
+        """SKUs of products that are not retired, in order, at most so many."""
+        query = select(ProductRow.sku).where(ProductRow.retired_at.is_(None)).order_by(ProductRow.sku).limit(most)
+        with self.begin() as session:
+            return list(session.scalars(query))
+
     def save_products(self, products: Iterable[Product]) -> Upserted:
         """Insert or update; ``updated_at`` moves only where something changed. One that had left the feed is back; one
         that a person retired stays so."""

@@ -217,11 +217,11 @@ def test_the_form_of_a_campaign_offers_what_can_be_chosen(read: Any) -> None:
 
 def test_the_form_of_a_campaign_lists_what_the_catalog_has(tmp_path: Path) -> None:
     """As a ``plan`` before kept it."""
-    lists = {"campaigns": ["spring"], "environments": ["beach", "city"], "personas": ["ana"]}
+    lists = {"campaigns": ["spring"], "products": ["MUG-1"], "environments": ["beach", "city"], "personas": ["ana"]}
     (tmp_path / "lookbook_form_lists.json").write_text(json.dumps(lists))
     found = run_apart(READ, tmp_path, str(PROJECT / "dags"))
     params = found["dags"]["campaign"]["params"]
-    for name, offered in zip(("campaign", "environments", "personas"), lists.values(), strict=True):
+    for name, offered in zip(("campaign", "products", "environments", "personas"), lists.values(), strict=True):
         assert params[name]["examples"] == offered
 
 

@@ -15,7 +15,17 @@ from brief.plan import PlanError
 from brief.types import BundleInfo, Environment, Framing, Persona, Product, Publication, Shot
 from pipeline.claims import RunUnfinished, affordable, claim_shots, finish, published_by
 from pipeline.plan import RunPlan, plan_run
-from pipeline.run import PRIORITIES, Budget, Run, RunRequest, open_catalog, open_objects, open_service, read_request
+from pipeline.run import (
+    PRIORITIES,
+    Budget,
+    Run,
+    RunRequest,
+    names_for_forms,
+    open_catalog,
+    open_objects,
+    open_service,
+    read_request,
+)
 from storage.__main__ import main
 from storage.bucket.objects import Objects
 from storage.catalog import events, runs
@@ -324,7 +334,23 @@ def test_what_is_retired_is_not_made_any_more_and_what_is_published_of_it_is_lis
     assert run.catalog.states([of_it[0].key]) == {of_it[0].key: ShotState.PUBLISHED}
 
 
+def test_the_form_offers_what_can_be_made(run: Run) -> None:
+    with run.catalog.begin() as session:
+        retire(session, Product, "MUG-1", "ann")
+        retire(session, Persona, "ana", "ann")
+        set_campaign_state(session, "autumn", CampaignState.ENDED, "ann")
+    offered = names_for_forms(run, 2)
+    assert offered["products"] == ["MUG-2", "MUG-3"]
+    assert offered["environments"] == ["beach"]
+    assert offered["campaigns"] == offered["personas"] == []
+    assert names_for_forms(run, 1)["products"] == ["MUG-2"]
+
+
 def test_the_form_says_what_is_wrong_before_anything_is_computed() -> None:
+    assert read_request({"products": ["MUG-1"], "products_like": " BOWL-* "}, None).choice.products == (
+        "MUG-1",
+        "BOWL-*",
+    )
     request = read_request({"changed_from": "2026-11-01", "changed_to": "2026-11-02", "campaign": " autumn "}, None)
     assert request.choice.changed == (FIRST, FIRST + 2 * DAY)
     assert (request.campaigns, request.choice.cancelled) == (["autumn"], True)
