@@ -52,8 +52,6 @@ def _core(home: Home) -> dict[str, str]:
         "CORE__DAGS_FOLDER": str(PROJECT / "dags"),
         "CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
         "CORE__LOAD_EXAMPLES": "False",
-        # By its default, patterns as of git, every task begins with a warning of a library that Airflow reads them with.
-        "CORE__DAG_IGNORE_FILE_SYNTAX": "regexp",
         "CORE__PARALLELISM": str(PARALLELISM),
         "CORE__EXECUTION_API_SERVER_URL": f"{home.airflow_url}/execution/",
         "CORE__AUTH_MANAGER": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
