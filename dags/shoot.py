@@ -149,10 +149,11 @@ def summary(shards: list[Shard]) -> dict[str, int]:
         counts = count(run, own_shots(run))
     except RunUnfinished as error:
         raise AirflowFailException(str(error)) from error
-    run = get_current_context()["dag_run"]
+    dag_run = get_current_context()["dag_run"]
     for state, number in counts.items():
-        stats.incr(SHOTS_METRIC, number, tags={"state": state, "dag_id": run.dag_id})
-    stats.gauge(SECONDS_METRIC, (datetime.now(UTC) - run.start_date).total_seconds(), tags={"dag_id": run.dag_id})
+        stats.incr(SHOTS_METRIC, number, tags={"state": state, "dag_id": dag_run.dag_id})
+    seconds = (datetime.now(UTC) - dag_run.start_date).total_seconds()
+    stats.gauge(SECONDS_METRIC, seconds, tags={"dag_id": dag_run.dag_id})
     return counts
 
 

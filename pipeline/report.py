@@ -63,8 +63,8 @@ def put_report(objects: Objects, key: RunKey, report: Report, hour_price: float 
     """Write both files, over those of a summary that was made before; returns their object keys."""
     html, data = (object_keys.report(key.dag_id, key.run_id, extension) for extension in (".html", ".json"))
     said = json.dumps(as_json(report, hour_price), indent=1)
-    for key, text in ((html, _page(report, hour_price)), (data, said)):
-        objects.replace(key, text.encode(), object_keys.content_type(key))
+    for name, text in ((html, _page(report, hour_price)), (data, said)):
+        objects.replace(name, text.encode(), object_keys.content_type(name))
     return html, data
 
 

@@ -210,7 +210,7 @@ def warnings_of(session: Session, campaigns: Collection[str]) -> tuple[str, ...]
 def campaign_numbers(session: Session, *, archived: bool = False) -> list[CampaignNumbers]:
     """Every campaign by name, archived ones only where asked for."""
     states: dict[str, Counter[ShotState]] = defaultdict(Counter)
-    seconds: Counter[str] = Counter()
+    seconds: dict[str, float] = defaultdict(float)
     counted = select(ShotRow.campaign, ShotRow.state, func.count(), func.sum(ShotRow.seconds))
     for campaign, state, count, spent in session.execute(counted.group_by(ShotRow.campaign, ShotRow.state)):
         states[campaign][state] = count
@@ -297,7 +297,8 @@ def _counts(session: Session, scope: _Scope) -> tuple[dict[ShotState, int], dict
     states = dict.fromkeys(ShotState, 0)
     found: dict[str, dict[str, Counter[str]]] = {kind: defaultdict(Counter) for kind in GROUPS}
     # A bit of ``grouping`` is set for each column that its group does not have, the last column's is the lowest.
-    kinds = {(2 ** len(columns) - 1) ^ (1 << place): kind for place, kind in enumerate(reversed(GROUPS))}
+    last = len(columns) - 1
+    kinds = {(2 ** len(columns) - 1) ^ (1 << (last - place)): kind for place, kind in enumerate(GROUPS)}
     for without, name, state, count in session.execute(query.where(ShotRow.key.in_(scope.keys)).group_by(sets)):
         if without not in kinds:
             states[state] = count
@@ -333,7 +334,7 @@ def _outputs(session: Session, scope: _Scope) -> tuple[int, tuple[int, ...], dic
         .group_by(TakeOutputRow.stage, text("bin"))
     )
     scored: Counter[int] = Counter()
-    seconds: Counter[str] = Counter()
+    seconds: dict[str, float] = defaultdict(float)
     for stage, number, count, spent in session.execute(query):
         seconds[stage] += spent or 0.0
         if stage == "score":
