@@ -1,6 +1,6 @@
 # Two images: `airflow` (no torch) and `generation` (torch with CUDA). Used by docker-compose.yml.
 FROM python:3.11-slim-bookworm AS base
-ENV PYTHONUNBUFFERED=1 PYTHONWARNINGS=ignore:GitWildMatchPattern PYTHONPATH=/opt/lookbook PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+ENV PYTHONUNBUFFERED=1 PYTHONPATH=/opt/lookbook PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN useradd --uid 50000 --create-home lookbook && install -d -o lookbook -g lookbook /opt/airflow /opt/airflow/logs
 WORKDIR /opt/lookbook
 COPY requirements*.lock ./

@@ -120,8 +120,6 @@ def base_environment(home: Home) -> dict[str, str]:
         "PATH": os.pathsep.join((os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath))),
         "PYTHONPATH": str(PROJECT),
         "PYTHONUNBUFFERED": "1",
-        # Of a library that Airflow reads .airflowignore with; else it heads the log of every task.
-        "PYTHONWARNINGS": "ignore:GitWildMatchPattern",
         "LOOKBOOK_HOME": str(root),
         "LOOKBOOK_SUPERVISED": str(root),  # by this `stop` knows them
         "HOME": str(root),
