@@ -152,7 +152,7 @@ def summary(shards: list[Shard]) -> dict[str, int]:
     dag_run = get_current_context()["dag_run"]
     for state, number in counts.items():
         stats.incr(SHOTS_METRIC, number, tags={"state": state, "dag_id": dag_run.dag_id})
-    seconds = (datetime.now(UTC) - dag_run.start_date).total_seconds()
+    seconds = (datetime.now(UTC) - (dag_run.start_date or dag_run.run_after)).total_seconds()
     stats.gauge(SECONDS_METRIC, seconds, tags={"dag_id": dag_run.dag_id})
     return counts
 
