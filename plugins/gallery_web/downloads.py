@@ -25,7 +25,19 @@ MOST_ZIPPED = 200
 MOST_BYTES = 500_000_000
 
 router = APIRouter()
-COLUMNS = ("sku", "campaign", "environment", "persona", "framing", "rendition", "key", "sha256", "url", "shot")
+COLUMNS = (
+    "sku",
+    "campaign",
+    "environment",
+    "persona",
+    "framing",
+    "rendition",
+    "key",
+    "sha256",
+    "url",
+    "shot",
+    "alt_text",
+)
 
 
 @router.get("/published.json", name="published_json")
@@ -86,8 +98,9 @@ def _files(request: Request, wanted: AskedShots) -> list[dict[str, Any]]:
                 shot = record.shot
                 about = (shot.product.sku, shot.campaign, shot.environment.name)
                 person = shot.persona.name if shot.persona else ""
+                alt_text = record.publication.alt_text if record.publication else ""
                 for name, key, sha256 in _of(record):
                     url = base + address(request, "image", key=key)
-                    values = (*about, person, shot.framing.value, name, key, sha256, url, shot.key)
+                    values = (*about, person, shot.framing.value, name, key, sha256, url, shot.key, alt_text)
                     rows.append(dict(zip(COLUMNS, values, strict=True)))
     return rows

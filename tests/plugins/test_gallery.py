@@ -57,7 +57,7 @@ def published(catalog: Catalog, objects: Objects) -> str:
     master = objects.put(object_keys.master(shot, "1"), png(), "image/png").ref
     manifest = objects.put(object_keys.manifest(shot), b'{"seed": "told"}', "application/json").ref
     catalog.record_publication(
-        Publication(shot.key, take.key, master, {"hero": master}, manifest), RunKey("catalog", "run-2")
+        Publication(shot.key, take.key, master, {"hero": master}, manifest, "A mug at dawn"), RunKey("catalog", "run-2")
     )
     catalog.record_failure(bad.key, "compose", "packshot is lost")
     return shot.key
@@ -124,6 +124,7 @@ def test_pages_follow_each_other_by_marks(pages: TestClient, catalog: Catalog) -
 def test_published_files_can_be_taken_away(pages: TestClient, published: str, objects: Objects) -> None:
     rows = pages.get("/gallery/published.json?text=mug").json()
     assert [(row["sku"], row["rendition"]) for row in rows] == [("MUG-1", "master"), ("MUG-1", "hero")]
+    assert rows[0]["alt_text"] == "A mug at dawn"
     assert pages.get(rows[0]["url"]).content == png()
     assert pages.get("/gallery/published.csv").text.count("MUG-1") >= 2
     archive = zipfile.ZipFile(io.BytesIO(pages.get(f"/gallery/pictures.zip?shot={published}").content))
