@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 
+import c2pa
 import pytest
 from click.testing import CliRunner
 from PIL import Image
@@ -65,6 +67,20 @@ def test_every_published_file_is_signed_and_says_what_it_is_made_of(
         told = verify(data)
         assert (told.answer, dict(told.facts)["shot"]) == (Answer.INTACT, shot.key)
         assert dict(told.facts)["alt text"] == "red mug, held by a person, on a beach"
+
+
+def test_the_place_is_the_parent_and_what_was_placed_in_it_are_components(
+    signed: tuple[Shot, Publication, dict[str, bytes]],
+) -> None:
+    for data in signed[2].values():
+        with c2pa.Reader(mime(data), io.BytesIO(data)) as reader:
+            told = json.loads(reader.json())
+        active = told["manifests"][told["active_manifest"]]
+        relations = [each["relationship"] for each in active["ingredients"]]
+        assert (relations[0], set(relations[1:]), len(relations)) == ("parentOf", {"componentOf"}, 3)
+        assert "thumbnail" not in active
+        actions = next(each["data"]["actions"] for each in active["assertions"] if "actions" in each["label"])
+        assert {"c2pa.opened", "c2pa.placed"} <= {each["action"] for each in actions}
 
 
 def test_signing_again_after_a_crash_keeps_the_first_files(
