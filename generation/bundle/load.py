@@ -194,8 +194,8 @@ def compiled(bundle: Bundle, backend: str = "inductor") -> Bundle:
     """``bundle`` whose UNet's transformer blocks are compiled when they first run, for each size of picture and each
     number of rows; nothing else in it takes as long.
 
-    Keys and values are not cached any more: a compiled block computes them faster than it can ask. Where layers are
-    streamed, nothing is compiled, since their hooks would be.
+    Keys and values are not cached any more, since asking for them would cut the blocks' graphs in pieces. Where layers
+    are streamed, nothing is compiled, since their hooks would be.
     """
     if bundle.plan.denoiser_streamed:
         _LOG.warning("bundle %s: its layers are streamed, so they are not compiled", bundle.card.name)
