@@ -128,7 +128,7 @@ class PlanError(BriefError):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The shots of a campaign, of which there may be millions: iterating makes them one by one, each time anew.
+    """The shots of a campaign, of which there may be millions: iterating makes them one by one, each time again.
 
     Attributes:
         number: how many shots there are.

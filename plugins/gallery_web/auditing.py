@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from gallery_web import stores
-from gallery_web.asked import MOST_ID, Text
+from gallery_web.query_params import MOST_ID, Text
 from gallery_web.render import page
 from storage.catalog import audit
 from storage.catalog.audit import AuditFilter

@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
-from gallery_web import looks, stores
+from gallery_web import presentation, stores
 from gallery_web.access import CanDecide, CanStart, DecidingUser, StartingUser
-from gallery_web.asked import Name, ShotKey, Writable, known_key
 from gallery_web.events import announce
+from gallery_web.query_params import Name, ShotKey, Writable, known_key
 from gallery_web.render import address, page
 from gallery_web.reviewing import MAX_NOTE, MAX_WORDS, numbers
 from pipeline import casting
@@ -37,7 +37,7 @@ Why = Annotated[Writable, Form(min_length=1, max_length=MAX_NOTE)]
 @router.get("/packshots", name="packshots")
 def packshots(request: Request, may_decide: CanDecide) -> Response:
     """Packshots that their import found doubtful, beside what was cut out of them."""
-    shown = [(each, looks.cutout_of(each)) for each in stores.catalog().doubtful_packshots()]
+    shown = [(each, presentation.cutout_of(each)) for each in stores.catalog().doubtful_packshots()]
     return page(request, "packshots.html", products=shown[:MOST_PACKSHOTS], total=len(shown), may_decide=may_decide)
 
 
@@ -52,7 +52,7 @@ def approve_packshot(request: Request, user: DecidingUser, sku: Annotated[Writab
 def retired(request: Request, may_decide: CanDecide, may_start: CanStart) -> Response:
     """What nothing more is made of, and what is still published of it or of shots that a newer plan replaced."""
     catalog = stores.catalog()
-    gone = [(word, name) for word, kind in KINDS.items() for name in sorted(catalog.retired(kind))]
+    retired = [(word, name) for word, kind in KINDS.items() for name in sorted(catalog.retired(kind))]
     with catalog.begin() as session:
         found = retiring.take_downs(session, MOST_TAKE_DOWNS + 1)
         records = {each.shot.key: each for each in gallery.shot_records(session, [each.shot_key for each in found])}
@@ -60,9 +60,9 @@ def retired(request: Request, may_decide: CanDecide, may_start: CanStart) -> Res
     return page(
         request,
         "retired.html",
-        retired=gone,
+        retired=retired,
         kinds=list(KINDS),
-        take_downs=[(each.why, record, looks.shown(record)) for each, record in shown],
+        take_downs=[(each.why, record, presentation.shown(record)) for each, record in shown],
         more=len(found) > MOST_TAKE_DOWNS,
         may_decide=may_decide,
         may_start=may_start,
@@ -111,7 +111,7 @@ def persona(request: Request, name: Name, may_decide: CanDecide) -> Response:
     if name not in known:
         raise RowMissing(f"persona {name!r} is not in the catalog")
     found = casting.candidates(stores.run(), name)
-    portrait = looks.portrait_key_of(known[name])
+    portrait = presentation.portrait_key_of(known[name])
     return page(
         request, "persona.html", persona=known[name], portrait=portrait, candidates=found, may_decide=may_decide
     )

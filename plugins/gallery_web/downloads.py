@@ -11,8 +11,8 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from gallery_web import stores
-from gallery_web.asked import AskedShots
 from gallery_web.auditing import plain_cell
+from gallery_web.query_params import ShotQuery
 from gallery_web.render import address
 from storage.bucket.keys import safe_name
 from storage.catalog import gallery, search
@@ -41,13 +41,13 @@ COLUMNS = (
 
 
 @router.get("/published.json", name="published_json")
-def as_json(request: Request, wanted: AskedShots) -> Response:
+def as_json(request: Request, wanted: ShotQuery) -> Response:
     """Every published file of the shots that fit the search."""
     return JSONResponse(_files(request, wanted))
 
 
 @router.get("/published.csv", name="published_csv")
-def as_csv(request: Request, wanted: AskedShots) -> Response:
+def as_csv(request: Request, wanted: ShotQuery) -> Response:
     """The same as CSV."""
     lines = io.StringIO()
     writer = csv.DictWriter(lines, COLUMNS)
@@ -87,7 +87,7 @@ def _of(record: ShotRecord) -> list[tuple[str, str, str]]:
     return [(name, ref.key, ref.sha256) for name, ref in files.items()]
 
 
-def _files(request: Request, wanted: AskedShots) -> list[dict[str, Any]]:
+def _files(request: Request, wanted: ShotQuery) -> list[dict[str, Any]]:
     base = str(request.base_url).rstrip("/").removesuffix(request.scope.get("root_path", ""))
     rows: list[dict[str, Any]] = []
     with stores.catalog().begin() as session:

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Request, Response
 
 from brief.prompts import describe_face
-from gallery_web import looks, stores
+from gallery_web import presentation, stores
 from gallery_web.access import CanDecide
-from gallery_web.asked import AskedShots, Name, ShotKey, Text, known_key, query_of
+from gallery_web.query_params import Name, ShotKey, ShotQuery, Text, known_key, query_of
 from gallery_web.render import page
 from pipeline.judge import best_take
 from storage.catalog import decisions, runs, search
@@ -26,7 +26,7 @@ router = APIRouter()
 
 
 @router.get("/", name="sheet")
-def sheet(request: Request, wanted: AskedShots, may_decide: CanDecide, after: Text = "") -> Response:
+def sheet(request: Request, wanted: ShotQuery, may_decide: CanDecide, after: Text = "") -> Response:
     """The pictures, latest first, by words, campaign, state and more."""
     catalog = stores.catalog()
     with catalog.begin() as session:
@@ -39,9 +39,9 @@ def sheet(request: Request, wanted: AskedShots, may_decide: CanDecide, after: Te
         found=found,
         counted=COUNTED,
         first=not after,
-        shots=[(record, looks.shown(record)) for record in found.shots],
+        shots=[(record, presentation.shown(record)) for record in found.shots],
         totals=catalog.totals(wanted.shown.campaign or None),
-        choices=looks.choices(catalog),
+        choices=presentation.choices(catalog),
         states=[each.value for each in ShotState],
         orders=[each.value for each in Order],
         may_decide=may_decide,
@@ -49,7 +49,7 @@ def sheet(request: Request, wanted: AskedShots, may_decide: CanDecide, after: Te
 
 
 @router.get("/run/{dag_id}/{run_id}", name="run")
-def run(request: Request, dag_id: Name, run_id: Name, wanted: AskedShots, after: Text = "") -> Response:
+def run(request: Request, dag_id: Name, run_id: Name, wanted: ShotQuery, after: Text = "") -> Response:
     """The pictures of one run with its progress; for the tab of a DAG run."""
     key = RunKey(dag_id, run_id)
     wanted = replace(wanted, run=key)
@@ -68,7 +68,7 @@ def run(request: Request, dag_id: Name, run_id: Name, wanted: AskedShots, after:
         seconds_left=_seconds_left(record, sum(totals.values()) - left, left),
         asked=query_of(wanted),
         found=found,
-        shots=[(each, looks.shown(each)) for each in found.shots],
+        shots=[(each, presentation.shown(each)) for each in found.shots],
     )
 
 
@@ -80,13 +80,13 @@ def _seconds_left(record: RunRecord | None, done: int, left: int) -> float | Non
 
 
 @router.get("/shot/{key}", name="shot")
-def shot(request: Request, key: ShotKey, wanted: AskedShots, may_decide: CanDecide) -> Response:
+def shot(request: Request, key: ShotKey, wanted: ShotQuery, may_decide: CanDecide) -> Response:
     """One shot: picture, words, seed, scores, every take, reviews, manifest."""
     history = stores.catalog().history(known_key(key))
     published = history.record.publication
     manifest = json.loads(stores.objects().get(*astuple(published.manifest))) if published else None
     shown, best = history.record.shot, best_take(history.takes)
-    limits = looks.limits_of(shown, looks.bundle_limits())
+    limits = presentation.limits_of(shown, presentation.bundle_limits())
     with stores.catalog().begin() as session:
         its_runs = runs.runs_of(session, key)
         before, after = search.beside(session, wanted, key)
@@ -98,9 +98,9 @@ def shot(request: Request, key: ShotKey, wanted: AskedShots, may_decide: CanDeci
         asked=query_of(wanted),
         before=before,
         after=after,
-        picture=looks.shown(history.record),
-        references=looks.references(shown, best.take if best else None),
-        takes=[(take, looks.picture_of(take), looks.scores(take, limits)) for take in history.takes],
+        picture=presentation.shown(history.record),
+        references=presentation.references(shown, best.take if best else None),
+        takes=[(take, presentation.picture_of(take), presentation.scores(take, limits)) for take in history.takes],
         reviews=history.reviews,
         runs=its_runs,
         manifest=json.dumps(manifest, indent=2, ensure_ascii=False) if manifest else None,

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from brief.dimensions import sentence
-from gallery_web import looks, stores
+from gallery_web import presentation, stores
 from pipeline import report
 
 _FOLDER = Path(__file__).parent
@@ -48,7 +48,7 @@ _ENVIRONMENT = Environment(
 _ENVIRONMENT.filters |= {
     "at_most": at_most,
     "with_articles": with_articles,
-    "run": looks.run_in_words,
+    "run": presentation.run_in_words,
     "duration": report.duration,
     "cost": report.cost,
     "sentence": sentence,

@@ -9,8 +9,8 @@ from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
 
 from gallery_web import stores
 from gallery_web.access import CanStart, StartingUser
-from gallery_web.asked import MOST_ID, MOST_TEXT, Name, Writable
 from gallery_web.events import start_campaign
+from gallery_web.query_params import MOST_ID, MOST_TEXT, Name, Writable
 from gallery_web.render import address, page
 from pipeline.report import STYLE, as_json
 from storage.catalog import decisions, report, retiring

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from gallery_web import looks, stores
+from gallery_web import presentation, stores
 from gallery_web.access import CanDecide, DecidingUser
-from gallery_web.asked import MOST_ID, AskedReviews, Id, Text, Writable, query_of
 from gallery_web.events import announce
+from gallery_web.query_params import MOST_ID, Id, ReviewQuery, Text, Writable, query_of
 from gallery_web.render import address, page
 from pipeline.airflow_assets import APPROVALS, RETAKES
 from pipeline.current import remove_published, write_current
@@ -39,7 +39,7 @@ Ids = Annotated[list[int], Form(max_length=MOST_AT_ONCE)]
 
 @router.get("/reviews", name="reviews")
 def reviews(
-    request: Request, wanted: AskedReviews, may_decide: CanDecide, after: Text = "", done: Done = "", said: Text = ""
+    request: Request, wanted: ReviewQuery, may_decide: CanDecide, after: Text = "", done: Done = "", said: Text = ""
 ) -> Response:
     """All that waits and fits the search, as a grid with a box to tick on each."""
     catalog = stores.catalog()
@@ -53,9 +53,9 @@ def reviews(
         found=found,
         counted=search.COUNTED,
         first=not after,
-        shown=[(each, looks.picture_of(each.take)) for each in found.reviews],
+        shown=[(each, presentation.picture_of(each.take)) for each in found.reviews],
         answered=catalog.reviews(waiting=False, limit=ANSWERED),
-        choices=looks.choices(catalog),
+        choices=presentation.choices(catalog),
         orders=[each.value for each in ReviewOrder],
         may_decide=may_decide,
         reasons=REASONS,
@@ -73,24 +73,24 @@ def waiting() -> Response:
 
 @router.get("/reviews/{review}", name="review")
 def review(
-    request: Request, review: Id, wanted: AskedReviews, may_decide: CanDecide, done: Done = "", said: Text = ""
+    request: Request, review: Id, wanted: ReviewQuery, may_decide: CanDecide, done: Done = "", said: Text = ""
 ) -> Response:
     """One waiting take beside its references and the shot's other takes, with its neighbours in the search."""
     catalog = stores.catalog()
     current = catalog.review(review)
     with catalog.begin() as session:
         beside = search.neighbours(session, wanted, review)
-    limits = looks.limits_of(current.shot, looks.bundle_limits())
-    takes = [(take, looks.picture_of(take)) for take in catalog.takes([current.shot.key])[current.shot.key]]
+    limits = presentation.limits_of(current.shot, presentation.bundle_limits())
+    takes = [(take, presentation.picture_of(take)) for take in catalog.takes([current.shot.key])[current.shot.key]]
     return page(
         request,
         "review.html",
         review=current,
         shot=current.shot,
-        picture=looks.picture_of(current.take),
-        references=looks.references(current.shot, current.take.take),
+        picture=presentation.picture_of(current.take),
+        references=presentation.references(current.shot, current.take.take),
         takes=[(take, key) for take, key in takes if take.take.key != current.take.take.key and key],
-        scores=looks.scores(current.take, limits),
+        scores=presentation.scores(current.take, limits),
         asked=query_of(wanted),
         beside=beside,
         may_decide=may_decide,
@@ -131,7 +131,7 @@ def _take_back(number: int, user: str) -> None:
 def bulk(
     request: Request,
     user: DecidingUser,
-    wanted: AskedReviews,
+    wanted: ReviewQuery,
     decision: Annotated[Decision, Form()],
     ids: Ids,
     reason: Annotated[str, Form()] = "",
@@ -157,7 +157,7 @@ def decide(
     request: Request,
     review: Id,
     user: DecidingUser,
-    wanted: AskedReviews,
+    wanted: ReviewQuery,
     decision: Annotated[Decision, Form()],
     reason: Annotated[str, Form()] = "",
     note: Note = "",

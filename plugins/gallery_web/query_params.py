@@ -47,7 +47,7 @@ def shown_in(
     return ShownIn(text.strip(), campaign, environment, persona, framing)
 
 
-def asked_shots(
+def shot_query(
     shown: Annotated[ShownIn, Depends(shown_in)],
     sku: Text = "",
     state: ShotState | Literal[""] = "",
@@ -57,15 +57,15 @@ def asked_shots(
     return ShotSearch(shown, sku, state or None, None, order)
 
 
-def asked_reviews(
+def review_query(
     shown: Annotated[ShownIn, Depends(shown_in)], reason: Text = "", order: ReviewOrder = ReviewOrder.OLDEST
 ) -> ReviewSearch:
     """The search of the reviews' form."""
     return ReviewSearch(shown, reason.strip(), order)
 
 
-AskedShots = Annotated[ShotSearch, Depends(asked_shots)]
-AskedReviews = Annotated[ReviewSearch, Depends(asked_reviews)]
+ShotQuery = Annotated[ShotSearch, Depends(shot_query)]
+ReviewQuery = Annotated[ReviewSearch, Depends(review_query)]
 
 
 def query_of(wanted: ShotSearch | ReviewSearch) -> dict[str, str]:
