@@ -171,11 +171,11 @@ def _soft_share(differs: np.ndarray, product: np.ndarray) -> float:
     return float((np.asarray(strongest)[rim] < _SOFT_STEP).mean())
 
 
-_STICKER = (0.015, 0.2)
+_STICKER = (0.015, 0.3)
 """Share of the product that a sticker covers."""
 _VIVID, _ALIKE, _EVEN = 90, 20, 7
 """Of 256: how colourful a sticker is, how near to one colour its pixels, and how even."""
-_COMPACT, _MARKED = 0.55, (0.05, 0.6)
+_COMPACT, _MARKED = 0.55, (0.01, 0.6)
 """How much of its box a sticker fills, and how much of it are words."""
 _CORNER = 0.22
 """How far from the product's middle, in its own widths and heights, a sticker is put."""

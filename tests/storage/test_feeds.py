@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product as product_of
 from pathlib import Path
 from typing import Any
 
@@ -415,6 +416,20 @@ def test_a_sticker_upon_any_product_is_found_and_none_where_there_is_none() -> N
     told = {name: ["a sticker:" in " ".join(doubts) for doubts in both] for name, both in found.items()}
     assert sum(with_one for with_one, _ in told.values()) >= 0.9 * len(SAMPLES), told
     assert not any(without for _, without in told.values()), told
+
+
+def test_a_sticker_is_found_whatever_its_size_and_however_small_its_words() -> None:
+    missed = []
+    for colour, half, words in product_of(("#ffd800", "#e01020", "#10a040"), (45, 60, 75, 90), (12, 24, 40)):
+        picture = Image.new("RGB", (600, 600), "white")
+        draw = ImageDraw.Draw(picture)
+        draw.rounded_rectangle((150, 120, 450, 520), 40, fill="#5a3ca0")
+        draw.ellipse((430 - half, 150 - half, 430 + half, 150 + half), fill=colour)
+        ink = "red" if colour == "#ffd800" else "white"
+        draw.text((430, 150), "SALE", font=ImageFont.load_default(words), fill=ink, anchor="mm")
+        if "a sticker:" not in " ".join(check_packshot(picture).doubts):
+            missed.append((colour, half, words))
+    assert missed == []
 
 
 def test_a_matte_that_leaves_a_shadow_out_lets_the_product_through() -> None:
