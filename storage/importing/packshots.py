@@ -171,7 +171,7 @@ def _soft_share(differs: np.ndarray, product: np.ndarray) -> float:
     return float((np.asarray(strongest)[rim] < _SOFT_STEP).mean())
 
 
-_STICKER = (0.015, 0.3)
+_STICKER = (0.015, 0.24)
 """Share of the product that a sticker covers."""
 _VIVID, _ALIKE, _EVEN = 90, 20, 7
 """Of 256: how colourful a sticker is, how near to one colour its pixels, and how even."""
@@ -221,8 +221,17 @@ def _patches(pixels: np.ndarray, product: np.ndarray) -> Iterator[tuple[np.ndarr
             part = np.asarray(left) == 2
             patch = part & alike
             if patch.sum() >= least and pixels[patch].std(axis=0).max() <= _EVEN:
-                yield patch, ~_outside(~part)
+                yield patch, _spanned(part)
             left = Image.fromarray(np.where(part, 0, np.asarray(left)).astype(np.uint8)).copy()
+
+
+def _spanned(part: np.ndarray) -> np.ndarray:
+    """A part with what lies between its pixels, along rows as well as along columns."""
+    spans = [
+        np.maximum.accumulate(part, axis) & np.flip(np.maximum.accumulate(np.flip(part, axis), axis), axis)
+        for axis in (0, 1)
+    ]
+    return np.asarray(spans[0] & spans[1])
 
 
 def _preview(packshot: Image.Image, product: np.ndarray | None) -> bytes:
