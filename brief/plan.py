@@ -29,7 +29,17 @@ from brief.errors import BriefError
 from brief.limits import explained
 from brief.prompts import shot_negative, shot_prompt
 from brief.recipe import RECIPES, digest, key_of, portrait_key, seed_of
-from brief.types import ASPECTS, BundleInfo, Campaign, Environment, Framing, Persona, Product, Shot
+from brief.types import (
+    ASPECTS,
+    BundleInfo,
+    Campaign,
+    Environment,
+    Framing,
+    Persona,
+    Product,
+    Shot,
+    campaign_images,
+)
 
 Combination = tuple[str, str | None, Framing]
 """Names of place and persona, and the framing; no persona where it shows nobody."""
@@ -322,6 +332,6 @@ def _shot(
         recipe=campaign.recipe,
         thresholds=campaign.thresholds,
         max_takes=campaign.max_takes,
-        style=campaign.style,
+        **campaign_images(campaign),
     )
     return replace(shot, key=key_of(shot, bundle.fingerprint))

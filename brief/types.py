@@ -266,6 +266,15 @@ class Shot:
     style: ImageRef | None = None
 
 
+CAMPAIGN_IMAGES = ("style",)
+"""Adapter roles whose image a campaign may give to all its pictures: fields of :class:`Campaign` and :class:`Shot`."""
+
+
+def campaign_images(row: Campaign | Shot) -> dict[str, ImageRef]:
+    """The images that a campaign gives to all its pictures, by role; a role without one is not in it."""
+    return {role: image for role in CAMPAIGN_IMAGES if (image := getattr(row, role)) is not None}
+
+
 @dataclass(frozen=True, slots=True, config=CONFIG)
 class Take:
     """One attempt at a shot. ``number`` counts from 1; ``changes`` are targeted overrides of the recipe's numbers

@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from brief.errors import PipelineError
 from brief.images import read_image
 from brief.recipe import RECIPE_VERSION
-from brief.types import ImageRef, MadeBy, Shot
+from brief.types import ImageRef, MadeBy, Shot, campaign_images
 from pipeline.credentials import DEVELOPMENT, Credentials, read_credentials
 from pipeline.provenance import COMPOSITE, WHOLLY_GENERATED
 from storage.bucket import keys as object_keys
@@ -161,7 +161,7 @@ def reproduce(catalog: Catalog, objects: Objects, shot_key: str, bundle: Path, d
     material = Material(
         shot=shot, take=take.take, packshot=_bytes(objects, shot.product.packshot),
         photo=_bytes(objects, shot.environment.photo), portrait=_portrait(objects, shot),
-        style=_bytes(objects, shot.style) if shot.style else None,
+        references={role: _bytes(objects, each) for role, each in campaign_images(shot).items()},
     )  # fmt: skip
 
     def only(results: list[Result]) -> Result:

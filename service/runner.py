@@ -17,7 +17,7 @@ from functools import lru_cache
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
-from brief.types import Composition, MadeBy, Measurements, Shot, Take
+from brief.types import Composition, MadeBy, Measurements, Shot, Take, campaign_images
 from generation.scene.material import Material, Result
 from generation.studio import Studio
 from service.job_queue import JobQueue, QueuedJob
@@ -183,7 +183,7 @@ class Bucket:
             photo=self._input(shot.environment.photo.key, shot.environment.photo.sha256),
             portrait=self._portrait(shot),
             picture=self._objects.get(picture) if picture else None,
-            style=self._input(shot.style.key, shot.style.sha256) if shot.style else None,
+            references={role: self._input(each.key, each.sha256) for role, each in campaign_images(shot).items()},
         )
 
     def store(self, stage: Stage, item: Item, result: Result) -> ItemResult:

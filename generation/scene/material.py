@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 from PIL import Image
@@ -34,7 +35,7 @@ class Material:
         portrait: of the shot's persona; ``None`` only where the framing shows nobody.
         picture: what the stage before made: ``compose`` takes none, ``refine`` the composed picture, ``score`` the
             refined one.
-        style: of the shot's campaign; ``None`` for most.
+        references: of the shot's campaign, by the role of the adapter that is shown them; none for most.
     """
 
     shot: Shot
@@ -43,7 +44,7 @@ class Material:
     photo: ImageSource
     portrait: ImageSource | None = None
     picture: ImageSource | None = None
-    style: ImageSource | None = None
+    references: Mapping[str, ImageSource] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -109,14 +110,17 @@ class Material:
         return opened(self.portrait, f"portrait of {name!r}").convert("RGB")
 
     @cached_property
-    def manner(self) -> Image.Image | None:
-        """The picture whose look is taken on, RGB; ``None`` without one.
+    def campaign_images(self) -> Mapping[str, Image.Image]:
+        """What the campaign gives to all its pictures, RGB, by role.
 
         Raises:
-            ValueError: it cannot be read.
+            ValueError: one cannot be read.
         """
-        what = f"style of campaign {self.shot.campaign!r}"
-        return None if self.style is None else opened(self.style, what).convert("RGB")
+        campaign = self.shot.campaign
+        return {
+            role: opened(source, f"{role} of campaign {campaign!r}").convert("RGB")
+            for role, source in self.references.items()
+        }
 
     @cached_property
     def before(self) -> Image.Image:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,9 +60,9 @@ def _shrunk(share: Tensor, latent: tuple[int, int]) -> Tensor:
     return functional.adaptive_avg_pool2d(share[None, None], (height, width))[0, 0]
 
 
-def regions(layout: Layout, product: Image.Image, *, styled: bool = False) -> Regions:
-    """Regions of a picture; ``product`` is the placed cut-out (RGBA, the picture's size), ``styled`` says whether it
-    has a style."""
+def regions(layout: Layout, product: Image.Image, campaign_roles: Collection[str] = ()) -> Regions:
+    """Regions of a picture; ``product`` is the placed cut-out (RGBA, the picture's size), ``campaign_roles`` are
+    those for which its campaign brings an image."""
     size = product.size
     thing = to_shares(product.getchannel("A"))
     head = _soft(layout.face, size, round_=True) if layout.face else torch.zeros_like(thing)
@@ -70,7 +70,7 @@ def regions(layout: Layout, product: Image.Image, *, styled: bool = False) -> Re
     free = torch.zeros_like(thing)
     for box in layout.free:
         free = torch.maximum(free, _soft(box, size, round_=False))
-    return Regions(face, thing, 1 - face - thing, free, torch.full_like(thing, float(styled)))
+    return Regions(face, thing, 1 - face - thing, free, torch.full_like(thing, float("style" in campaign_roles)))
 
 
 def _soft(box: Box, size: tuple[int, int], *, round_: bool) -> Tensor:

@@ -89,7 +89,7 @@ class Scene:
 
     @cached_property
     def regions(self) -> Regions:
-        return regions(self.material.layout, self.product, styled=self.material.style is not None)
+        return regions(self.material.layout, self.product, self.material.references)
 
     @cached_property
     def drawn(self) -> Tensor:
@@ -105,7 +105,7 @@ class Scene:
             **({} if person is None else {"face": [person]}),
             "product": [on_white(self.material.cutout.image)],
             "environment": [self.material.place],
-            **({} if self.material.manner is None else {"style": [self.material.manner]}),
+            **{role: [image] for role, image in self.material.campaign_images.items()},
         }
 
 

@@ -218,7 +218,10 @@ def test_a_campaigns_style_changes_the_whole_picture_where_the_bundle_has_an_ada
     bundle: Bundle, styled: Bundle, packshot: Image.Image
 ) -> None:
     plain = inputs(packshot, 0, changes={"environment_keep": 0.0, "style_strength": 1.5})
-    takes = [plain, *(replace(plain, take=replace(plain.take, key=f"{n}"), style=picture(n)) for n in (60, 61))]
+    takes = [
+        plain,
+        *(replace(plain, take=replace(plain.take, key=f"{n}"), references={"style": picture(n)}) for n in (60, 61)),
+    ]
     for models, differ in ((bundle, False), (styled, True)):
         made = {result.key: result.image for result in Studio(Models.of(models)).compose(takes)}
         none, first, second = (_pixels(image) for take in takes if (image := made[take.key]) is not None)
@@ -230,7 +233,7 @@ def test_a_campaigns_style_changes_the_whole_picture_where_the_bundle_has_an_ada
 
 def test_without_a_style_its_adapter_acts_nowhere(styled: Bundle, packshot: Image.Image) -> None:
     plain = inputs(packshot, 0)
-    for take, strength in ((plain, 0.0), (replace(plain, style=picture(60)), 0.5)):
+    for take, strength in ((plain, 0.0), (replace(plain, references={"style": picture(60)}), 0.5)):
         (sample,) = StableDiffusion.of(styled).samples([lay_out(StableDiffusion.of(styled), take)])
         assert torch.equal(sample.masks["style"], torch.full_like(sample.masks["style"], strength))
 
