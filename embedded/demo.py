@@ -13,7 +13,6 @@ import math
 import sys
 import time
 import tomllib
-from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
@@ -99,7 +98,10 @@ def _report(home: Home, catalog: Catalog, outcome: RunOutcome, console: Console)
         line = f"  failed: {record.shot.product.sku}: {record.reason}"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     sheet = home.root / "contact-sheet.png"
-    make_contact_sheet(catalog, open_objects(home), sheet)
+    shown = make_contact_sheet(catalog, open_objects(home), sheet)
+    there = counts[ShotState.PUBLISHED] + counts[ShotState.REVIEW]
+    if shown < there:
+        console.print(f"  the contact sheet shows {shown} of {there} pictures, the newest")
     show_addresses(home)
     if tomllib.loads((home.bundle / "bundle.toml").read_text()).get("stand_in"):
         console.print("[yellow]The bundle has random weights: the pictures prove the way, and show noise.[/yellow]")
@@ -132,11 +134,11 @@ PAPER, INK, DOUBT = "white", "black", "firebrick"
 
 
 def make_contact_sheet(catalog: Catalog, objects: Objects, path: Path) -> int:
-    """Write a PNG with the newest pictures, :data:`MOST` at most; returns how many it shows (0 writes nothing).
+    """Write a PNG of :func:`on_contact_sheet`; returns how many it shows (0 writes nothing).
 
     Doubtful pictures are captioned in red.
     """
-    shown = [record for state in (ShotState.PUBLISHED, ShotState.REVIEW) for record in _newest(catalog, state)][:MOST]
+    shown = on_contact_sheet(catalog)
     if not shown:
         return 0
     shown.sort(key=lambda record: (record.shot.product.sku, record.shot.environment.name))
@@ -151,8 +153,14 @@ def make_contact_sheet(catalog: Catalog, objects: Objects, path: Path) -> int:
     return len(shown)
 
 
-def _newest(catalog: Catalog, state: ShotState) -> Sequence[ShotRecord]:
-    return catalog.find_shots(ShotFilter(state=state), limit=MOST).shots
+def on_contact_sheet(catalog: Catalog, most: int = MOST) -> list[ShotRecord]:
+    """The newest pictures; where there are more than ``most``, a third of them are such as wait for a person."""
+    published, waiting = (
+        catalog.find_shots(ShotFilter(state=state), limit=most).shots
+        for state in (ShotState.PUBLISHED, ShotState.REVIEW)
+    )
+    doubtful = waiting[: max(most // 3, most - len(published))]
+    return [*published[: most - len(doubtful)], *doubtful]
 
 
 def _paper(pictures: int) -> Image.Image:
