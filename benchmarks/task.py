@@ -19,8 +19,8 @@ from typing import Any, SupportsIndex
 from pipeline import stages
 from pipeline.claims import claim_shots
 from pipeline.plan import plan_run
-from pipeline.publish import settle
 from pipeline.run import Run, RunRequest, open_catalog, open_objects, open_service
+from pipeline.settle import settle
 from storage.catalog.runs import RunKey
 
 DAG = "faults"

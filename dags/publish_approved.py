@@ -29,7 +29,7 @@ def publish_approved() -> None:
     @task
     def publish() -> dict[str, int]:
         from pipeline.current import write_current_of_run
-        from pipeline.publish import publish_approved
+        from pipeline.settle import publish_approved
 
         run = open_run()
         outcomes = publish_approved(run)

@@ -131,7 +131,7 @@ def retake(shard: Shard, keys: list[str]) -> list[str]:
 @task(map_index_template=NAME, execution_timeout=timedelta(hours=1))
 def publish(shard: Shard, keys: list[str]) -> dict[str, int]:
     """Publish what was accepted, open reviews for what is doubtful."""
-    from pipeline.publish import settle
+    from pipeline.settle import settle
 
     return settle(open_run(), keys, hold=bool(get_current_context()["params"].get("sign_off")))
 

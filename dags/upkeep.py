@@ -50,7 +50,7 @@ def upkeep() -> None:
     @task
     def refresh_renditions() -> dict[str, int]:
         from pipeline.current import write_current
-        from pipeline.publish import refresh_renditions
+        from pipeline.settle import refresh_renditions
 
         run = open_run()
         outcomes = refresh_renditions(run)

@@ -16,8 +16,8 @@ from brief.dimensions import DIMENSIONS
 from brief.thresholds import Labelled, TooFewLabels, thresholds_of
 from brief.types import BundleInfo, Shot, Threshold
 from pipeline.judge import judge_take
-from pipeline.publish import settle
 from pipeline.run import Run
+from pipeline.settle import settle
 from pipeline.stages import measure_again
 from storage.catalog import reviews
 from storage.catalog.records import TakeRecord

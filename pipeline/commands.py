@@ -38,7 +38,7 @@ def verify(file: Path) -> None:
 def renditions(campaigns: tuple[str, ...]) -> None:
     """Make from the masters what CAMPAIGNS (all) added to or changed of their renditions; no models are needed."""
     from pipeline.current import write_current
-    from pipeline.publish import refresh_renditions
+    from pipeline.settle import refresh_renditions
 
     try:
         run = _run(needs_service=False)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.publish import SIGN_OFF, publish_approved
 from pipeline.run import Run
+from pipeline.settle import SIGN_OFF, publish_approved
 from storage.catalog import decisions, runs
 from storage.catalog.errors import AlreadyDecided
 from storage.catalog.records import ReviewRecord

@@ -16,8 +16,8 @@ from brief.types import Measurements, Scorecard, Shot, Threshold, Verdict
 from pipeline.calibration import ENOUGH, calibrate, calibrate_when_due, judge_again
 from pipeline.commands import main
 from pipeline.judge import judge_take
-from pipeline.publish import settle
 from pipeline.run import Run
+from pipeline.settle import settle
 from service.client import GenerationClient, ServiceUnreachable
 from storage.bucket import keys as object_keys
 from storage.bucket.objects import Objects

@@ -21,9 +21,10 @@ from brief.types import Area, Campaign, Composition, Framing, ImageRef, Publicat
 from generation.scene.collage import contact_shadow, paste_product
 from pipeline.commands import main
 from pipeline.current import withdraw, write_current
-from pipeline.publish import Publishing, publish, publish_approved, refresh_renditions, settle
+from pipeline.publish import Publishing, publish
 from pipeline.renditions import Rendered, Sources, render
 from pipeline.run import Run
+from pipeline.settle import publish_approved, refresh_renditions, settle
 from service.client import GenerationClient
 from storage.bucket import keys as object_keys
 from storage.bucket.objects import Objects

@@ -39,8 +39,8 @@ from pipeline.casting import candidates, cast, choose
 from pipeline.claims import RunUnfinished, claim_shots, finish, plan_requested
 from pipeline.judge import best_take, judge
 from pipeline.plan import RunPlan, plan_run
-from pipeline.publish import ASKED_FOR, publish_approved, settle
 from pipeline.run import Run, RunRequest
+from pipeline.settle import ASKED_FOR, publish_approved, settle
 from pipeline.sign_off import agree, question
 from pipeline.stages import compose, explain, face, is_whole, refine, retake, score
 from pipeline.upkeep import clear_takes
