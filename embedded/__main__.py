@@ -18,7 +18,7 @@ from brief.settings import Settings
 from embedded.home import Home, default_root, open_home
 
 if TYPE_CHECKING:
-    from storage.importing.packshots import Matte
+    from storage.importing.packshots import PackshotModels
 
 OTHERS = {
     "bundle": "generation.bundle.commands:bundle",
@@ -98,9 +98,9 @@ def show_addresses() -> None:
 def import_rows(arguments: tuple[str, ...]) -> None:
     """Load a folder of products, environments, personas and campaigns; --help tells the options."""
     began = datetime.now(UTC)
-    from pipeline.commands import packshot_matte
+    from pipeline.commands import packshot_models
 
-    code = _storage("import", *arguments, matte=packshot_matte)
+    code = _storage("import", *arguments, models=packshot_models())
     if code != NOTHING_DONE and (home := _existing_home()) is not None:
         _announce_import(home, began)
     sys.exit(code)
@@ -152,13 +152,13 @@ def exec_part(name: str) -> None:
     os.execvpe(wanted.command[0], wanted.command, {**os.environ, **wanted.environment, PART: name})  # noqa: S606
 
 
-def _storage(*arguments: str, matte: Matte | None = None) -> int:
+def _storage(*arguments: str, models: PackshotModels | None = None) -> int:
     """Storage's own command line; its exit status."""
     from storage.__main__ import main as storage
 
     if not _name_servers():
         _needed_home()
-    return storage(arguments, matte)
+    return storage(arguments, models)
 
 
 def _name_servers() -> bool:

@@ -4,6 +4,7 @@ judge again, calibrate."""
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from brief.errors import LookbookError
 from pipeline.run import Run, open_catalog, open_objects, open_service
 from service.client import GenerationClient
 from storage.catalog.runs import RunKey
+from storage.importing.packshots import PackshotModels
 
 NOBODY = "http://127.0.0.1:9"
 """Where no service is, for what needs none."""
@@ -121,11 +123,22 @@ def calibrate() -> None:
         click.echo(f"{name}: accept {each.accept:.3f}, review {each.review:.3f}")
 
 
-def packshot_matte(packshot: Image.Image) -> np.ndarray:
-    """The alpha [height, width], 0 to 1, by which an RGB packshot is cut out; the model is loaded when first asked."""
+def packshot_models() -> PackshotModels:
+    """What an import on this machine asks about packshots: how they are cut out, and, with the extra ``label``, what is
+    written on them. Models are loaded when first asked."""
+    return PackshotModels(_matte, _words if find_spec("rapidocr") else None)
+
+
+def _matte(packshot: Image.Image) -> np.ndarray:
     from generation.scene.cutout import matte
 
     return matte(packshot)
+
+
+def _words(packshot: Image.Image) -> list[str]:
+    from generation.score.label import read_lines
+
+    return read_lines(packshot)
 
 
 COMMANDS = (verify, renditions, describe, reproduce, judge, calibrate, explain)

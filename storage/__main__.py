@@ -26,12 +26,12 @@ from storage.catalog.tables import CampaignState
 from storage.importing.feeds import Columns
 from storage.importing.import_catalog import FEEDS, ImportReport, Listener, Options, import_catalog
 from storage.importing.lines import BadRow, Notice
-from storage.importing.packshots import Matte
+from storage.importing.packshots import PackshotModels
 from storage.migrations import latest_revision, migrate, schema_revision
 
 
-def main(arguments: Sequence[str] | None = None, matte: Matte | None = None) -> int:
-    """Run one command; returns the exit code. ``matte`` is asked about doubtful packshots of an import."""
+def main(arguments: Sequence[str] | None = None, models: PackshotModels | None = None) -> int:
+    """Run one command; returns the exit code. ``models`` are asked about packshots of an import."""
     chosen = _parser().parse_args(arguments)
     out, errors = Console(), Console(stderr=True)
     try:
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None, matte: Matte | None = None) -> 
                 for sku in chosen.sku:
                     catalog.approve_packshot(sku, chosen.who)
                 return 0
-            return _import(chosen, catalog, out, errors, matte)
+            return _import(chosen, catalog, out, errors, models)
     except LookbookError as error:
         errors.print(f"{error}", style="red", markup=False, soft_wrap=True)
         return 2
@@ -155,22 +155,24 @@ class _OnTerminal(Listener):
         self._bar.console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-def _import(chosen: argparse.Namespace, catalog: Catalog, out: Console, errors: Console, matte: Matte | None) -> int:
+def _import(
+    chosen: argparse.Namespace, catalog: Catalog, out: Console, errors: Console, models: PackshotModels | None
+) -> int:
     with Progress(console=errors, transient=True) as bar:
         listener = _OnTerminal(bar)
-        report = import_catalog(chosen.path, catalog, Objects.from_env(), listener, _options(chosen, matte))
+        report = import_catalog(chosen.path, catalog, Objects.from_env(), listener, _options(chosen, models))
     _print_report(report, out)
     return 1 if report.refused else 0
 
 
-def _options(chosen: argparse.Namespace, matte: Matte | None) -> Options:
+def _options(chosen: argparse.Namespace, models: PackshotModels | None) -> Options:
     return Options(
         outside=chosen.outside,
         private=chosen.private_addresses,
         feed=Columns.from_options(chosen.column) if chosen.column else chosen.feed,
         replace=chosen.replace,
         most_may_leave=chosen.most_may_leave,
-        matte=matte,
+        models=models,
     )
 
 

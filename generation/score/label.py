@@ -79,16 +79,24 @@ def read_words(image: Image.Image, sure: float = SURE) -> list[str]:
         Unavailable: RapidOCR is not installed.
     """
     factor = max(1.0, _SEEN / max(image.size))
-    size = (round(image.width * factor), round(image.height * factor))
-    return [words for words, confidence in _lines(image.resize(size, Image.Resampling.LANCZOS)) if confidence >= sure]
+    larger = image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.LANCZOS)
+    plain = ((_letters(text), confidence) for text, confidence in _lines(larger))
+    return [words for words, confidence in plain if len(words) >= FEWEST and confidence >= sure]
+
+
+def read_lines(image: Image.Image) -> list[str]:
+    """The lines of words in an RGB image, from top to bottom, as they are written.
+
+    Raises:
+        Unavailable: RapidOCR is not installed.
+    """
+    return [text for text, confidence in _lines(image) if confidence >= SURE]
 
 
 @cached(LRUCache(_REMEMBERED), key=lambda image: (image.size, hashlib.sha256(image.tobytes()).digest()))
 def _lines(image: Image.Image) -> list[tuple[str, float]]:
     found = _reader()(np.ascontiguousarray(np.asarray(image)[:, :, ::-1]))
-    lines = zip(found.txts or (), found.scores or (), strict=True)
-    plain = ((_letters(text), float(confidence)) for text, confidence in lines)
-    return [(words, confidence) for words, confidence in plain if len(words) >= FEWEST]
+    return [(text, float(sure)) for text, sure in zip(found.txts or (), found.scores or (), strict=True)]
 
 
 def _letters(text: str) -> str:

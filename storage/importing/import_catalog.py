@@ -23,7 +23,7 @@ from storage.catalog.database import Upserted
 from storage.catalog.errors import CatalogRefused
 from storage.importing.feeds import GOOGLE, Columns, XmlFeed, shopify_rows
 from storage.importing.lines import SUFFIXES, BadRow, Line, Notice, TextLines, encoding_notice, encoding_of, json_lines
-from storage.importing.packshots import Matte
+from storage.importing.packshots import PackshotModels
 from storage.importing.pictures import KnownImage, Pictures
 from storage.importing.rows import KINDS, GoodRow, Kind, RowRefused, bad_row, check_row, named_images, tidied
 from storage.importing.seen import SeenNames
@@ -122,7 +122,7 @@ class Options:
         replace: the file of products holds them all; those that are not in it leave: nothing is made of them any
             more, and nothing of them is deleted.
         most_may_leave: also if these are more than :data:`MOST_LEAVE` of all.
-        matte: what the pictures' cut-outs are made by; it is asked about doubtful packshots alone.
+        models: are asked about packshots.
     """
 
     outside: bool = False
@@ -130,7 +130,7 @@ class Options:
     feed: str | Columns | None = None
     replace: bool = False
     most_may_leave: bool = False
-    matte: Matte | None = None
+    models: PackshotModels | None = None
 
 
 def import_catalog(
@@ -153,7 +153,7 @@ def import_catalog(
     files = catalog_files(path) if options.feed is None else {"products": path}
     folder = path if path.is_dir() else path.parent
     allowed = {"outside": options.outside, "private": options.private}
-    with Pictures(folder, objects, **allowed, matte=options.matte) as pictures:
+    with Pictures(folder, objects, **allowed, models=options.models) as pictures:
         run = _Import(catalog, pictures, listener or Listener(), options)
         for kind, file in files.items():
             run.load(kind, file)

@@ -6,7 +6,8 @@ white as its ground, a shadow that was baked in, holes (which may be a label), a
 pieces, an outline that cannot be believed. Where a matting model is at hand it is asked about these few: what it cuts
 is what the person sees, and a shadow that it leaves out, or white that it tells from white just as the plain comparison
 does, is said and holds nothing back. Whether what looks like a hole is one no model tells, nor whether a sticker
-belongs there. A packshot whose ground is not plain is left to the stage that cuts it out, whose outline is judged too.
+belongs there; but where a model that reads is at hand, an offer's words ("SALE", "-30%") make a sticker too. A packshot
+whose ground is not plain is left to the stage that cuts it out, whose outline is judged too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from brief.images import Outline, outline_of
+from storage.importing.stickers import Words, sticker_doubts, sticker_words
 
 Matte = Callable[[Image.Image], np.ndarray]
 """From an RGB image to the alpha [height, width], 0 to 1, of what it shows: what the pictures' cut-outs are made by."""
@@ -44,6 +46,22 @@ _PREVIEW = 480
 
 
 @dataclass(frozen=True, slots=True)
+class PackshotModels:
+    """What an import may ask about packshots; ``None`` where it is not at hand.
+
+    Attributes:
+        matte: of a doubtful packshot, what of it is the product.
+        words: of every new packshot, whether an offer is written on it.
+    """
+
+    matte: Matte | None = None
+    words: Words | None = None
+
+
+_NO_MODELS = PackshotModels()
+
+
+@dataclass(frozen=True, slots=True)
 class PackshotCheck:
     """What a look at a packshot found, in words; ``cutout`` is a PNG for whoever approves it, if it is doubtful."""
 
@@ -52,7 +70,7 @@ class PackshotCheck:
     cutout: bytes | None = None
 
 
-def check_packshot(packshot: Image.Image, matte: Matte | None = None) -> PackshotCheck:
+def check_packshot(packshot: Image.Image, models: PackshotModels = _NO_MODELS) -> PackshotCheck:
     """Look at a packshot (mode RGB or RGBA)."""
     small = packshot.copy()
     small.thumbnail((EDGE, EDGE), Image.Resampling.BOX)
@@ -62,7 +80,7 @@ def check_packshot(packshot: Image.Image, matte: Matte | None = None) -> Packsho
         outline = outline_of(packshot.getchannel("A"))
         if outline.believable and alpha.min() <= _OPAQUE:
             product: np.ndarray = alpha > 127
-            found += [*_of_outline(outline), *_sticker(np.asarray(small.convert("RGB"), dtype=np.float32), product)]
+            found += [*_of_outline(outline), *sticker_doubts(packshot, small, product, models.words)]
             return PackshotCheck(tuple(found), (), _preview(packshot, product) if found else None)
         if alpha.min() <= _OPAQUE:
             found.append("its transparency is no outline; deliver it without, or with the product's own")
@@ -71,17 +89,22 @@ def check_packshot(packshot: Image.Image, matte: Matte | None = None) -> Packsho
     pixels = np.asarray(small, dtype=np.float32)
     ground = _plain_ground(pixels)
     if ground is None:
+        found += sticker_words(packshot, models.words)
         return PackshotCheck(tuple(found), (), _preview(packshot, None) if found else None)
     by_colour = _ByColour(pixels, ground)
-    doubts = [*by_colour.doubts(), *_of_outline(by_colour.outline), *_sticker(pixels, by_colour.product)]
+    doubts = [
+        *by_colour.doubts(),
+        *_of_outline(by_colour.outline),
+        *sticker_doubts(packshot, small, by_colour.product, models.words),
+    ]
     if not (found or doubts):
         return PackshotCheck()
-    if matte is None:
+    if models.matte is None:
         found += doubts
         return PackshotCheck(tuple(found), (), _preview(packshot, by_colour.product))
     asked = packshot.copy()
     asked.thumbnail((_ASKED, _ASKED), Image.Resampling.BOX)
-    cut = matte(asked.convert("RGB")).astype(np.float32)
+    cut = models.matte(asked.convert("RGB")).astype(np.float32)
     seen = np.asarray(Image.fromarray(cut).resize(small.size, Image.Resampling.BOX))
     fixed = [each for each in doubts if by_colour.is_mended(each, seen)]
     found += [each for each in doubts if each not in fixed]
@@ -169,69 +192,6 @@ def _soft_share(differs: np.ndarray, product: np.ndarray) -> float:
         return 0.0
     strongest = Image.fromarray(np.clip(differs, 0, 255).astype(np.uint8)).filter(ImageFilter.MaxFilter(5))
     return float((np.asarray(strongest)[rim] < _SOFT_STEP).mean())
-
-
-_STICKER = (0.015, 0.24)
-"""Share of the product that a sticker covers."""
-_VIVID, _ALIKE, _EVEN = 90, 20, 7
-"""Of 256: how colourful a sticker is, how near to one colour its pixels, and how even."""
-_COMPACT, _MARKED = 0.55, (0.01, 0.6)
-"""How much of its box a sticker fills, and how much of it are words."""
-_CORNER = 0.22
-"""How far from the product's middle, in its own widths and heights, a sticker is put."""
-_MOST_COLOURS = 6
-_CLOSED = 5
-"""Pixels that the strokes of a sticker's letters are wide."""
-
-
-def _sticker(pixels: np.ndarray, product: np.ndarray) -> Iterator[str]:
-    """A compact patch of one even, vivid colour with marks in it, in a corner of the product: an offer's badge, and
-    not what is printed in a product's middle."""
-    rows, columns = np.nonzero(product)
-    if not len(rows):
-        return
-    middle = (rows.min() + rows.max()) / 2, (columns.min() + columns.max()) / 2
-    size = max(1, np.ptp(rows)), max(1, np.ptp(columns))
-    for patch, filled in _patches(pixels, product):
-        down, across = np.nonzero(filled)
-        box = (np.ptp(down) + 1) * (np.ptp(across) + 1)
-        marks = 1 - patch.sum() / filled.sum()
-        off = (abs(down.mean() - middle[0]) / size[0], abs(across.mean() - middle[1]) / size[1])
-        covers = _STICKER[0] <= filled.sum() / product.sum() <= _STICKER[1]
-        if covers and filled.sum() / box >= _COMPACT and _MARKED[0] <= marks <= _MARKED[1] and min(off) >= _CORNER / 2:
-            yield f"a sticker: a patch of one colour with marks on it covers {filled.sum() / product.sum():.0%} of it"
-            return
-
-
-def _patches(pixels: np.ndarray, product: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Parts of one vivid, even colour, and the same with the marks within them, which may cut them in two."""
-    least = _STICKER[0] * product.sum() / 2
-    vivid = product & (np.ptp(pixels, axis=2) >= _VIVID)
-    kinds, counts = np.unique((pixels[vivid] // 16).astype(int), axis=0, return_counts=True)
-    for kind in kinds[np.argsort(-counts)][:_MOST_COLOURS]:
-        alike = product & (np.abs(pixels - (kind * 16 + 8)).max(axis=2) <= _ALIKE)
-        closed = Image.fromarray(alike.astype(np.uint8)).filter(ImageFilter.MaxFilter(_CLOSED))
-        left = closed.filter(ImageFilter.MinFilter(_CLOSED)).copy()
-        for _ in range(_MOST_COLOURS):
-            rows, columns = np.nonzero(np.asarray(left) == 1)
-            if len(rows) < least:
-                break
-            middle = len(rows) // 2
-            ImageDraw.floodfill(left, (int(columns[middle]), int(rows[middle])), 2)
-            part = np.asarray(left) == 2
-            patch = part & alike
-            if patch.sum() >= least and pixels[patch].std(axis=0).max() <= _EVEN:
-                yield patch, _spanned(part)
-            left = Image.fromarray(np.where(part, 0, np.asarray(left)).astype(np.uint8)).copy()
-
-
-def _spanned(part: np.ndarray) -> np.ndarray:
-    """A part with what lies between its pixels, along rows as well as along columns."""
-    spans = [
-        np.maximum.accumulate(part, axis) & np.flip(np.maximum.accumulate(np.flip(part, axis), axis), axis)
-        for axis in (0, 1)
-    ]
-    return np.asarray(spans[0] & spans[1])
 
 
 def _preview(packshot: Image.Image, product: np.ndarray | None) -> bytes:

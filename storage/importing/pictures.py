@@ -32,7 +32,7 @@ from brief.types import ImageRef
 from storage.bucket.errors import ObjectDamaged, ObjectMissing, ObjectRefused
 from storage.bucket.keys import EXTENSIONS, content_type, cutout
 from storage.bucket.objects import Objects
-from storage.importing.packshots import Matte, PackshotCheck, check_packshot
+from storage.importing.packshots import PackshotCheck, PackshotModels, check_packshot
 
 TIMEOUT = 10.0
 """Seconds for the connection and for each silence."""
@@ -183,7 +183,7 @@ class Pictures:
         folder: of the catalog; paths are relative to it.
         outside: take files outside the folder too, to which an absolute path, ``..`` or a link may lead.
         private: fetch from addresses too that only this network can reach.
-        matte: is asked about doubtful packshots.
+        models: are asked about packshots.
     """
 
     def __init__(
@@ -193,13 +193,13 @@ class Pictures:
         *,
         outside: bool = False,
         private: bool = False,
-        matte: Matte | None = None,
+        models: PackshotModels | None = None,
     ) -> None:
         self._folder = folder
         self._root = Path(os.path.realpath(folder))
         self._objects = objects
         self._outside = outside
-        self._look = partial(check_packshot, matte=matte)
+        self._look = partial(check_packshot, models=models or PackshotModels())
         self._found: LRUCache[_Looked, FoundImage] = LRUCache(REMEMBERED)
         self._found_fetched: dict[_Looked, FoundImage] = {}
         self._stored: LRUCache[str, bool] = LRUCache(REMEMBERED)

@@ -17,6 +17,7 @@ from brief.images import ImageRefused, read_image
 from brief.plan import plan
 from brief.types import Product
 from generation.scene.cutout import matte
+from generation.score.label import read_lines
 from storage.__main__ import main
 from storage.bucket.objects import Objects
 from storage.catalog.catalog import Catalog
@@ -24,7 +25,7 @@ from storage.catalog.retiring import restore, retire
 from storage.catalog.tables import ShotState
 from storage.importing.feeds import Columns, FeedUnusable
 from storage.importing.import_catalog import ImportReport, NothingToImport, Options, import_catalog
-from storage.importing.packshots import PackshotCheck, check_packshot
+from storage.importing.packshots import PackshotCheck, PackshotModels, check_packshot
 from storage.importing.pictures import RemotePictures, is_public
 from tests.storage.pictures import encoded, plain
 from tests.storage.samples import BUNDLE, RUN, campaign, environment, persona, plan_of, planned
@@ -432,15 +433,36 @@ def test_a_sticker_is_found_whatever_its_size_and_however_small_its_words() -> N
     assert missed == []
 
 
+@pytest.mark.parametrize("words", ["SALE", "-20%", "NEW", "Angebot", "50% OFF"])
+@pytest.mark.parametrize("colour", ["#e01020", "#8a8f86", "#ffffff", "#30343a"])
+def test_an_offer_is_read_whatever_its_sticker_looks_like(words: str, colour: str) -> None:
+    """Dull colours and a product's middle too, where no look tells a badge from a print."""
+    picture = on_white((BODY, "teal"))
+    draw = ImageDraw.Draw(picture)
+    draw.rounded_rectangle((120, 150, 280, 210), 12, fill=colour)
+    ink = "black" if colour == "#ffffff" else "white"
+    draw.text((200, 180), words, font=ImageFont.load_default(30), fill=ink, anchor="mm")
+    doubts = check_packshot(picture, PackshotModels(words=read_lines)).doubts
+    assert f"a sticker: it says {words!r}" in doubts
+
+
+@pytest.mark.parametrize("words", ["70% COCOA", "100% cotton", "NEWTON", "No. 5", "Wholesale bag", "250 ml"])
+def test_what_a_product_is_called_is_no_offer(words: str) -> None:
+    picture = on_white((BODY, "teal"))
+    ImageDraw.Draw(picture).text((200, 180), words, font=ImageFont.load_default(30), fill="white", anchor="mm")
+    assert read_lines(picture) != []
+    assert check_packshot(picture, PackshotModels(words=read_lines)) == PackshotCheck()
+
+
 def test_a_matte_that_leaves_a_shadow_out_lets_the_product_through() -> None:
     """The cut-outs' own model: what it shows to cope with is said, what nobody can tell waits all the same."""
     photographed = _with_soft_shadow(on_the_wall("BPK-ORA-11"))
     assert "a shadow that was baked in" in check_packshot(photographed).doubts[0]
-    found = check_packshot(photographed, matte)
+    found = check_packshot(photographed, PackshotModels(matte))
     assert (found.doubts, found.cutout) == ((), None)
     assert "a shadow that was baked in" in found.remarks[0] and "the matte copes with it" in found.remarks[0]
     for held in (with_hole(), with_badge(on_the_wall("BPK-ORA-11"), 0)):
-        found = check_packshot(held, matte)
+        found = check_packshot(held, PackshotModels(matte))
         assert found.doubts and found.cutout is not None
 
 
