@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import psutil
@@ -27,12 +27,15 @@ from benchmarks.rig import Stores, stores
 from brief.face_spec import FaceSpec
 from brief.plan import plan
 from brief.types import BundleInfo, Campaign, Environment, Framing, ImageRef, Persona, Product
+from pipeline.claims import claim_shots
+from pipeline.plan import plan_run
+from pipeline.run import Run, RunRequest
+from service.client import GenerationClient
+from storage.catalog import runs
 from storage.catalog.runs import RunKey
-from storage.catalog.shots import Choice
 
 SHOTS_PER_PRODUCT = 20
 BUNDLE = BundleInfo("bench", "f" * 32, 128, 128, "Apache-2.0", commercial=True, stand_in=True)
-RUN = RunKey("benchmark", "stores")
 
 
 def main(arguments: list[str]) -> int:
@@ -42,7 +45,7 @@ def main(arguments: list[str]) -> int:
         "--largest",
         type=int,
         default=160_000,
-        help="shots of the largest plan (doubled from 10,000, at least twice that)",
+        help="shots of the largest plan (others: doubled from 10,000)",
     )
     options.add_argument("--objects", type=int, default=300, help="objects that are written in each way")
     chosen = options.parse_args(arguments)
@@ -53,14 +56,12 @@ def main(arguments: list[str]) -> int:
         with stores(folder) as running:
             writes = _writes(running, chosen.objects)
             print(json.dumps(writes), flush=True)
-            size = 10_000
-            while size <= chosen.largest:
+            for size in _sizes(chosen.largest):
                 rows.append(_planning(running, size))
                 print(json.dumps(rows[-1]), flush=True)
-                size *= 2
     growth = {
         step: round(results.slope([(row["shots"], max(0.01, row[f"{step} CPU s"])) for row in rows]), 2)
-        for step in ("plan", "take up", "unchanged")
+        for step in ("made alone", "planned", "unchanged")
     }
     print(results.table([writes]), results.table(rows), f"exponents of growth (1: linear): {growth}", sep="\n\n")
     results.keep(
@@ -69,6 +70,15 @@ def main(arguments: list[str]) -> int:
     lines = {step: [(row["shots"], max(0.01, row[f"{step} CPU s"])) for row in rows] for step in growth}
     results.plot("stores", "Planning: CPU seconds, ours and PostgreSQL's", lines, ("shots", "seconds"))
     return 0
+
+
+def _sizes(largest: int) -> Iterator[int]:
+    """Doubled from 10,000, and the largest."""
+    size = 10_000
+    while size < largest:
+        yield size
+        size *= 2
+    yield largest
 
 
 def _writes(running: Stores, count: int) -> dict[str, Any]:
@@ -101,8 +111,8 @@ def _writes(running: Stores, count: int) -> dict[str, Any]:
 
 
 def _planning(running: Stores, shots: int) -> dict[str, Any]:
-    """A campaign of so many shots: made alone; planned, recorded and chosen as a run does; all published and planned
-    again."""
+    """A campaign of so many shots: made alone; planned, recorded and claimed as a run's first task does; all published
+    and planned again by another run."""
     catalog, name = running.catalog, f"of-{shots}"
     products = {f"{name}-{n}": _product(f"{name}-{n}", n) for n in range(shots // SHOTS_PER_PRODUCT)}
     places = {
@@ -115,17 +125,34 @@ def _planning(running: Stores, shots: int) -> dict[str, Any]:
     catalog.save_personas(people.values())
     catalog.save_campaigns([wanted])
     row: dict[str, Any] = {"shots": shots}
-    with _timed(running, row, "plan"):
-        planned = plan(wanted, products, places, people, BUNDLE)
-        assert sum(1 for _ in planned) == shots
-    with _timed(running, row, "take up"):
-        assert len(catalog.plan_and_choose(wanted, planned, RUN, Choice()).chosen) == shots
+    with _timed(running, row, "made alone"):
+        assert sum(1 for _ in plan(wanted, products, places, people, BUNDLE)) == shots
+    del products
+    with _timed(running, row, "planned"):
+        assert _claimed(running, name, "first") == shots
     with catalog.begin() as session:
         session.execute(text("UPDATE shot SET state = 'published' WHERE campaign = :name"), {"name": name})
+        runs.end_run(session, RunKey(name, "first"))
     with _timed(running, row, "unchanged"):
-        assert catalog.plan_and_choose(wanted, planned, RUN, Choice()).chosen == []
+        assert _claimed(running, name, "again") == 0
     row["peak MiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     return row
+
+
+def _claimed(running: Stores, campaign: str, run_id: str) -> int:
+    """What a run's task ``plan`` does; returns how many shots the run makes."""
+    run = Run(running.catalog, running.objects, cast("GenerationClient", _Service()), RunKey(campaign, run_id))
+    asked = plan_run(run, RunRequest([campaign]))
+    return sum(len(shard.keys) for shard in claim_shots(run, asked, {}, lambda _: True))
+
+
+class _Service:
+    """As much of a generation service as planning asks."""
+
+    count = 1
+
+    def bundle(self) -> BundleInfo:
+        return BUNDLE
 
 
 def _product(sku: str, number: int) -> Product:

@@ -18,9 +18,9 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -31,6 +31,7 @@ from brief.prompts import shot_negative, shot_prompt
 from brief.recipe import RECIPES, digest, key_of, portrait_key, seed_of
 from brief.types import (
     ASPECTS,
+    CAMPAIGN_IMAGES,
     BundleInfo,
     Campaign,
     Environment,
@@ -203,13 +204,14 @@ def shots_of(
     bundle: BundleInfo,
 ) -> Iterator[Shot]:
     """The shots of ``campaign`` one by one, without its budget; all rows were checked before."""
+    common = _Common.of(campaign, bundle)
     portraits = {name: portrait_key(personas[name], bundle.fingerprint) for name in campaign.personas}
     for product in products:
         for place, who, framing in combinations_of(campaign, product.sku):
             person = personas[who] if who else None
             portrait = portraits[who] if who else None
             for variant in range(campaign.variants):
-                yield _shot(campaign, product, environments[place], person, portrait, framing, variant, bundle)
+                yield _shot(common, product, environments[place], person, portrait, framing, variant)
 
 
 def check_campaign(
@@ -302,22 +304,37 @@ def picture_size(campaign: Campaign, bundle: BundleInfo) -> tuple[int, int]:
     return width, height
 
 
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What all shots of a campaign share; ``fields`` are those of :class:`brief.types.Shot`."""
+
+    campaign: Campaign
+    bundle: BundleInfo
+    fields: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, campaign: Campaign, bundle: BundleInfo) -> Self:
+        width, height = picture_size(campaign, bundle)
+        same = {name: getattr(campaign, name) for name in ("recipe", "thresholds", "max_takes")}
+        images = dict.fromkeys(CAMPAIGN_IMAGES) | campaign_images(campaign)
+        return cls(campaign, bundle, {"campaign": campaign.name, "width": width, "height": height, **same, **images})
+
+
 def _shot(
-    campaign: Campaign,
+    common: _Common,
     product: Product,
     environment: Environment,
     persona: Persona | None,
     portrait: str | None,
     framing: Framing,
     variant: int,
-    bundle: BundleInfo,
 ) -> Shot:
+    campaign, bundle = common.campaign, common.bundle
     face = persona.face if persona else None
     who = persona.name if persona else None
-    width, height = picture_size(campaign, bundle)
-    shot = Shot(
+    shot = _unchecked_shot(
+        **common.fields,
         key="",
-        campaign=campaign.name,
         product=product,
         environment=environment,
         persona=persona,
@@ -327,11 +344,15 @@ def _shot(
         prompt=shot_prompt(product, environment, face, framing, campaign.prompt, bundle.words),
         negative=shot_negative(campaign.negative, face, bundle.words),
         seed=seed_of(campaign.name, campaign.seed, product.sku, environment.name, who, framing.value, variant),
-        width=width,
-        height=height,
-        recipe=campaign.recipe,
-        thresholds=campaign.thresholds,
-        max_takes=campaign.max_takes,
-        **campaign_images(campaign),
     )
-    return replace(shot, key=key_of(shot, bundle.fingerprint))
+    object.__setattr__(shot, "key", key_of(shot, bundle.fingerprint))
+    return shot
+
+
+def _unchecked_shot(**fields: Any) -> Shot:
+    """A shot of rows that were checked, as were the words it is composed of: to check them again in each of a million
+    shots would cost more than all else that is done for them."""
+    shot = object.__new__(Shot)
+    for name, value in fields.items():
+        object.__setattr__(shot, name, value)
+    return shot

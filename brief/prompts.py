@@ -20,6 +20,7 @@ SKIN_TONES = (
 _PERSON = {"feminine": "woman", "masculine": "man", "androgynous": "person"}
 
 
+@lru_cache(maxsize=1024)
 def describe_face(face: FaceSpec) -> str:
     """A noun phrase for the chosen features: "a senior woman with olive skin, curly white bob hair, blue eyes"."""
     parts = _parts(face)

@@ -110,24 +110,36 @@ def digest(value: Any) -> str:
     Raises:
         ValueError: a float that is not finite.
     """
-    return hashlib.sha256(_ENCODER.encode(_canonical(value)).encode()).hexdigest()[:32]
+    return hashlib.sha256(_written(value).encode()).hexdigest()[:32]
 
 
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+class _Written(str):
+    """Canonical JSON already."""
 
 
-def _canonical(value: Any) -> Any:
-    if value is None or type(value) is str or type(value) is int:  # nearly everything; a plan digests millions
+def _written(value: Any) -> str:
+    """Canonical JSON, put together here because a plan digests millions: ``json`` would build an encoder for each, and
+    what it is to write would have to be copied first for its floats."""
+    kind = type(value)
+    if kind is str:
+        return _quoted(value)
+    if kind is int:
+        return repr(value)
+    if isinstance(value, _Written):
         return value
     if isinstance(value, float):
         if value != value or value in (float("inf"), float("-inf")):
             raise ValueError(f"{value} cannot be part of a digest")
-        return f"{value:.9g}"
+        return f'"{value:.9g}"'
     if isinstance(value, Mapping):
-        return {str(key): _canonical(item) for key, item in value.items()}
+        named = {str(key): item for key, item in value.items()}
+        return "{" + ",".join([f"{_quoted(name)}:{_written(named[name])}" for name in sorted(named)]) + "}"
     if isinstance(value, list | tuple):
-        return [_canonical(item) for item in value]
-    return value
+        return "[" + ",".join([_written(item) for item in value]) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+_quoted = json.encoder.encode_basestring
 
 
 def seed_of(*parts: Any) -> int:
@@ -198,10 +210,11 @@ def _where_told(product: Product, environment: Environment, style: ImageRef | No
 
 
 @lru_cache
-def _numbers(recipe: Recipe, styled: bool) -> Mapping[str, Any]:
-    """A recipe as it stands in keys, floats as text already."""
-    numbers: dict[str, Any] = _canonical(asdict(recipe))
-    return numbers if styled else {name: value for name, value in numbers.items() if name != "style_strength"}
+def _numbers(recipe: Recipe, styled: bool) -> _Written:
+    """A recipe as it stands in keys."""
+    return _Written(
+        _written({name: value for name, value in asdict(recipe).items() if styled or name != "style_strength"})
+    )
 
 
 def key_of(shot: Shot, bundle: str) -> str:

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import Text, delete, func, select
 from sqlalchemy.orm import Session
 
 from brief.recipe import RECIPES, take
 from brief.types import Shot, Take
 from storage.catalog import audit, reviews
-from storage.catalog.database import in_parts
+from storage.catalog.database import ROWS_PER_STATEMENT, array_of, in_parts
 from storage.catalog.errors import AlreadyDecided, CatalogError, RowMissing
 from storage.catalog.shots import UNFINISHED, set_state
 from storage.catalog.tables import (
@@ -120,7 +120,11 @@ def requested(session: Session) -> list[str]:
 
 def open_next_takes(session: Session, shot_keys: Sequence[str]) -> None:
     """Have another take made of rejected shots, as the latest but with a seed of its own."""
-    for key in sorted(shot_keys):
+    rejected: list[str] = []
+    for part in in_parts(shot_keys, ROWS_PER_STATEMENT):  # most of a million are not
+        ours = ShotRow.key == func.any(array_of(part, Text))
+        rejected += session.scalars(select(ShotRow.key).where(ours, ShotRow.state == ShotState.REJECTED))
+    for key in sorted(rejected):
         shot = _locked(session, key)
         if shot.state == ShotState.REJECTED:
             _open_take(session, shot, _latest(session, key), RetakeChanges())

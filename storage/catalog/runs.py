@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Integer, Text, bindparam, func, literal, select, update
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy import Integer, Text, func, literal, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from storage.catalog.database import in_parts
+from storage.catalog.database import array_of, in_parts
 from storage.catalog.tables import PublicationRow, RunRow, RunShotRow, ShotRow, ShotState, TakeOutputRow, TakeRow
 
 TAKEN_AT_ONCE = 10_000
@@ -72,8 +72,9 @@ def claims(session: Session, shots: Sequence[str], besides: RunKey) -> dict[str,
         .where(RunRow.ended_at.is_(None), ~RunShotRow.shared)
         .order_by(RunRow.priority, RunRow.started_at.desc())
     )
-    for part in in_parts(shots):
-        for shot, dag_id, run_id, priority in session.execute(query.where(RunShotRow.shot_key.in_(part))):
+    for part in in_parts(shots, TAKEN_AT_ONCE):
+        given = array_of(part, Text)
+        for shot, dag_id, run_id, priority in session.execute(query.where(RunShotRow.shot_key == func.any(given))):
             if (key := RunKey(dag_id, run_id)) != besides:
                 found[shot] = Claim(key, priority)
     return found
@@ -114,8 +115,8 @@ def _record_shots(session: Session, key: RunKey, taken: Sequence[tuple[str, int 
         given = select(
             literal(key.dag_id),
             literal(key.run_id),
-            func.unnest(bindparam(None, list(keys), ARRAY(Text))).label("shot_key"),
-            func.unnest(bindparam(None, list(numbers), ARRAY(Integer))).label("shard"),
+            func.unnest(array_of(keys, Text)).label("shot_key"),
+            func.unnest(array_of(numbers, Integer)).label("shard"),
         ).subquery()
         columns = ["dag_id", "run_id", "shot_key", "shard", "shared"]
         taking = insert(RunShotRow).from_select(columns, select(given, given.c.shard.is_(None)))

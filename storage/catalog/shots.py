@@ -6,20 +6,40 @@ Shots that would be made again only because something got another name.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 from typing import Any, NamedTuple, Self, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, false, func, or_, select, type_coerce, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    MetaData,
+    Select,
+    String,
+    Table,
+    Text,
+    and_,
+    delete,
+    exists,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    type_coerce,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session, aliased
 
 from brief.plan import Plan
 from brief.types import Campaign, Shot
-from storage.catalog.database import Database, in_parts, upsert
+from storage.catalog.database import Database, array_of, in_parts, upsert
 from storage.catalog.errors import RowMissing
 from storage.catalog.records import PlanRecord, Progress
 from storage.catalog.runs import RunKey
@@ -146,9 +166,10 @@ class Shots(Database):
         """
         with self.begin() as session:
             record = _record_plan(session, campaign.name, plan, run)
-            query = in_shooting_order(_chosen(campaign.name, choice))
-            columns = (ShotRow.key, ShotRow.campaign, ShotRow.sku)
-            chosen = [Chosen(*row) for row in session.execute(query.with_only_columns(*columns))]
+            query = in_shooting_order(_chosen(campaign.name, choice)).with_only_columns(ShotRow.key, ShotRow.sku)
+            rows = session.execute(query, execution_options={"yield_per": PLANNED_AT_ONCE})
+            skus: dict[str, str] = {}  # each text once, however many shots share it
+            chosen = [Chosen(key, campaign.name, skus.setdefault(sku, sku)) for key, sku in rows]
             if dry is None:
                 return Selection(record, chosen)
             keys = [each.key for each in chosen]
@@ -254,30 +275,66 @@ def _shots(session: Session, keys: Sequence[str]) -> list[Shot]:
     return [known[key] for key in keys if key in known]
 
 
+_wanted = Table("wanted", MetaData(), Column("key", String(32)), prefixes=["TEMPORARY"], postgresql_on_commit="DROP")
+"""Keys of the plan that is being recorded, kept by the database: a million take a hundred megabytes here."""
+
+
 def _record_plan(session: Session, campaign: str, plan: Plan, run: RunKey) -> PlanRecord:
     # Two plans of one campaign at once would each supersede what only the other wants: one after the other.
     if session.scalar(select(CampaignRow.name).where(CampaignRow.name == campaign).with_for_update()) is None:
         raise RowMissing(f"campaign {campaign!r} is not in the catalog, so its plan cannot be kept; import it first")
-    query = select(ShotRow.key, ShotRow.state, ShotRow.sku).where(ShotRow.campaign == campaign)
-    rows = session.execute(query).all()
-    before: dict[str, ShotState] = {key: state for key, state, _ in rows}
-    left = set(session.scalars(select(ProductRow.sku).where(ProductRow.retired_at.is_not(None))))
-    unplannable = {key for key, _, sku in rows if sku in plan.refused and sku not in left}
-    started = {"state": ShotState.PLANNED, "reason": None, "dag_id": run.dag_id, "run_id": run.run_id}
-    wanted: set[str] = set()
-    shots = iter(plan)
-    while part := list(islice(shots, PLANNED_AT_ONCE)):
-        wanted |= {shot.key for shot in part}
-        upsert(session, ShotRow, [{**_shot_values(shot), **started} for shot in part], keep=(*started, "campaign"))
-    stay = wanted | unplannable
-    dropped = [key for key, state in before.items() if key not in stay and state is not ShotState.SUPERSEDED]
-    set_state(session, dropped, ShotState.SUPERSEDED, "the campaign's plan no longer wants it", unless=())
-    back = [key for key in wanted if before.get(key) is ShotState.SUPERSEDED]
-    _revive(session, back)
-    new = len(wanted - before.keys())
+    _wanted.create(session.connection())
+    new = number = 0
+    for rows in _ahead(_rows_of(plan, run)):
+        number += len(rows)
+        keys = array_of([row["key"] for row in rows], Text)
+        session.execute(insert(_wanted).from_select(["key"], select(func.unnest(keys))))
+        new += len(upsert(session, ShotRow, rows, keep=(*_started(run), "campaign")).inserted)
+    session.execute(text("ANALYZE wanted"))
+    dropped = _supersede(session, campaign, plan.refused)
+    is_wanted = exists().where(_wanted.c.key == ShotRow.key)
+    back = select(ShotRow.key).where(ShotRow.campaign == campaign, ShotRow.state == ShotState.SUPERSEDED, is_wanted)
+    revived = list(session.scalars(back))
+    _revive(session, revived)
+    _wanted.drop(session.connection())
     counting = select(ShotRow.state, func.count()).where(ShotRow.campaign == campaign).group_by(ShotRow.state)
     states: dict[ShotState, int] = dict(session.execute(counting).all())
-    return PlanRecord(new, len(wanted) - new - len(back), len(back), len(dropped), plan.left_out, states)
+    return PlanRecord(new, number - new - len(revived), len(revived), dropped, plan.left_out, states)
+
+
+def _rows_of(plan: Plan, run: RunKey) -> Iterator[list[dict[str, Any]]]:
+    started, shots = _started(run), iter(plan)
+    while part := [{**_shot_values(shot), **started} for shot in islice(shots, PLANNED_AT_ONCE)]:
+        yield part
+
+
+def _started(run: RunKey) -> dict[str, Any]:
+    return {"state": ShotState.PLANNED, "reason": None, "dag_id": run.dag_id, "run_id": run.run_id}
+
+
+def _ahead(parts: Iterator[S]) -> Iterator[S]:
+    """The same, each made in a thread while the one before is in use: the database works, so we can, too."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, parts, None)
+        while (part := coming.result()) is not None:
+            coming = thread.submit(next, parts, None)
+            yield part
+
+
+def _supersede(session: Session, campaign: str, refused: Collection[str]) -> int:
+    """Let go of what the plan no longer wants; what could not be planned now, and is not retired, stays."""
+    refused_now = array_of(sorted(refused), Text)
+    unplannable = select(ProductRow.sku).where(ProductRow.sku == func.any(refused_now), ProductRow.retired_at.is_(None))
+    dropping = update(ShotRow).where(
+        ShotRow.campaign == campaign,
+        ShotRow.state != ShotState.SUPERSEDED,
+        ~exists().where(_wanted.c.key == ShotRow.key),
+        ShotRow.sku.not_in(unplannable),
+    )
+    why = "the campaign's plan no longer wants it"
+    values = {"state": ShotState.SUPERSEDED, "reason": why, "updated_at": datetime.now(UTC)}
+    dropped = dropping.values(**values).returning(ShotRow.key).cte()
+    return session.scalar(select(func.count()).select_from(dropped)) or 0
 
 
 def _chosen(campaign: str, choice: Choice) -> Select[Shot]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -98,6 +98,13 @@ def test_the_budget_is_kept_and_what_it_leaves_out_is_counted(wanted: Campaign, 
     limited = planned(campaign(**{**_fields(wanted), "max_shots": most}), skus)
     assert limited.shots == everything[:most]
     assert limited.left_out == max(0, len(everything) - most)
+
+
+@settings(deadline=None, max_examples=30)
+@given(CAMPAIGNS, SKUS)
+def test_shots_which_are_not_checked_again_would_pass(wanted: Campaign, skus: list[str]) -> None:
+    for shot in planned(wanted, skus):
+        assert TypeAdapter(Shot).validate_python(asdict(shot)) == shot
 
 
 def test_the_budget_bounds_the_work_of_planning(monkeypatch: pytest.MonkeyPatch) -> None:
