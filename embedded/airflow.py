@@ -23,6 +23,9 @@ from embedded.seaweedfs import REGION
 PARALLELISM = 6
 """Tasks at once. They mostly wait for the generation service; each costs some 40 MB."""
 
+NOT_WARNED_OF = "ignore:GitWildMatchPattern:DeprecationWarning"
+"""Airflow itself uses what pathspec 1.0 deprecates, and would say so at the head of every task's log."""
+
 
 def airflow_environment(home: Home) -> dict[str, str]:
     """Environment variables for every program of Airflow."""
@@ -31,6 +34,7 @@ def airflow_environment(home: Home) -> dict[str, str]:
         "AIRFLOW_HOME": str(folder),
         **{f"AIRFLOW__{name}": value for name, value in {**_core(home), **_programs(home), **_secrets(home)}.items()},
         **{f"AIRFLOW_CONN_{name}": value for name, value in _connections(home).items()},
+        "PYTHONWARNINGS": NOT_WARNED_OF,
         # A task that forks off a busy parent hangs if OpenMP had threads there.
         "OMP_NUM_THREADS": "1",
     }

@@ -18,7 +18,8 @@ from generation.score.domain import load_domain
 from generation.score.face_reader import load_reader
 from generation.score.label import label_version
 from generation.score.safety import SafetyChecker
-from generation.score.scoring_models import MEASURES_VERSION, ScoringModels
+from generation.score.scales import caption_scale, place_scale
+from generation.score.scoring_models import MEASURES_VERSION, Clip, FoundScale, ScoringModels
 from generation.score.words import WordsModel
 from generation.vision.models import Upscaler, VisionModels, own_upscaler, shipped
 
@@ -65,8 +66,9 @@ def _scoring(bundle: Bundle, painter: StableDiffusion, vision: VisionModels) -> 
     card, files = bundle.card, bundle.card.scorers
     reader, domain = files.get("face_reader"), files.get("domain")
     words, checker = _lookers(bundle)
+    clip = BundleClip.of(painter)
     return ScoringModels(
-        clip=BundleClip.of(painter),
+        clip=clip,
         face_reader=load_reader(bundle.folder / reader, bundle.device) if reader else None,
         fingerprint=_scorers(card, vision),
         vision=vision,
@@ -74,6 +76,7 @@ def _scoring(bundle: Bundle, painter: StableDiffusion, vision: VisionModels) -> 
         scales=_scales(card, words),
         words=words,
         checker=checker,
+        found=_found_scales(clip if card.words.prefix else None, words, vision),
     )
 
 
@@ -111,9 +114,19 @@ def _scales(card: BundleCard, words: WordsModel | None) -> Mapping[str, Mapping[
     return card.scales if own is None else {"prompt": own, **card.scales}
 
 
+def _found_scales(places: Clip | None, words: WordsModel | None, vision: VisionModels) -> dict[str, FoundScale]:
+    """Of the encoder of photographs that compares places, and of the words model."""
+    found: dict[str, FoundScale] = {}
+    if places is not None:
+        found["environment"] = place_scale(places, vision.places)
+    if words is not None:
+        found["prompt"] = caption_scale(words, vision.places)
+    return found
+
+
 def _scorers(card: BundleCard, vision: VisionModels) -> str:
     """Digest of all that decides what is measured of a picture."""
-    known = {use: vision.cards[use].digest for use in ("faces", "identity")}
+    known = {use: vision.cards[use].digest for use in ("faces", "identity", "places")}
     scales = {name: {key: float(value) for key, value in scale.items()} for name, scale in card.scales.items()}
     domain = {path: sha for path, sha in card.sha256.items() if path.startswith(card.scorers.get("domain", "\0"))}
     parts = [dict(card.scoring_parts)] if card.scoring_parts else []
@@ -135,6 +148,7 @@ def _flux2_klein(folder: Path, device: str | None, compile_blocks: bool) -> Mode
         scales=_scales(painter.card, words),
         words=words,
         checker=checker,
+        found=_found_scales(words, words, vision),
     )
     return Models(painter, scoring, vision, _upscaler(painter.card, painter.klein))
 

@@ -117,7 +117,7 @@ def load(
         dtype: default is bfloat16 on CUDA (float16 where the card has none) and float32 on a CPU, where half
             precision is many times slower.
         allow_non_commercial: load models whose licence forbids commercial use.
-        compile_blocks: compile the UNet's transformer blocks (:func:`compiled`).
+        compile_blocks: compile the UNet's transformer blocks (:func:`compiled`), unless they run on a CPU.
 
     Raises:
         BundleError: a file is missing or altered (named), the licence is not commercial, an adapter does not fit, the
@@ -132,7 +132,18 @@ def load(
         _check_adapter(file)
     pipe = _load_pipeline(card, sources, sources.image_encoder, kind)
     bundle = _place(_take_apart(pipe, card, sources, Path(folder), where, kind))
-    return compiled(bundle) if compile_blocks else bundle
+    return _compiled_where_it_pays(bundle) if compile_blocks else bundle
+
+
+def _compiled_where_it_pays(bundle: Bundle) -> Bundle:
+    if bundle.device.type == "cpu":
+        _LOG.warning(
+            "bundle %s: not compiled, since on a CPU that costs: 1.4 to 1.6 processor seconds for four pictures of the "
+            "starter that take 1.3 without (docs/models.md); unset LOOKBOOK_COMPILE",
+            bundle.card.name,
+        )
+        return bundle
+    return compiled(bundle)
 
 
 def open_card(

@@ -50,14 +50,21 @@ def same_face(vision: VisionModels, scene: Scene, picture: Image.Image) -> float
     if box is None or person is None:
         raise Unavailable("the picture shows nobody")
     wanted = _portrait_face(vision, scene)
-    found = [face for face in vision.faces.detect(picture) if _is_within(face, box, picture.size)]
-    if not found:
+    face = shown_face(vision, scene, picture)
+    if face is None:
         return 0.0
-    face = max(found, key=lambda each: each.edge)
     if face.edge < _SMALLEST:
         raise Unavailable(f"the face has {face.edge:.0f} pixels, from {_SMALLEST} on it can be recognised")
     one, other = vision.recogniser.describe([aligned(picture, face), aligned(person, wanted)])
     return likeness(one, other)
+
+
+def shown_face(vision: VisionModels, scene: Scene, picture: Image.Image) -> Face | None:
+    """The largest face where the person is to be; ``None`` where there is none, or nobody is to be seen."""
+    box = scene.material.layout.face
+    found = vision.faces.detect(picture) if box is not None else ()
+    within = [face for face in found if box is not None and _is_within(face, box, picture.size)]
+    return max(within, key=lambda each: each.edge, default=None)
 
 
 def _portrait_face(vision: VisionModels, scene: Scene) -> Face:

@@ -16,6 +16,7 @@ from generation.scene.regions import to_mask
 from generation.scene.scene import Scene
 from generation.score.face_reader import FaceReader, agreement, read_faces, same_person
 from generation.score.faces import faces_as_asked, same_face
+from generation.score.features import features_by_words
 from generation.score.label import label_agreement
 from generation.score.likeness import Unavailable, covered, crop_square, image_likeness, prompt_likeness
 from generation.score.pixels import altered_shares, exposure, product_similarity, sharpness
@@ -127,13 +128,18 @@ def _identity(scoring: ScoringModels, scene: Scene, picture: Image.Image) -> flo
 
 
 def _features(scoring: ScoringModels, scene: Scene, picture: Image.Image) -> float:
-    """How far the face shows the features that were chosen for the persona."""
+    """How far the face shows the features that were chosen: by the bundle's own face reader where it has one, else by
+    the words model."""
     reader, persona = scoring.face_reader, scene.material.shot.persona
-    if reader is None or persona is None:
-        raise Unavailable("the bundle has no face reader")
-    if _is_foreign(scoring, scene):
-        raise Unavailable("the portrait is of another world than the bundle's face reader")
-    return _agreement(reader, scene, picture)
+    if persona is None:
+        raise Unavailable("the picture shows nobody")
+    if reader is not None:
+        if _is_foreign(scoring, scene):
+            raise Unavailable("the portrait is of another world than the bundle's face reader")
+        return _agreement(reader, scene, picture)
+    if scoring.words is None or scoring.vision is None:
+        raise Unavailable("the bundle has no face reader and no words model ([source] words)")
+    return features_by_words(scoring.words, scoring.vision, scene, picture)
 
 
 def _agreement(reader: FaceReader, scene: Scene, picture: Image.Image) -> float:

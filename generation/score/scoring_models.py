@@ -14,7 +14,7 @@ from generation.score.domain import Domain
 from generation.score.face_reader import FaceReader
 from generation.vision.models import VisionModels
 
-MEASURES_VERSION = 4
+MEASURES_VERSION = 5
 """Raised with every change of how something is measured: takes are then measured again where they are looked at."""
 
 
@@ -43,6 +43,27 @@ class WordsClip(Clip, Protocol):
         ...
 
 
+Scale = Mapping[str, float]
+"""``middle`` and ``steepness`` of the logistic curve that turns a cosine into a probability."""
+
+
+def logistic(scale: Scale, cosine: float) -> float:
+    """A cosine as the probability that two things belong together (Platt 1999)."""
+    return 0.5 + 0.5 * math.tanh(scale["steepness"] * (cosine - scale["middle"]) / 2)
+
+
+class FoundScale(Protocol):
+    """A scale that is found by showing an encoder things that belong together and things that do not."""
+
+    def probability(self, cosine: float) -> float:
+        """That two things with this cosine belong together.
+
+        Raises:
+            generation.score.likeness.Unavailable: the encoder does not tell such things apart.
+        """
+        ...
+
+
 class Checker(Protocol):
     """Looks for what must not be published."""
 
@@ -64,6 +85,7 @@ class ScoringModels:
             model's own.
         words: knows photographs by words; where there is one, it and not ``clip`` scores the words.
         checker: looks for what must not be published.
+        found: per dimension the scale of its encoder, for those that ``scales`` does not have.
     """
 
     clip: Clip | None
@@ -71,12 +93,18 @@ class ScoringModels:
     fingerprint: str
     vision: VisionModels | None = None
     domain: Domain | None = None
-    scales: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    scales: Mapping[str, Scale] = field(default_factory=dict)
     words: WordsClip | None = None
     checker: Checker | None = None
+    found: Mapping[str, FoundScale] = field(default_factory=dict)
 
     def scaled(self, dimension: str, cosine: float) -> float:
-        """A cosine as the probability that two things belong together, where a scale was calibrated for it (logistic,
-        Platt 1999); else the cosine itself."""
-        scale = self.scales.get(dimension)
-        return cosine if scale is None else 1 / (1 + math.exp(-scale["steepness"] * (cosine - scale["middle"])))
+        """A cosine as the probability that two things belong together; where nothing says what it means, the cosine
+        itself.
+
+        Raises:
+            generation.score.likeness.Unavailable: the encoder does not tell such things apart.
+        """
+        if dimension in self.scales:
+            return logistic(self.scales[dimension], cosine)
+        return self.found[dimension].probability(cosine) if dimension in self.found else cosine

@@ -60,7 +60,7 @@ class WordsModel:
     def scale(self) -> dict[str, float] | None:
         """``middle`` and ``steepness`` by which a cosine is the probability that picture and words belong together:
         SigLIP is trained to say it (Zhai et al., 2023, arXiv:2303.15343). A CLIP's logits tell words apart and no more,
-        so ``None``: the bundle's card has to bring a scale, or the cosine is the score."""
+        so ``None``: the bundle's card brings a scale, or one is found (:mod:`generation.score.scales`)."""
         bias = getattr(self._model, "logit_bias", None)
         return None if bias is None else {"middle": -float(bias) / self.steepness, "steepness": self.steepness}
 

@@ -148,6 +148,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "bundles" / "judges"
 """Where the models that ship with the project are."""
 
 CARD = "judges.toml"
+_PLACES_A_ROW = 4
 _UNLISTED = (CARD, "README.md", "NOTICE", "LICENSES")
 
 
@@ -180,7 +181,7 @@ class ModelCard:
 
 
 def read_cards(folder: Path = FOLDER) -> dict[str, ModelCard]:
-    """The cards of all models by their use (``matting``, ``faces``, ``identity``, ``upscaling``).
+    """The cards of all models by their use (``matting``, ``faces``, ``identity``, ``upscaling``) and of ``places``.
 
     Raises:
         VisionError: the card is missing or cannot be read.
@@ -242,6 +243,15 @@ class VisionModels:
     @cached_property
     def recogniser(self) -> FaceRecogniser:
         return FaceRecogniser(self._folder / "face_recogniser", self._device)
+
+    @cached_property
+    def places(self) -> tuple[Image.Image, ...]:
+        """Photographs of different places, square."""
+        with Image.open(self._folder / "places" / "sheet.webp") as opened:
+            sheet = opened.convert("RGB")
+        edge = sheet.width // _PLACES_A_ROW
+        corners = ((left, top) for top in range(0, sheet.height, edge) for left in range(0, sheet.width, edge))
+        return tuple(sheet.crop((left, top, left + edge, top + edge)) for left, top in corners)
 
     @cached_property
     def upscaler(self) -> Upscaler:

@@ -86,6 +86,13 @@ def test_compiled_blocks_draw_the_same_and_once_compiled_draw_any_smaller_batch(
     torch._dynamo.reset()
 
 
+def test_on_a_cpu_nothing_is_compiled_and_the_log_says_what_it_would_cost(
+    miniature: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert not load(miniature, "cpu", compile_blocks=True).compiled
+    assert "on a CPU that costs: 1.4 to 1.6 processor seconds" in caplog.text
+
+
 def test_equal_seeds_give_equal_pixels(bundle: Bundle) -> None:
     first, again, other = (denoise(bundle, [sample(bundle, 2, seed=seed)]) for seed in (7, 7, 8))
     assert torch.equal(first, again)

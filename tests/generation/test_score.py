@@ -25,11 +25,11 @@ from generation.score.faces import faces_as_asked, same_face
 from generation.score.label import label_agreement
 from generation.score.likeness import Unavailable
 from generation.score.pixels import exposure, product_similarity, sharpness
+from generation.score.scales import scale_of
 from generation.studio import Studio
 from generation.vision.models import VisionModels
 from tests.generation.conftest import picture
 from tests.generation.takes import inputs
-from training.evaluate.calibrate import scale_of
 
 PICTURES = Path(__file__).parent / "vision" / "pictures"
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 from torch.nn import functional
@@ -25,6 +24,7 @@ from generation.models import Models
 from generation.scene.cutout import cut_out, on_white
 from generation.scene.material import Material
 from generation.score.domain import KINDS, make_domain, save_domain
+from generation.score.scales import scale_of
 from generation.score.scoring_models import Clip
 from training.evaluate.cast import draw_cast, plan_shots
 from training.evaluate.defects import NO_DEFECT, SHOWS, Finished, measure_all, plant
@@ -106,14 +106,6 @@ def _write_scales(folder: Path, models: Models, finished: Sequence[Finished]) ->
     matched = likeness.diagonal().numpy()
     others = likeness[~torch.eye(len(finished), dtype=torch.bool)].numpy()
     write_card(folder, replace(read_card(folder), scales={"prompt": scale_of(matched, others)}))
-
-
-def scale_of(matched: np.ndarray, others: np.ndarray) -> dict[str, float]:
-    """The logistic curve between cosines of what belongs together and of what does not: their two normal
-    distributions, of one width (linear discriminant analysis, Fisher 1936)."""
-    variance = (matched.var() * len(matched) + others.var() * len(others)) / (len(matched) + len(others))
-    steepness = float((matched.mean() - others.mean()) / max(variance, 1e-6))
-    return {"middle": round(float(matched.mean() + others.mean()) / 2, 4), "steepness": round(steepness, 3)}
 
 
 def _write_domain(folder: Path) -> None:

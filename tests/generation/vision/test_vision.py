@@ -148,8 +148,8 @@ def test_one_person_is_recognised_and_another_is_not(models: VisionModels, astro
 def test_the_judges_that_ship_are_whole() -> None:
     verify(FOLDER)
     cards = read_cards(FOLDER)
-    assert set(cards) == {"matting", "faces", "identity", "upscaling"}
-    assert len({card.digest for card in cards.values()}) == 4
+    assert set(cards) == {"matting", "faces", "identity", "upscaling", "places"}
+    assert len({card.digest for card in cards.values()}) == 5
 
 
 def test_an_altered_file_is_named(tmp_path: Path) -> None:
