@@ -54,7 +54,8 @@ def sketch(shop: Workshop, minutes: float) -> None:
     folder = shop.runs / "sketch"
     fresh = not shop.begun and not shop.checkpoint("sketch").exists()
     model, vae, peers = shop.sketch(), shop.autoencoder(), Peers(folder, *shop.worker)
-    train_sketch(model, shop.corpus, shop.held_out, vae, shop.device, folder, minutes, peers, fresh=fresh)
+    reader = shop.reader()
+    train_sketch(model, shop.corpus, shop.held_out, vae, reader, shop.device, folder, minutes, peers, fresh=fresh)
 
 
 def words(shop: Workshop, minutes: float) -> None:
@@ -100,7 +101,17 @@ def inpainting(shop: Workshop, minutes: float) -> None:
     makers = shop.layer_makers()
     train, held_out = (read_layers(shop.data / split, makers) for split in ("train", "held-out"))
     folder = shop.runs / "inpainting"
-    train_inpainting(shop.inpainting(), train, held_out, shop.device, folder, minutes, Peers(folder, *shop.worker))
+    train_inpainting(
+        shop.inpainting(),
+        shop.reader(),
+        makers.encoder,
+        train,
+        held_out,
+        shop.device,
+        folder,
+        minutes,
+        Peers(folder, *shop.worker),
+    )
 
 
 def inpainting_evaluation(shop: Workshop, minutes: float) -> None:

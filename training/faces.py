@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from brief.face_spec import CHOICES
-from generation.score.face_reader import EDGE, Value
+from generation.score.face_reader import EDGE, FaceReader, Value
 from training.corpus import Corpus
 from training.world.personas import captioned
 from training.world.picture import FACE_IDS
@@ -20,6 +20,10 @@ FIELDS: dict[str, tuple[Value, ...]] = {
 }
 _UNKNOWN = -100
 _SLACK, _SHIFT = (1.0, 1.5), 0.12
+_READING, _APART, _TEMPERATURE, _GRAIN = 0.5, 0.3, 0.1, 0.03
+"""Of :func:`face_error`: what reading the right features weighs beside looking alike, and being told apart from the
+others of a batch; how sharply those are told apart; noise over what is drawn, so that no pattern pays that only this
+reader sees."""
 
 
 def face_labels(corpus: Corpus, rows: Tensor) -> Tensor:
@@ -36,9 +40,14 @@ def face_labels(corpus: Corpus, rows: Tensor) -> Tensor:
 
 def crop_faces(corpus: Corpus, boxes: Tensor, rows: Tensor, *, vary: bool) -> Tensor:
     """[rows, 3, 64, 64] in 0 to 1: squares round the heads; with ``vary`` shifted, scaled, blurred and relit."""
-    count = len(rows)
-    edge = corpus.images.shape[1]
-    box = boxes[rows].float() / edge * 2 - 1
+    found = cut_faces(corpus.pixels(rows), face_grid(boxes[rows], corpus.images.shape[1], vary=vary))
+    return _relit(found) if vary else found
+
+
+def face_grid(boxes: Tensor, edge: int, *, vary: bool) -> Tensor:
+    """Where squares round heads are sampled, [n, 64, 64, 2]; ``boxes``: pixels of pictures with an edge of ``edge``."""
+    count = len(boxes)
+    box = boxes.float() / edge * 2 - 1
     centre = (box[:, :2] + box[:, 2:]) / 2
     half = (box[:, 2:] - box[:, :2]).amax(1) / 2
     low, high = _SLACK
@@ -48,10 +57,28 @@ def crop_faces(corpus: Corpus, boxes: Tensor, rows: Tensor, *, vary: bool) -> Te
     turn = torch.zeros(count, 2, 3)
     turn[:, 0, 0] = turn[:, 1, 1] = half
     turn[:, :, 2] = centre
-    grid = functional.affine_grid(turn, [count, 3, EDGE, EDGE], align_corners=False)
-    pixels = corpus.pixels(rows) / 2 + 0.5
-    found = functional.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
-    return _relit(found) if vary else found
+    return functional.affine_grid(turn, [count, 3, EDGE, EDGE], align_corners=False)
+
+
+def cut_faces(pixels: Tensor, grid: Tensor) -> Tensor:
+    """What a reader is shown, 0 to 1, of pictures in -1 to 1."""
+    found: Tensor = functional.grid_sample(
+        pixels / 2 + 0.5, grid.to(pixels.device), padding_mode="border", align_corners=False
+    )
+    return found
+
+
+def face_error(reader: FaceReader, drawn: Tensor, real: Tensor) -> Tensor:
+    """How far faces are from being read as their renderings are: features, and who it is. Crops [n, 3, 64, 64] in 0 to
+    1, each beside its own rendering."""
+    logits, identity = reader(drawn + _GRAIN * torch.randn_like(drawn))
+    with torch.no_grad():
+        wanted, real_identity = reader(real)
+    read = [functional.cross_entropy(logits[name].float(), each.float().softmax(1)) for name, each in wanted.items()]
+    right = torch.arange(len(identity), device=identity.device)
+    apart = functional.cross_entropy(identity @ real_identity.T / _TEMPERATURE, right)
+    alike: Tensor = (identity * real_identity).sum(1)
+    return (1 - alike).mean() + _READING * torch.stack(read).mean() + _APART * apart
 
 
 def _relit(pixels: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ _REMEMBERED = 16
 """Cut images that are kept: the shots of a shard share their products and people."""
 _SMALLEST_SHARE = 0.01
 _TRACE = 8
-_FILLED = 0.8
+FILLED = 0.8
 
 
 class CutoutError(GenerationError, ValueError):
@@ -81,7 +81,7 @@ def cut_out(packshot: Image.Image, what: str = "packshot") -> Cutout:
 
 def on_white(cutout: Image.Image) -> Image.Image:
     """The cut-out in the middle of a white square with some air, RGB: how packshots look, and adapters expect."""
-    edge = round(max(cutout.size) / _FILLED)
+    edge = round(max(cutout.size) / FILLED)
     square = Image.new("RGB", (edge, edge), "white")
     square.paste(cutout, ((edge - cutout.width) // 2, (edge - cutout.height) // 2), cutout)
     return square

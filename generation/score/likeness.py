@@ -49,16 +49,19 @@ def _cosine(one: torch.Tensor, other: torch.Tensor) -> float:
 
 def crop_square(picture: Image.Image, box: Box) -> Image.Image:
     """A square around ``box`` with some air, as far as the picture goes."""
-    left, top, right, bottom = box.pixels(picture.size)
+    return picture.crop(square_around(box, picture.size))
+
+
+def square_around(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom in pixels of a square around ``box`` with some air, as far as ``size`` goes."""
+    left, top, right, bottom = box.pixels(size)
     half = _AIR * max(right - left, bottom - top) / 2
     across, down = (left + right) / 2, (top + bottom) / 2
-    return picture.crop(
-        (
-            max(0, round(across - half)),
-            max(0, round(down - half)),
-            min(picture.width, round(across + half)),
-            min(picture.height, round(down + half)),
-        )
+    return (
+        max(0, round(across - half)),
+        max(0, round(down - half)),
+        min(size[0], round(across + half)),
+        min(size[1], round(down + half)),
     )
 
 

@@ -27,6 +27,7 @@ from training.__main__ import main
 from training.adapter_files import attach, make_adapters
 from training.device import find_device
 from training.inpainting import batches, measures
+from training.inpainting.alignment import Alignment
 from training.inpainting.batches import Batch, Collages
 from training.inpainting.pictures import FIGURE_MASK, THING_ALPHA, read_layers
 from training.inpainting.sampling import complete
@@ -147,6 +148,18 @@ def test_a_product_that_is_not_shown_has_to_be_drawn(collages: Collages, monkeyp
     shown = collages.patches.decode(told.hint)[0].abs().amax(1)
     assert float(shown[product].max()) < 1e-4
     assert float(told.mask[:, 0][product.view(2, 32, 4, 32, 4).all(4).all(2)].min()) == 1
+
+
+def test_onlookers_know_the_right_face_and_product_from_another(collages: Collages, chain: Path) -> None:
+    shop = Workshop(TINY, find_device(1), chain / "data", chain / "runs", chain / "bundle")
+    onlookers = Alignment(shop.reader(), shop.image_encoder(), collages.patches, torch.device("cpu"))
+    people = torch.tensor([row for row, stored in enumerate(collages.layers.pictures) if stored[FIGURE_MASK].any()])
+    told = _plain(collages, people[:6], blank=True)
+    torch.manual_seed(0)
+    right, wrong = (onlookers.errors(found, told) for found in (told.target, told.target.roll(1, 0)))
+    assert right[0] < wrong[0] and right[1] < wrong[1]
+    # A product that the collage shows is kept: nothing is to be learnt of it.
+    assert float(onlookers.errors(told.target, _plain(collages, people[:6]))[1]) == 0
 
 
 def test_layers_of_a_version_before_are_made_again(collages: Collages, chain: Path) -> None:

@@ -62,6 +62,9 @@ class Batch:
         weight: [n, 1, h, w] of an error.
         roles: [n, 3, h, w], where the adapters for face, product and place act.
         ids: [n, positions]. images: three times [n, 1, tokens, width].
+        thing: [n, 3, S, S], pixels of the product alone, where it stands. product: [n, 1, S, S], its alpha.
+        hidden: [n], whether the collage does not show the product, so that it is drawn.
+        person: [n], whether anybody is in the shot. framing: [n], number of the framing. turned: [n], mirrored.
     """
 
     target: Tensor
@@ -71,6 +74,12 @@ class Batch:
     roles: Tensor
     ids: Tensor
     images: list[Tensor]
+    thing: Tensor
+    product: Tensor
+    hidden: Tensor
+    person: Tensor
+    framing: Tensor
+    turned: Tensor
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on ``device``."""
@@ -90,6 +99,12 @@ class Batch:
             change(self.roles),
             change(self.ids),
             [change(image) for image in self.images],
+            change(self.thing),
+            change(self.product),
+            change(self.hidden),
+            change(self.person),
+            change(self.framing),
+            change(self.turned),
         )
 
 
@@ -126,10 +141,13 @@ class Collages:
         hint = torch.lerp(ground, figure, outline[:, None])
         hint = torch.lerp(hint, thing, product[:, None])
         mask = drawn_share(free, outline, product)
+        hidden = blank.clone()
         if vary:
             mask = torch.maximum(mask, _changed(whole, ground) * (torch.rand(len(rows), 1, 1) < 0.5))
             mask = mask * (1 - product)
-            unseen = grown(product, 1) * (torch.rand(len(rows), 1, 1) < _NO_PRODUCT)
+            missing = torch.rand(len(rows)) < _NO_PRODUCT
+            hidden |= missing
+            unseen = grown(product, 1) * missing[:, None, None]
             hint, mask = hint * (1 - unseen)[:, None], torch.maximum(mask, unseen)
         empty = blank[:, None, None]
         hint, mask = torch.where(empty[:, None], 0.0, hint), torch.where(empty, 1.0, mask)
@@ -147,6 +165,12 @@ class Collages:
             self._shrunk(roles),
             self._words(rows, turned, blank, vary=vary),
             self._images(rows, vary=vary),
+            thing,
+            product[:, None],
+            hidden,
+            stored[:, FIGURE_MASK].flatten(1).amax(1) > 0,
+            stored[:, FRAMING, 0, 0].long(),
+            turned,
         )
 
     def _shrunk(self, shares: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ out a little wide and end at their lower edge, so that is done to the person too
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,7 +152,8 @@ def _write_layers(file: Path, plan: pool.Plan, shard: Path, makers: Makers) -> N
     texts = [text for scene in scenes for text in (caption(scene), caption(scene, rng))]
     told, turned = (to_ids(makers.tokenizer, each) for each in (texts, [flip_caption(text) for text in texts]))
     words = torch.stack([told, turned], 1)
-    partial = file.with_suffix(".partial")
+    # Several processes that train together make the same layers at once.
+    partial = file.with_suffix(f".{os.getpid()}.partial")
     with partial.open("wb") as stream:
         np.savez(
             stream,
