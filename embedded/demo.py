@@ -35,7 +35,7 @@ from storage.importing.import_catalog import import_catalog
 SAMPLE = PROJECT / "examples" / "catalog"
 SKU = "DAMAGED-1"
 SHOWN_FAILURES = 5
-OTHER_DAGS = ("publish_approved", "retakes", "upkeep", "campaign", "casting", "webhooks")
+OTHER_DAGS = ("publish_approved", "retakes", "upkeep", "campaign", "casting", "heat_maps", "webhooks")
 """What a person who looks around after the demo will want to work: approving a review, starting a campaign."""
 
 

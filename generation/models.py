@@ -102,8 +102,8 @@ def _upscaler(card: BundleCard, models: Bundle | Klein) -> Upscaler | None:
         return own_upscaler(file, models.device)
     except ImportError as error:
         raise BundleError(
-            f"[upscaler] needs spandrel ({error}): pip install spandrel==0.4.2, with a torchvision that is built for "
-            "the torch that is installed; or remove [upscaler], and the net that ships enlarges"
+            f"[upscaler] needs spandrel ({error}): install the extra `upscaler`, which `make setup` does; or remove "
+            "[upscaler], and the net that ships enlarges"
         ) from error
     except (RuntimeError, ValueError) as error:
         raise BundleError(f"[upscaler] {file} cannot be used: {error}") from error

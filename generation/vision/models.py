@@ -9,11 +9,15 @@ convolutions), or by a team's own net, read by spandrel.
 from __future__ import annotations
 
 import hashlib
+import sys
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -134,7 +138,8 @@ def own_upscaler(file: Path, device: str | torch.device = "cpu") -> Upscaler:
         ImportError: spandrel is not installed.
         ValueError: it is no net that enlarges RGB pictures.
     """
-    from spandrel import ImageModelDescriptor, ModelLoader  # optional, and not locked: it needs torchvision
+    with _torchvision_left_out():
+        from spandrel import ImageModelDescriptor, ModelLoader  # of the extra `upscaler`
 
     state: Mapping[str, Any] = load_file(file)
     net = ModelLoader(device=torch.device(device)).load_from_state_dict(dict(state))
@@ -142,6 +147,27 @@ def own_upscaler(file: Path, device: str | torch.device = "cpu") -> Upscaler:
         raise ValueError(f"{file} is no net that enlarges RGB pictures")
     net.eval()
     return Upscaler(file.stem, net, net.scale, _OTHERS_MARGIN, device)
+
+
+_TORCHVISION = ("torchvision", "torchvision.transforms", "torchvision.transforms.functional")
+
+
+@contextmanager
+def _torchvision_left_out() -> Iterator[None]:
+    """Names in the place of those that spandrel asks torchvision for, where that is not installed: LaMa and
+    RestoreFormer, which enlarge nothing, are not to be had then."""
+    if find_spec("torchvision") is not None:
+        yield
+        return
+    names = dict.fromkeys(("InterpolationMode", "rotate", "normalize"))
+    for module in _TORCHVISION:
+        sys.modules[module] = ModuleType(module)
+        vars(sys.modules[module]).update(names)
+    try:
+        yield
+    finally:
+        for module in _TORCHVISION:
+            del sys.modules[module]
 
 
 FOLDER = Path(__file__).resolve().parents[2] / "bundles" / "judges"

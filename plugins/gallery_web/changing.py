@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse
 
 from gallery_web import presentation, stores
 from gallery_web.access import CanDecide, CanStart, DecidingUser, StartingUser
-from gallery_web.events import announce
+from gallery_web.events import announce, start_heat_maps
 from gallery_web.query_params import Name, ShotKey, Writable, known_key
 from gallery_web.render import address, page
 from gallery_web.reviewing import MAX_NOTE, MAX_WORDS, numbers
@@ -132,6 +132,15 @@ def withdraw_shot(request: Request, key: ShotKey, user: DecidingUser, why: Why) 
     """Take a published picture out of the bucket; its take is turned down for good."""
     withdraw(stores.catalog(), stores.objects(), known_key(key), user, why)
     return RedirectResponse(address(request, "shot", key=key), 303)
+
+
+@router.post("/shot/{key}/heat-maps", name="heat_maps")
+def heat_maps(request: Request, key: ShotKey, user: StartingUser) -> Response:
+    """Have a shot's best take drawn once more and watched: which adapter drew what."""
+    stores.catalog().history(known_key(key))
+    start_heat_maps(key, user)
+    said = "Heat maps are on their way: they appear under Made from when the DAG heat_maps is done"
+    return RedirectResponse(address(request, "shot", {"said": said}, key=key), 303)
 
 
 @router.post("/shot/{key}/retake", name="retake")

@@ -38,9 +38,13 @@ def announce(uri: str, extra: Mapping[str, Any]) -> bool:
 
 def start_campaign(campaign: str, user: str) -> None:
     """Start a run of DAG ``campaign`` for what the campaign lacks, in the user's name."""
-    trigger_dag(
-        dag_id="campaign",
-        triggered_by=DagRunTriggeredByType.UI,
-        triggering_user_name=user,
-        conf={"campaign": campaign},
-    )
+    _start("campaign", user, {"campaign": campaign})
+
+
+def start_heat_maps(shot: str, user: str) -> None:
+    """Start a run of DAG ``heat_maps`` for a shot, in the user's name."""
+    _start("heat_maps", user, {"shots": [shot]})
+
+
+def _start(dag_id: str, user: str, conf: dict[str, Any]) -> None:
+    trigger_dag(dag_id=dag_id, triggered_by=DagRunTriggeredByType.UI, triggering_user_name=user, conf=conf)

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Request, Response
 
 from brief.prompts import describe_face
 from gallery_web import presentation, stores
-from gallery_web.access import CanDecide
+from gallery_web.access import CanDecide, CanStart
+from gallery_web.presentation import MAPS
 from gallery_web.query_params import Name, ShotKey, ShotQuery, Text, known_key, query_of
 from gallery_web.render import page
 from pipeline.judge import best_take
@@ -80,13 +81,16 @@ def _seconds_left(record: RunRecord | None, done: int, left: int) -> float | Non
 
 
 @router.get("/shot/{key}", name="shot")
-def shot(request: Request, key: ShotKey, wanted: ShotQuery, may_decide: CanDecide) -> Response:
+def shot(
+    request: Request, key: ShotKey, wanted: ShotQuery, may_decide: CanDecide, may_start: CanStart, said: Text = ""
+) -> Response:
     """One shot: picture, words, seed, scores, every take, reviews, manifest."""
     history = stores.catalog().history(known_key(key))
     published = history.record.publication
     manifest = json.loads(stores.objects().get(*astuple(published.manifest))) if published else None
     shown, best = history.record.shot, best_take(history.takes)
     limits = presentation.limits_of(shown, presentation.bundle_limits())
+    references = presentation.references(shown, best.take if best else None)
     with stores.catalog().begin() as session:
         its_runs = runs.runs_of(session, key)
         before, after = search.beside(session, wanted, key)
@@ -99,13 +103,15 @@ def shot(request: Request, key: ShotKey, wanted: ShotQuery, may_decide: CanDecid
         before=before,
         after=after,
         picture=presentation.shown(history.record),
-        references=presentation.references(shown, best.take if best else None),
+        references=references,
+        may_ask_for_maps=may_start and best is not None and all(each.kind != MAPS for each in references),
         takes=[(take, presentation.picture_of(take), presentation.scores(take, limits)) for take in history.takes],
         reviews=history.reviews,
         runs=its_runs,
         manifest=json.dumps(manifest, indent=2, ensure_ascii=False) if manifest else None,
         may_decide=may_decide,
         sliders=decisions.LIMITS,
+        said=said,
     )
 
 

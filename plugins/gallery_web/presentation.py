@@ -14,6 +14,9 @@ from storage.catalog.catalog import Catalog
 from storage.catalog.records import ShotRecord, TakeRecord
 from storage.catalog.runs import RunKey
 
+MAPS = "heat maps"
+"""Kind of the reference that says which adapter drew what."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -100,7 +103,7 @@ def portrait_key_of(persona: Persona) -> str | None:
 
 def references(shot: Shot, take: Take | None) -> list[Reference]:
     """Packshot, place, what was cut out of the packshot, portrait, and heat maps of the take where somebody asked for
-    them (``lookbook explain``)."""
+    them (DAG ``heat_maps``, ``lookbook explain``)."""
     found = [
         Reference("packshot", shot.product.sku, shot.product.packshot.key),
         Reference("place", shot.environment.name, shot.environment.photo.key),
@@ -110,7 +113,7 @@ def references(shot: Shot, take: Take | None) -> list[Reference]:
     if shot.persona:
         found.append(Reference("portrait", shot.persona.name, portrait_of(shot.persona, shot.portrait_key)))
     if take is not None and stores.objects().exists(maps := object_keys.attribution(take)):
-        found.append(Reference("heat maps", "which adapter drew what", maps))
+        found.append(Reference(MAPS, "which adapter drew what", maps))
     return found
 
 

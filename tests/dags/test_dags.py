@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from brief.types import Framing
+from embedded.airflow import NOT_WARNED_OF
 from pipeline.airflow_assets import APPROVALS, IMPORTS, RETAKES
 
 PROJECT = Path(__file__).parents[2]
@@ -91,6 +92,13 @@ for word in ("urgent", "urgent", "night", "normal"):
     found[word] = [task.priority_weight for task in tasks]
 print(json.dumps(found))
 """
+LOAD_PLUGIN_AS_A_TASK = """
+import json, warnings
+with warnings.catch_warnings(record=True) as said:
+    from airflow.sdk import plugins_manager
+    plugins_manager._get_plugins()
+print(json.dumps([str(each.message) for each in said]))
+"""
 LOAD_PLUGIN = """
 import json, sys
 from airflow import plugins_manager
@@ -128,6 +136,7 @@ def test_every_file_is_read_and_says_what_it_is(read: Any) -> None:
         "campaign",
         "casting",
         "catalog",
+        "heat_maps",
         "publish_approved",
         "retakes",
         "upkeep",
@@ -234,6 +243,17 @@ def test_a_backfill_has_a_run_for_each_day_and_a_day_for_each_run(read: Any) -> 
         assert [first for first, _ in spans[1:]] == [last for _, last in spans[:-1]]
         assert len(spans) >= 2
     assert IMPORTS in read["dags"]["catalog"]["assets"]
+
+
+def test_a_task_log_begins_with_our_own_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONWARNINGS", NOT_WARNED_OF)
+    assert run_apart(LOAD_PLUGIN_AS_A_TASK, tmp_path) == []
+
+
+def test_heat_maps_take_the_keys_of_shots(read: Any) -> None:
+    made = read["dags"]["heat_maps"]
+    assert made["params"]["shots"]["items"] == {"type": "string", "pattern": "^[0-9a-f]+$"}
+    assert made["tasks"]["explain"]["pool"] == "gpu"
 
 
 def test_the_plugin_costs_a_task_nothing(tmp_path: Path) -> None:

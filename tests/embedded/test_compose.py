@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from brief.settings import PREFIX, Settings
-from embedded.airflow import airflow_environment
+from embedded.airflow import NOT_WARNED_OF, airflow_environment
 from embedded.home import PROJECT, open_home
 from embedded.parts import lookbook_environment, part
 
@@ -38,6 +38,11 @@ def test_airflow_gets_every_secret_it_has_here(compose: Any, tmp_path: Path) -> 
     here = airflow_environment(open_home(tmp_path))
     secrets = {name for name in here if re.search("SECRET|FERNET|SQL_ALCHEMY_CONN|EXECUTION_API_SERVER", name)}
     assert secrets <= set(compose["x-airflow"]["environment"])
+
+
+def test_logs_begin_with_our_own_lines_here_and_there(compose: Any, tmp_path: Path) -> None:
+    here = airflow_environment(open_home(tmp_path))
+    assert here["PYTHONWARNINGS"] == compose["x-airflow"]["environment"]["PYTHONWARNINGS"] == NOT_WARNED_OF
 
 
 def test_a_killed_task_or_scheduler_is_noticed_within_a_minute(compose: Any, tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageFilter
+from safetensors.torch import save_file
 
 from brief.types import Words
 from generation.bundle.card import BundleError, hash_file, read_card
@@ -58,9 +60,34 @@ def test_a_net_of_ones_own_needs_its_file_and_spandrel(
     assert replace(card, upscaler=own).fingerprint != card.fingerprint
     assert replace(card, upscaler=own).fingerprint == replace(card, upscaler={**own, "file": "elsewhere"}).fingerprint
     bundle = load(miniature, "cpu")
-    for changes, why in (({"sha256": "0" * 64}, "not the file whose sha256"), ({}, "pip install spandrel==0.4.2")):
+    for changes, why in (({"sha256": "0" * 64}, "not the file whose sha256"), ({}, "install the extra `upscaler`")):
         with pytest.raises(BundleError, match=why):
             Models.of(replace(bundle, card=replace(card, upscaler=own | changes)))
+
+
+@pytest.mark.filterwarnings("ignore")  # of spandrel's own code
+def test_a_net_of_ones_own_enlarges_and_leaves_no_stand_in_behind(
+    miniature: Path, packshot: Image.Image, tmp_path: Path
+) -> None:
+    """Real-ESRGAN's compact architecture with random values, as its publishers write it."""
+    torch.manual_seed(0)
+    numbers = {"body.0": (8, 3), "body.2": (8, 8), "body.4": (12, 8)}
+    state = {f"{name}.weight": 0.1 * torch.randn(*shape, 3, 3) for name, shape in numbers.items()}
+    state |= {f"{name}.bias": torch.zeros(shape[0]) for name, shape in numbers.items()}
+    state |= {f"body.{at}.weight": torch.full((8,), 0.2) for at in (1, 3)}
+    net = tmp_path / "sharp.safetensors"
+    save_file(state, net)
+    bundle = load(miniature, "cpu")
+    own = {"file": str(net), "licence": "CC0-1.0", "sha256": hash_file(net)}
+    models = Models.of(replace(bundle, card=replace(bundle.card, upscaler=own)))
+    assert models.upscaler is not None
+    shown = picture(5, (20, 14))
+    assert models.upscaler.upscale(shown).size == (40, 28)
+    assert "torchvision" not in sys.modules
+    take = replace(inputs(packshot, 0, width=128, height=128), picture=picture(5, (64, 64)))
+    (made,) = Studio(models).refine([take])
+    assert made.image is not None and made.image.size == (128, 128)
+    assert made.notes[0] == "size: enlarged 2.00 times by sharp"
 
 
 def test_every_step_says_whether_it_was_kept(bundle: Bundle, packshot: Image.Image) -> None:

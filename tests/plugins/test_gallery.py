@@ -236,6 +236,29 @@ def test_making_again_withdraws_and_asks_for_another_take(
     assert pages.post(f"/gallery/shot/{published}/retake", data=form | {"guidance": "99"}).status_code == 409
 
 
+def test_heat_maps_are_asked_for_on_a_shots_page_and_shown_there(
+    pages: TestClient, published: str, catalog: Catalog, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gallery_web import changing
+
+    asked: list[tuple[str, str]] = []
+    monkeypatch.setattr(changing, "start_heat_maps", lambda *about: asked.append(about))
+    assert "<button>Heat maps</button>" in pages.get(f"/gallery/shot/{published}").text
+    answer = pages.post(f"/gallery/shot/{published}/heat-maps")
+    assert asked == [(published, "the-admin")]
+    assert "Heat maps are on their way" in pages.get(answer.headers["location"]).text
+    viewer = as_role("VIEWER")
+    assert "<button>Heat maps</button>" not in pages.get(f"/gallery/shot/{published}", headers=viewer).text
+    assert pages.post(f"/gallery/shot/{published}/heat-maps", headers=viewer).status_code == 403
+    assert pages.post("/gallery/shot/none/heat-maps").status_code == 404
+    sheet = object_keys.attribution(catalog.takes([published])[published][-1].take)
+    objects.put(sheet, png(), "image/png")
+    page = pages.get(f"/gallery/shot/{published}").text
+    assert "<button>Heat maps</button>" not in page
+    assert sheet in page
+    assert len(asked) == 1
+
+
 def test_a_shot_shows_its_history_and_foreign_text_stays_text(pages: TestClient, published: str) -> None:
     html = pages.get(f"/gallery/shot/{published}").text
     for said in ("run-2", "Seed", "Take 1", "&#34;seed&#34;: &#34;told&#34;", "hero", "&lt;b&gt;dawn&lt;/b&gt;"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from importlib.resources import files
 from pathlib import Path
 
@@ -74,3 +76,10 @@ def test_every_alert_says_what_to_do() -> None:
         for rule in group["rules"]:
             assert set(rule["annotations"]) == {"summary", "do"}
             assert rule["labels"]["severity"] in ("page", "ticket")
+
+
+def test_the_services_log_begins_with_its_own_lines() -> None:
+    """What it loads says nothing of its own."""
+    loading = [sys.executable, "-c", "import service.app, generation.models"]
+    done = subprocess.run(loading, capture_output=True, text=True, cwd=FOLDER.parents[1])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
