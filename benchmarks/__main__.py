@@ -14,6 +14,7 @@ MEASUREMENTS = {
     "faults": "kill rounds and S3 faults, with what must hold after each",
     "gallery": "server time of the gallery's pages with 100,000 pictures, and how PostgreSQL finds them",
     "importing": "rows a second and memory of a feed of a million rows",
+    "orchestration": "what Airflow costs a run, by the size of its shards, with a clock in place of the models",
     "scale": "what a shot costs each part, and what that means for 10^8 of them",
     "stores": "writes with digests, planning as it grows, a run in which nothing changed",
     "services": "two generation services, and one of them killed",

@@ -41,7 +41,9 @@ class TimedStudio:
         self._seconds = {stage: float(seconds) for stage, seconds in pairs}
 
     @classmethod
-    def open(cls, folder: Path | str, device: str | None = None, batch: int = 8) -> TimedStudio:
+    def open(
+        cls, folder: Path | str, device: str | None = None, batch: int = 8, *, compile_blocks: bool = False
+    ) -> TimedStudio:
         """The card of the bundle in ``folder``; no weights are read."""
         return cls(read_card(Path(folder)))
 

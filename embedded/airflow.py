@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -198,6 +199,12 @@ class AirflowApi:
     def run_state(self, dag: str, run: str) -> str:
         """``queued``, ``running``, ``success`` or ``failed``."""
         return str(self._ask("GET", f"/api/v2/dags/{dag}/dagRuns/{run}")["state"])
+
+    def run_seconds(self, dag: str, run: str) -> float:
+        """From the start of a run that has ended to its end."""
+        said = self._ask("GET", f"/api/v2/dags/{dag}/dagRuns/{run}")
+        began, ended = (datetime.fromisoformat(said[each]) for each in ("start_date", "end_date"))
+        return (ended - began).total_seconds()
 
     def tasks_in(self, dag: str, run: str, state: str) -> list[str]:
         """Ids of the tasks of a run that are in ``state``; ``failed`` are those that failed by themselves."""

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -86,6 +86,14 @@ def start_parts(home: Home, wanted: Sequence[Part]) -> None:
                 remote.supervisor.startProcess(part.name, False)
 
 
+def stop_parts(home: Home, names: Collection[str]) -> None:
+    """Have the parts of these names end, and stay ended; does not wait for them."""
+    with _remote(home) as remote:
+        for name, known in states(home).items():
+            if name in names and known.state in ALIVE:
+                remote.supervisor.stopProcess(name, False)
+
+
 def wait_for(home: Home, wanted: Sequence[Part], seconds: float, say: Callable[[str], None]) -> None:
     """Wait until all these parts answer, saying which did and when.
 
@@ -156,10 +164,8 @@ def end_leftovers(home: Home, name: str) -> int:
 
 def _ask_to_end(home: Home) -> None:
     """Tell everything but the stores to end at the same time; supervisord by itself ends one after the other."""
+    stop_parts(home, [part.name for part in parts(home) if part.name not in STORES])
     with _remote(home) as remote:
-        for name, known in states(home).items():
-            if name not in STORES and known.state in ALIVE:
-                remote.supervisor.stopProcess(name, False)
         remote.supervisor.shutdown()
 
 
