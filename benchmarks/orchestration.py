@@ -141,9 +141,7 @@ def _run(timed: _Timed, shots: int, size: int) -> dict[str, Any]:
         "wall s": round(wall),
         "models s": round(models),
         "not models %": round(100 * (wall - models) / wall, 1),
-        "service without a job %": round(
-            100 * (1 - sum(ended - began for *_, began, ended in jobs) / (last - first)), 1
-        ),
+        "service without a job %": round(100 * (1 - at_work / (last - first)), 1),
         "jobs": len(jobs),
         **{f"{each} CPU ms a shot": round(1000 * value / shots) for each, value in spent.items()},
         "load": round(os.getloadavg()[0], 1),
