@@ -2,7 +2,7 @@
 
 For each size a campaign of as many shots goes through DAG ``campaign``. Of its wall clock (as Airflow says), the
 seconds that the clock stood for the models are work; the rest is orchestration, storage and publishing. The service is
-*without a job* in the part of the time between its first job and its last in which it worked on none. CPU seconds are
+idle in the part of the time between its first job and its last in which no model would have worked. CPU seconds are
 those of every part, of tasks that ended too, so that a busy machine changes them little::
 
     python -m benchmarks orchestration --shots 1000 --sizes 32,100,250
@@ -13,11 +13,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -41,7 +42,7 @@ from storage.catalog.tables import ShotState
 
 H100_SHOT = "face=0.15,compose=0.09,refine=0.04,score=0.02"
 """Seconds of a GPU that were chosen, not measured: 0.15 a shot, as Stable Diffusion 1.5 at 512² on a large one."""
-DAG, PLACES, HUNG_SECONDS = "campaign", 20, 900.0
+DAG, PLACES, TASKS_OF_A_SHARD, HUNG_SECONDS = "campaign", 20, 6, 900.0
 
 
 def main(arguments: list[str]) -> int:
@@ -62,9 +63,17 @@ def main(arguments: list[str]) -> int:
             for size in map(int, chosen.sizes.split(",")):
                 rows.append(_run(timed, chosen.shots, size))
                 print(json.dumps(rows[-1]), flush=True)
-    print(results.table(rows))
+    task_seconds, shot_seconds = _per_task(rows)
+    print(results.table(rows), f"CPU s of Airflow: {task_seconds} a task, {shot_seconds} a shot", sep="\n")
     command = f"python -m benchmarks orchestration --shots {chosen.shots} --sizes {chosen.sizes}"
-    results.keep(chosen.keep, f"{command} --seconds {chosen.seconds}", rows, seconds_of_the_clock=chosen.seconds)
+    results.keep(
+        chosen.keep,
+        f"{command} --seconds {chosen.seconds}",
+        rows,
+        seconds_of_the_clock=chosen.seconds,
+        task_cpu_seconds=task_seconds,
+        shot_cpu_seconds=shot_seconds,
+    )
     if len(rows) > 1:
         shares = {"not models, % of the run": [(row["shots a shard"], row["not models %"]) for row in rows]}
         results.plot(chosen.keep, "A run's time that is not the models'", shares, ("shots a shard", "per cent"))
@@ -131,7 +140,6 @@ def _run(timed: _Timed, shots: int, size: int) -> dict[str, Any]:
     spent = {each: value - before[each] for each, value in _cpu(timed).items()}
     jobs = list(_jobs(timed.log, said_before))
     models = sum(timed.seconds[stage] * items for stage, items, _, _ in jobs)
-    at_work = sum(ended - began for *_, began, ended in jobs)
     first, last = min(began for _, _, began, _ in jobs), max(ended for _, _, _, ended in jobs)
     return {
         "shots": shots,
@@ -141,11 +149,22 @@ def _run(timed: _Timed, shots: int, size: int) -> dict[str, Any]:
         "wall s": round(wall),
         "models s": round(models),
         "not models %": round(100 * (wall - models) / wall, 1),
-        "service without a job %": round(100 * (1 - at_work / (last - first)), 1),
+        "service idle %": round(100 * (1 - models / (last - first)), 1),
         "jobs": len(jobs),
         **{f"{each} CPU ms a shot": round(1000 * value / shots) for each, value in spent.items()},
         "load": round(os.getloadavg()[0], 1),
     }
+
+
+def _per_task(rows: Sequence[Mapping[str, Any]]) -> tuple[float | None, float | None]:
+    """CPU seconds of Airflow and its tasks that a task costs by being one, and what is done in it for a shot: the line
+    through runs whose shards differ."""
+    if len(rows) < 2:
+        return None, None
+    tasks = [TASKS_OF_A_SHARD / row["shots a shard"] for row in rows]
+    spent = [(row["scheduler and tasks CPU ms a shot"] + row["rest of Airflow CPU ms a shot"]) / 1000 for row in rows]
+    fitted = statistics.linear_regression(tasks, spent)
+    return round(fitted.slope, 2), round(fitted.intercept, 3)
 
 
 def _moved(catalog: Catalog, campaign: str) -> object:

@@ -26,7 +26,7 @@ from benchmarks import results
 from benchmarks.faults import stand_in
 from benchmarks.rig import TIMED, Rig, put_rows, rig, until
 from benchmarks.shards import delivered, planned
-from pipeline.plan import MOST_SHARDS
+from pipeline.plan import MOST_SHARDS, usual_shard_size
 
 STAGES_OF_A_SHARD = 6
 TASK_SECONDS = 2.5
@@ -89,9 +89,9 @@ def _used(running: Rig) -> dict[str, float]:
 
 def _modelled(shots: int, gpus: int, cost: Mapping[str, float], gpu_seconds: float) -> dict[str, Any]:
     """Hours that each part would need alone; the longest is what breaks first."""
-    shard = max(8, -(-shots // MOST_SHARDS))
+    shard = max(usual_shard_size(shots, gpus), -(-shots // MOST_SHARDS))
     runs = max(1, shots // 1_000_000)  # a run of more is several campaigns
-    tasks = runs * min(MOST_SHARDS, shots // runs // 8) * STAGES_OF_A_SHARD
+    tasks = runs * min(MOST_SHARDS, -(-shots // runs // shard)) * STAGES_OF_A_SHARD
     hours = {
         "GPUs": shots * gpu_seconds / gpus / 3600,
         "services (a core each)": shots * cost["service-1 CPU ms"] / 1000 / gpus / 3600,

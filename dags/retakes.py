@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from airflow.sdk import dag, task
 from lookbook_run import asset_or_hourly, open_run
 from lookbook_runs import WEIGHTS
-from shoot import DEFAULT_ARGS, SHARD_SIZE, Shard, claimed, finish
+from shoot import DEFAULT_ARGS, Shard, claimed, finish
 
 from pipeline.airflow_assets import RETAKES
 
@@ -34,7 +34,7 @@ def retakes() -> None:
         from pipeline.run import PRIORITIES
 
         run = open_run()
-        return claimed(run, plan_requested(run), SHARD_SIZE, PRIORITIES["urgent"])
+        return claimed(run, plan_requested(run), None, PRIORITIES["urgent"])
 
     finish(plan())
 

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from pipeline.plan import RunPlan
     from pipeline.run import Run
 
-SHARD_SIZE = 8
-"""Shots of a shard: enough to fill batches, few enough that a task is a matter of minutes."""
-
 DEFAULT_ARGS: dict[str, Any] = {
     "owner": "content",
     "retries": 3,
@@ -40,13 +37,14 @@ DEFAULT_ARGS: dict[str, Any] = {
 
 
 SHARD_SIZE_PARAM = Param(
-    SHARD_SIZE,
-    type="integer",
+    None,
+    type=["null", "integer"],
     minimum=1,
     maximum=500,
     title="Shots per shard",
     section="Technical",
-    description="Raised by itself where there would be more than 1024 shards",
+    description="Empty means 8 to 64, by how many shots there are; raised by itself where there would be more than "
+    "1024 shards",
 )
 
 NAME = "{{ task.op_kwargs['shard']['name'] }}"
@@ -74,7 +72,7 @@ def plan(priority: str) -> list[Shard]:
     return claimed(run, planned, request.shard_size, request.priority)
 
 
-def claimed(run: Run, planned: RunPlan, shard_size: int, priority: int) -> list[Shard]:
+def claimed(run: Run, planned: RunPlan, shard_size: int | None, priority: int) -> list[Shard]:
     """Record what the run claims, for its page in the gallery; returns the shards as Airflow carries them: their keys
     stay in the catalog, since each task would be handed those of all."""
     from pipeline.claims import claim_shots

@@ -10,7 +10,7 @@ from typing import Any
 
 from brief.errors import PipelineError
 from pipeline.current import write_current_of_run
-from pipeline.plan import SHOWN, RunPlan, Shard, cut
+from pipeline.plan import SHOWN, RunPlan, Shard, cut, usual_shard_size
 from pipeline.report import write_report
 from pipeline.run import Run
 from storage.catalog import decisions, events, runs
@@ -31,13 +31,22 @@ class RunUnfinished(PipelineError):
 
 
 def claim_shots(
-    run: Run, planned: RunPlan, asked: Mapping[str, Any], is_live: IsLive, *, shard_size: int = 8, priority: int = 0
+    run: Run,
+    planned: RunPlan,
+    asked: Mapping[str, Any],
+    is_live: IsLive,
+    *,
+    shard_size: int | None = None,
+    priority: int = 0,
 ) -> list[Shard]:
     """Record what the run was ``asked``, and claim its shots; returns the shards to make.
 
     A shot that an open run of the same priority or a higher one makes is left to that run, and shared with it. A
     rejected shot that is claimed is there because the run was asked to try it again: here it gets its next take. A
     stage does not do that by itself, so that clearing a task makes nothing new of what a person rejected.
+
+    Args:
+        shard_size: shots of a shard; ``None`` means :func:`pipeline.plan.usual_shard_size`.
 
     Raises:
         CatalogError, ServiceError: the database or the service is unreachable.
@@ -54,7 +63,7 @@ def claim_shots(
         claims = runs.claims(session, keys, run.id)
         shared = {key: claim.run for key, claim in claims.items() if claim.priority >= priority}
         own = [] if planned.dry_run else [shot for shot in planned.shots if shot.key not in shared]
-        shards = cut(own, shard_size)
+        shards = cut(own, shard_size or usual_shard_size(len(own), run.service.count))
         found["shared"] = dict(Counter(map(str, shared.values())))
         parts = [shard.keys for shard in shards]
         runs.record_run(session, run.id, asked, found, parts, shared=list(shared), priority=priority)

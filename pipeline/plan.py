@@ -330,6 +330,16 @@ def in_words(estimate: Estimate) -> str:
     )
 
 
+FEWEST_IN_A_SHARD, MOST_IN_A_SHARD, SHARDS_A_SERVICE = 8, 64, 4
+
+
+def usual_shard_size(shots: int, services: int) -> int:
+    """Shots of a shard where nobody says how many: enough that a batch is full, and so many more as leave each service
+    four shards, since one is drawn while the tasks of others begin and end; up to where more saves hardly anything
+    (``benchmarks/orchestration.py``), and a task is a matter of minutes."""
+    return min(MOST_IN_A_SHARD, max(FEWEST_IN_A_SHARD, math.ceil(shots / (SHARDS_A_SERVICE * services))))
+
+
 def cut(shots: Sequence[Chosen], size: int, most: int = MOST_SHARDS) -> list[Shard]:
     """Cut ``shots`` into parts of ``size``, or of more if that would be over ``most`` parts.
 

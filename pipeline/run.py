@@ -178,13 +178,14 @@ class RunRequest:
         campaigns: names; ``None`` means all that are active.
         budget: shots beyond it are left for another run.
         dry_run: only say what would be made.
+        shard_size: ``None`` means as many as fit the run (:func:`pipeline.plan.usual_shard_size`).
     """
 
     campaigns: Sequence[str] | None = None
     choice: Choice = field(default_factory=Choice)
     budget: Budget = field(default_factory=Budget)
     dry_run: bool = False
-    shard_size: int = 8
+    shard_size: int | None = None
     priority: int = PRIORITIES["night"]
 
 
@@ -220,7 +221,7 @@ def read_request(params: Mapping[str, Any], interval: Interval | None, priority:
         choice=choice,
         budget=Budget(params.get("most_shots"), params.get("most_seconds"), params.get("most_money")),
         dry_run=bool(params.get("dry_run")),
-        shard_size=int(params.get("shard_size") or 8),
+        shard_size=params.get("shard_size"),
         priority=PRIORITIES[params.get("priority") or priority],
     )
 

@@ -56,10 +56,13 @@ class JobRunner:
         self._metrics = metrics
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="bucket")
 
-    def run(self, queued: QueuedJob, queue: JobQueue) -> None:
-        """Work through the items, noting each in ``queue`` as it is done; stops between batches when told to."""
+    def run(self, queued: QueuedJob, queue: JobQueue, writing: list[Future[None]]) -> None:
+        """Work through the items, noting each in ``queue`` as it is done; stops between batches when told to.
+
+        Args:
+            writing: gets what may still be under way at the end, since the models need not wait for the last writes.
+        """
         chunks = [queued.items[start : start + self._batch] for start in range(0, len(queued.items), self._batch)]
-        writing: list[Future[None]] = []
         coming = self._ask_for(queued.stage, chunks[0]) if chunks else []
         for chunk, after in zip(chunks, [*chunks[1:], []], strict=True):
             if not queue.goes_on(queued):
@@ -68,8 +71,6 @@ class JobRunner:
             coming = self._ask_for(queued.stage, after)
             for item, outcome in self._made(queued.stage, chunk, fetched):
                 writing.append(self._pool.submit(self._finish, queued, item, outcome, queue))
-        for future in writing:
-            future.result()
 
     def close(self) -> None:
         """End the threads, after the writes that are under way."""

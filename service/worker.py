@@ -6,9 +6,12 @@ import logging
 import platform
 import threading
 import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -89,17 +92,33 @@ class Worker:
         _LOG.info("ready", extra={"bundle": self.bundle.name, "device": str(studio.device), "seconds": seconds})
         bucket = Bucket(Objects(self._settings.objects), made_by(studio.info, studio.device))
         runner = JobRunner(studio, bucket, self._settings.batch, self._metrics)
-        while queued := self._queue.next():
-            self._run_job(queued, runner)
+        with ThreadPoolExecutor(1, thread_name_prefix="ending") as ending:
+            before: Future[None] | None = None
+            while queued := self._queue.next():
+                began = time.monotonic()
+                end = partial(self._end_job, queued, self._made(queued, runner), began)
+                if before is not None:
+                    before.result()  # of two jobs at most there are pictures in memory that wait to be written
+                before = ending.submit(end)
         runner.close()
         self.health = Health(Readiness.STOPPED, "shutting down")
 
-    def _run_job(self, queued: QueuedJob, runner: JobRunner) -> None:
-        started = time.monotonic()
+    def _made(self, queued: QueuedJob, runner: JobRunner) -> list[Future[None]]:
+        """Have a job's items made; returns what is still being written, or what went wrong."""
+        writing: list[Future[None]] = []
         try:
-            runner.run(queued, self._queue)
+            runner.run(queued, self._queue, writing)
         except Exception as error:
-            _LOG.exception("job %s met a fault of the service itself", queued.id)
+            broken: Future[None] = Future()
+            broken.set_exception(error)
+            writing.append(broken)
+        return writing
+
+    def _end_job(self, queued: QueuedJob, writing: Sequence[Future[None]], started: float) -> None:
+        """The job is over once everything is written; the next is being made meanwhile."""
+        wait(writing)
+        for error in filter(None, (future.exception() for future in writing)):
+            _LOG.error("job %s met a fault of the service itself", queued.id, exc_info=error)
             answered = {result.key for result in queued.results}
             for item in queued.items:
                 if item.key not in answered:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.plan import MOST_SHARDS, cut
+from pipeline.plan import MOST_SHARDS, cut, usual_shard_size
 from storage.catalog.shots import Chosen
 
 MANY = [Chosen(f"{number:032x}", "autumn", f"MUG-{number}") for number in range(60)]
@@ -38,6 +38,11 @@ def test_a_name_fits_into_airflows_column_however_long_the_skus_are(skus: list[s
     (shard,) = cut(long, 12)
     assert len(shard.name) <= 250
     assert shard.name.startswith(skus[0][:50])
+
+
+def test_shards_grow_with_the_run_and_leave_each_service_several() -> None:
+    sizes = {(26, 1): 8, (100, 1): 25, (100, 2): 13, (1000, 1): 64, (1000, 8): 32, (10**6, 1): 64, (0, 1): 8}
+    assert {case: usual_shard_size(*case) for case in sizes} == sizes
 
 
 def test_airflow_maps_over_no_more_than_it_can() -> None:
