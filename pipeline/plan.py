@@ -13,9 +13,10 @@ from brief.plan import Plan, PlanError, plan
 from brief.types import BundleInfo, Campaign, Environment, Persona, Product
 from pipeline.run import Budget, Run, RunRequest
 from pipeline.upkeep import heal_published
+from storage.catalog.plans import Selection
 from storage.catalog.records import Measured
 from storage.catalog.retiring import KINDS, OVER
-from storage.catalog.shots import UNFINISHED, Choice, Chosen, Reprocess, Selection
+from storage.catalog.shots import UNFINISHED, Choice, Chosen, Reprocess
 from storage.catalog.tables import CampaignState, ShotState
 
 _LOG = logging.getLogger(__name__)

@@ -8,11 +8,12 @@ migrated.
 from __future__ import annotations
 
 from storage.catalog.gallery import Gallery
+from storage.catalog.plans import Plans
 from storage.catalog.reviews import Reviews
 from storage.catalog.rows import Rows
 from storage.catalog.shots import Shots
 from storage.catalog.takes import Takes
 
 
-class Catalog(Rows, Shots, Takes, Reviews, Gallery):
+class Catalog(Rows, Plans, Shots, Takes, Reviews, Gallery):
     """The catalog in one database; threads may share it. Open one with :meth:`at`."""

@@ -18,9 +18,9 @@ from storage.catalog.catalog import Catalog
 from storage.catalog.database import make_engine
 from storage.catalog.errors import RowMissing, RowUnreadable
 from storage.catalog.json_types import Versioned
+from storage.catalog.plans import renamed
 from storage.catalog.records import Progress, StageOutput
 from storage.catalog.runs import RunKey
-from storage.catalog.shots import renamed
 from storage.catalog.tables import ProductRow, ShotState
 from storage.catalog.takes import MADE_AGAIN
 from storage.migrations import migrate
