@@ -21,6 +21,7 @@ from generation.score.safety import SafetyChecker
 from generation.score.scales import caption_scale, place_scale
 from generation.score.scoring_models import MEASURES_VERSION, Clip, FoundScale, ScoringModels
 from generation.score.words import WordsModel
+from generation.vision.aura_face import AuraFace
 from generation.vision.models import Upscaler, VisionModels, own_upscaler, shipped
 
 
@@ -65,7 +66,7 @@ class Models:
 def _scoring(bundle: Bundle, painter: StableDiffusion, vision: VisionModels) -> ScoringModels:
     card, files = bundle.card, bundle.card.scorers
     reader, domain = files.get("face_reader"), files.get("domain")
-    words, checker = _lookers(bundle)
+    words, checker, matcher = _lookers(bundle)
     clip = BundleClip.of(painter)
     return ScoringModels(
         clip=clip,
@@ -76,15 +77,17 @@ def _scoring(bundle: Bundle, painter: StableDiffusion, vision: VisionModels) -> 
         scales=_scales(card, words),
         words=words,
         checker=checker,
+        matcher=matcher,
         found=_found_scales(clip if card.words.prefix else None, words, vision),
     )
 
 
-def _lookers(models: Bundle | Klein) -> tuple[WordsModel | None, SafetyChecker | None]:
+def _lookers(models: Bundle | Klein) -> tuple[WordsModel | None, SafetyChecker | None, AuraFace | None]:
     """What the card's ``[source]`` names for looking at finished pictures."""
     folders, where, away = models.sources, (models.device, models.dtype), models.plan.encoders_away
     words = WordsModel(folders.words, *where, away=away) if folders.words else None
-    return words, SafetyChecker(folders.safety, *where, away=away) if folders.safety else None
+    checker = SafetyChecker(folders.safety, *where, away=away) if folders.safety else None
+    return words, checker, AuraFace(folders.faces) if folders.faces else None
 
 
 def _upscaler(card: BundleCard, models: Bundle | Klein) -> Upscaler | None:
@@ -139,7 +142,7 @@ def _stable_diffusion(folder: Path, device: str | None, compile_blocks: bool) ->
 
 def _flux2_klein(folder: Path, device: str | None, compile_blocks: bool) -> Models:
     painter, vision = Flux2Klein.open(folder, device), shipped()
-    words, checker = _lookers(painter.klein)
+    words, checker, matcher = _lookers(painter.klein)
     scoring = ScoringModels(
         clip=words,
         face_reader=None,
@@ -148,6 +151,7 @@ def _flux2_klein(folder: Path, device: str | None, compile_blocks: bool) -> Mode
         scales=_scales(painter.card, words),
         words=words,
         checker=checker,
+        matcher=matcher,
         found=_found_scales(words, words, vision),
     )
     return Models(painter, scoring, vision, _upscaler(painter.card, painter.klein))

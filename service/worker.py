@@ -76,6 +76,7 @@ class Worker:
         from generation.studio import Studio
         from service.runner import Bucket, JobRunner
 
+        _log_as_this_process_does()
         started = time.monotonic()
         try:
             studio = Studio.open(
@@ -128,6 +129,17 @@ class Worker:
         self._metrics.job(job)
         fields = {"job": job.id, "stage": job.stage.value, "items": job.total, "done": job.done}
         _LOG.info("job %s", job.state.value, extra={**fields, "seconds": round(time.monotonic() - started, 2)})
+
+
+def _log_as_this_process_does() -> None:
+    """Have the models' libraries draw no bars, and warn by the same lines as everything else."""
+    import diffusers.utils.logging
+    import transformers.utils.logging
+
+    for library in (diffusers.utils.logging, transformers.utils.logging):
+        library.disable_progress_bar()
+        library.disable_default_handler()
+        library.enable_propagation()
 
 
 _NAMED = ("lookbook", "torch", "diffusers", "transformers", "pillow")

@@ -20,8 +20,9 @@ ROLES = ("face", "product", "environment")
 OPTIONAL_ROLES = ("style",)
 """What further ones may be for. A bundle has the roles that its ``[adapters]`` name; the others are off."""
 
-SCORING_PARTS = ("words", "safety")
-"""Parts of ``source`` that look at pictures. ``words`` also chooses portraits, which every shot refers to."""
+SCORING_PARTS = ("words", "safety", "faces")
+"""Parts of ``source`` that look at pictures. ``words`` also chooses portraits, which every shot refers to, and both it
+and ``faces`` which step of refining is kept."""
 _NO_PIXEL = ("safety",)
 """Parts that decide nothing of any picture."""
 

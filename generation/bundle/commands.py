@@ -50,7 +50,7 @@ def fetch(folder: Path, non_commercial: bool) -> None:
         )
     sources = _located(folder, card)
     parts = {"base": sources.base, "vae": sources.vae, "image encoder": sources.image_encoder}
-    for name, path in (parts | {"words": sources.words, "safety": sources.safety}).items():
+    for name, path in (parts | {"words": sources.words, "safety": sources.safety, "faces": sources.faces}).items():
         if path is not None:
             click.echo(f"  {name}: {path}")
     for role, path in sources.adapters.items():

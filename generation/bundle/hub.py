@@ -12,6 +12,7 @@ here, and its name never goes out to the hub.
 | ``adapters``, ``adapters_revision`` | IP-Adapters of ``[adapters]`` | folder |
 | ``image_encoder`` | folder inside ``adapters`` | |
 | ``words``, ``words_revision`` | a SigLIP 2 or CLIP that scores pictures by words | folder |
+| ``faces``, ``faces_revision`` | AuraFace, which recognises faces | folder |
 | ``safety``, ``safety_revision`` | pipeline whose ``safety_checker`` looks at pictures | folder |
 """
 
@@ -27,13 +28,15 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
 from generation.bundle.card import BundleCard, BundleError, hash_file
 
-PARTS = ("base", "config", "vae", "adapters", "words", "safety")
+PARTS = ("base", "config", "vae", "adapters", "words", "safety", "faces")
 """What ``[source]`` may name beside ``image_encoder``, each with its revision."""
 
 _CONFIGS = ["*.json", "*/*.json", "*/*.txt", "*/*.jinja"]
 _PARTS_OF_A_FILE = "-?????-of-?????"
 _DENOISERS = ("unet", "transformer")
 _CHECKER = "safety_checker"
+FACES = "glintr100.onnx"
+"""AuraFace's net that tells whose a face is."""
 _NOT_NEEDED = [f"{_CHECKER}/*", "vae_1_0/*", "vae_encoder/*", "vae_decoder/*"]
 _WORDS = """config.json model.safetensors preprocessor_config.json tokenizer.json tokenizer_config.json
 special_tokens_map.json vocab.json merges.txt""".split()  # noqa: SIM905
@@ -52,6 +55,7 @@ class Sources:
         loras: files in the order of the card.
         words: folder of the model that scores pictures by words, else ``None``.
         safety: folder of the safety checker's weights, else ``None``.
+        faces: file of AuraFace, else ``None``.
         sha256: "part/path" to digest of every file that lies outside of the bundle and of the hub.
     """
 
@@ -63,6 +67,7 @@ class Sources:
     loras: tuple[Path, ...] = ()
     words: Path | None = None
     safety: Path | None = None
+    faces: Path | None = None
     sha256: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -97,6 +102,7 @@ def locate(folder: Path, card: BundleCard) -> Sources:
         loras=_loras(folder, card),
         words=found.get("words"),
         safety=found["safety"] / _CHECKER if "safety" in found else None,
+        faces=found["faces"] / FACES if "faces" in found else None,
         sha256=_digests(card, found),
     )
     return _checked(sources, card.variant)
@@ -116,6 +122,8 @@ def wanted_files(card: BundleCard, part: str) -> list[str]:
         return _CONFIGS
     if part == "vae":
         return ["config.json", "diffusion_pytorch_model.safetensors"]
+    if part == "faces":
+        return [FACES]
     if part == "words":
         return _WORDS
     precision = f".{card.variant}" if card.variant else ""
@@ -205,6 +213,7 @@ def _files_of(folder: Path, patterns: Sequence[str]) -> dict[str, Path]:
 def _checked(sources: Sources, variant: str) -> Sources:
     folders = [each for each in (sources.image_encoder, sources.words, sources.safety) if each is not None]
     needed = [*(each / "config.json" for each in folders), *sources.adapters.values(), *sources.loras]
+    needed += [sources.faces] if sources.faces else []
     if sources.base.is_dir():
         needed.append(sources.base / "model_index.json")
     for path in needed:

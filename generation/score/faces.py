@@ -9,6 +9,7 @@ from PIL import Image
 from generation.scene.layout import Box
 from generation.scene.scene import Scene
 from generation.score.likeness import Unavailable
+from generation.score.scoring_models import FaceMatcher
 from generation.vision.faces import Face, aligned, likeness
 from generation.vision.models import VisionModels
 from generation.vision.portrait import frontality
@@ -39,9 +40,9 @@ def faces_as_asked(vision: VisionModels, scene: Scene, picture: Image.Image) -> 
     return min(1.0, face.edge / (_LARGE * box.height * picture.height)) * frontality(face)
 
 
-def same_face(vision: VisionModels, scene: Scene, picture: Image.Image) -> float:
+def same_face(vision: VisionModels, scene: Scene, picture: Image.Image, matcher: FaceMatcher | None = None) -> float:
     """Likeness of the largest face where the person is to be to the portrait's, 0 to 1
-    (:func:`generation.vision.faces.likeness`); 0 where no face is found.
+    (:func:`generation.vision.faces.likeness`, or ``matcher``'s); 0 where no face is found.
 
     Raises:
         Unavailable: nobody is shown, the portrait has no face that is found, or the face is too small to be recognised.
@@ -55,6 +56,8 @@ def same_face(vision: VisionModels, scene: Scene, picture: Image.Image) -> float
         return 0.0
     if face.edge < _SMALLEST:
         raise Unavailable(f"the face has {face.edge:.0f} pixels, from {_SMALLEST} on it can be recognised")
+    if matcher is not None:
+        return matcher.likeness((picture, face), (person, wanted))
     one, other = vision.recogniser.describe([aligned(picture, face), aligned(person, wanted)])
     return likeness(one, other)
 

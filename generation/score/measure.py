@@ -124,7 +124,7 @@ def _identity(scoring: ScoringModels, scene: Scene, picture: Image.Image) -> flo
         return same_person(found, wanted)
     if scoring.vision is None:
         raise Unavailable("nothing that recognises faces is loaded")
-    return same_face(scoring.vision, scene, picture)
+    return same_face(scoring.vision, scene, picture, scoring.matcher)
 
 
 def _features(scoring: ScoringModels, scene: Scene, picture: Image.Image) -> float:

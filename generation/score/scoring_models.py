@@ -12,6 +12,7 @@ from torch import Tensor
 
 from generation.score.domain import Domain
 from generation.score.face_reader import FaceReader
+from generation.vision.faces import Face
 from generation.vision.models import VisionModels
 
 MEASURES_VERSION = 5
@@ -64,6 +65,14 @@ class FoundScale(Protocol):
         ...
 
 
+class FaceMatcher(Protocol):
+    """Tells whose a photographed face is."""
+
+    def likeness(self, one: tuple[Image.Image, Face], other: tuple[Image.Image, Face]) -> float:
+        """Of two faces, each in its picture, 0 to 1."""
+        ...
+
+
 class Checker(Protocol):
     """Looks for what must not be published."""
 
@@ -85,6 +94,7 @@ class ScoringModels:
             model's own.
         words: knows photographs by words; where there is one, it and not ``clip`` scores the words.
         checker: looks for what must not be published.
+        matcher: of faces, in place of the recogniser of ``vision``.
         found: per dimension the scale of its encoder, for those that ``scales`` does not have.
     """
 
@@ -96,6 +106,7 @@ class ScoringModels:
     scales: Mapping[str, Scale] = field(default_factory=dict)
     words: WordsClip | None = None
     checker: Checker | None = None
+    matcher: FaceMatcher | None = None
     found: Mapping[str, FoundScale] = field(default_factory=dict)
 
     def scaled(self, dimension: str, cosine: float) -> float:
