@@ -88,7 +88,7 @@ def _worn(face: FaceSpec) -> list[str]:
         garment += " clothes"
     return [
         "" if face.glasses is None else "no glasses" if face.glasses == "none" else glasses,
-        f"wearing a {garment}" if garment else "",
+        f"wearing {with_article(garment)}" if garment else "",
     ]
 
 
@@ -152,7 +152,7 @@ def _captioned(
     product: Product, environment: Environment, face: FaceSpec, framing: Framing, _prefix: str
 ) -> tuple[str, ...]:
     """Like the captions of the rendered world, word for word."""
-    thing = f"a {product.title.strip()}"
+    thing = with_article(product.title)
     if framing is Framing.STILL:
         return (f"{thing} on a plinth", environment.description)
     lead = {
@@ -178,14 +178,11 @@ def _photographed(
     return (lead, environment.description, *_shown(face))
 
 
-_NO, _WEARING = "no ", "wearing a "
+_NO = "no "
 
 
 def _shown(face: FaceSpec) -> list[str]:
-    shown = [part for part in _parts(face) if not part.startswith(_NO) or part == face.notes]
-    return [
-        f"wearing {with_article(part.removeprefix(_WEARING))}" if part.startswith(_WEARING) else part for part in shown
-    ]
+    return [part for part in _parts(face) if not part.startswith(_NO) or part == face.notes]
 
 
 def _absent(face: FaceSpec | None, words: Words) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any
 from brief.prompts import portrait_prompt
 from brief.types import Environment, Framing, ImageRef, Persona, Product, Shot, Take
 
-RECIPE_VERSION = 3
+RECIPE_VERSION = 4
 """Raised with every change that alters pixels, so that old pictures keep their keys and new ones get new keys."""
 
 

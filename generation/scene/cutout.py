@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from cachetools import LRUCache, cached
-from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 from torch import Tensor
 from torch.nn import functional
 
 from brief.errors import GenerationError
 from brief.images import Outline, outline_of
 from generation.scene.layout import Box
-from generation.scene.regions import to_mask
+from generation.scene.regions import grown, to_mask, to_shares
 from generation.vision.models import MATTING_EDGE, shipped
 
 _LARGEST = 2048
@@ -155,6 +155,7 @@ PORTRAIT_HEAD = Box(0.18, 0.12, 0.82, 0.84)
 """Where the head with its hair is in a portrait."""
 
 
+_HALF = 0.5
 _IN_HEAD, _BESIDE = 0.6, 0.4
 """A matte is a person's if so much of the middle of the head is inside, and no more of the upper border."""
 _MIDDLE = Box(0.34, 0.3, 0.66, 0.66)
@@ -168,10 +169,8 @@ def figure_of(portrait: Image.Image) -> Image.Image:
     """
     figure = portrait.convert("RGB")
     cut = _cut(figure)
-    if (standing_out := _before_plain_wall(figure)) is not None:
-        together = ImageChops.lighter(cut.getchannel("A"), standing_out)
-        cut = Image.composite(cut, figure.convert("RGBA"), cut.getchannel("A"))
-        cut.putalpha(together)
+    if (wall := _plain_wall(figure)) is not None:
+        cut = _before_wall(figure, cut.getchannel("A"), wall)
     alpha = np.asarray(cut.getchannel("A"))
     left, top, right, bottom = _MIDDLE.pixels(cut.size)
     if (alpha[top:bottom, left:right] > 127).mean() >= _IN_HEAD and (alpha[0] > 127).mean() <= _BESIDE:
@@ -180,29 +179,72 @@ def figure_of(portrait: Image.Image) -> Image.Image:
     return figure
 
 
-_FILL_EDGE, _TOLERANCE = 640, 24
+_FILL_EDGE = 640
+"""Longest edge at which a person is told from a wall."""
+_DARKER, _LIGHTER = 24, 20
+"""By how much a wall differs from what its border suggests, of 255: shadows make it darker, little makes it lighter."""
 _SMOOTH_STEP, _SMOOTH_SHARE = 10, 0.9
+_RIM = 4
+"""Pixels of a person's edge that may have something of the wall in them, in a picture of the net's size or less."""
+_APART, _OTHER = 20.0, 60.0
+"""How far apart two colours are at least for a mixture of them to be told, and how far a third is from all of those."""
 
 
-def _before_plain_wall(portrait: Image.Image) -> Image.Image | None:
-    """Alpha (mode L) of what has not the colour of the wall that touches the upper border and the sides; ``None``
-    where that is not plain. The lower border is the person's, but for its corners."""
-    small = portrait.copy()
-    small.thumbnail((_FILL_EDGE, _FILL_EDGE), Image.Resampling.BOX)
-    pixels = np.asarray(small, dtype=np.float32)
+def _plain_wall(portrait: Image.Image) -> np.ndarray | None:
+    """Colours [height, width, 3] of the wall behind a person, at most :data:`_FILL_EDGE` along an edge; ``None`` where
+    what touches the upper border and the sides is not plain. The lower border is the person's, but for its corners."""
+    pixels = _reduced(portrait)
     border = pixels.copy()
     border[-1] = np.linspace(pixels[-1, 0], pixels[-1, -1], pixels.shape[1], dtype=np.float32)
-    if _border_smoothness(border) < _SMOOTH_SHARE:
-        return None
-    alike = np.abs(pixels - _expected_background(border)).max(axis=2) <= _TOLERANCE
+    return _expected_background(border) if _border_smoothness(border) >= _SMOOTH_SHARE else None
+
+
+def _reduced(portrait: Image.Image) -> np.ndarray:
+    small = portrait.copy()
+    small.thumbnail((_FILL_EDGE, _FILL_EDGE), Image.Resampling.BOX)
+    return np.asarray(small, dtype=np.float32)
+
+
+def _before_wall(portrait: Image.Image, alpha: Image.Image, wall: np.ndarray) -> Image.Image:
+    """A portrait as RGBA, the person being what the net found (``alpha``) and what has not the ``wall``'s colour.
+
+    The colours of the wall and, further inside, of the person are known, so that each pixel of the edge tells how much
+    of it is person (Smith & Blinn, 1996), and gets the person's colour: neither a rim of wall nor the light line that
+    sharpening draws there comes along.
+    """
+    pixels = torch.from_numpy(_reduced(portrait)).permute(2, 0, 1)
+    behind = torch.from_numpy(wall).permute(2, 0, 1)
+    size = (pixels.shape[2], pixels.shape[1])
+    net = to_shares(alpha.resize(size, Image.Resampling.BOX)) >= _HALF
+    person = (net | ~_is_wall(pixels - behind)).float()
+    rim = _RIM * max(1, round(max(size) / MATTING_EDGE))
+    inside = -grown(-person, rim)
+    share = _mean(inside[None], 2 * rim)
+    near = torch.where(share > _SOME, _mean(pixels * inside, 2 * rim) / share.clamp(min=_SOME), pixels)
+    apart = near - behind
+    distance = apart.square().sum(0)
+    part = ((pixels - behind) * apart).sum(0) / distance.clamp(min=1)
+    other = (pixels - behind - part.clamp(0, 1) * apart).square().sum(0).sqrt() > _OTHER
+    told = (share[0] > _SOME) & (distance > _APART**2) & ~other & (inside < 1)
+    mixed = ((part - 0.5) * _STEEPER + 0.5).clamp(0, 1)
+    soft = _mean(-grown(-person, rim // _RIM)[None], rim // _RIM)[0]
+    found = torch.where(told, mixed, soft) * (grown(person, rim // 2) > 0)
+    cut = portrait.convert("RGBA")
+    colours = Image.fromarray(near.round().clamp(0, 255).byte().permute(1, 2, 0).numpy())
+    cut.paste(colours.resize(cut.size), mask=to_mask(1 - found).resize(cut.size))
+    cut.putalpha(to_mask(found).resize(cut.size, Image.Resampling.BICUBIC))
+    return cut
+
+
+def _is_wall(beyond: Tensor) -> Tensor:
+    """Which pixels [height, width] are of the wall: those that are hardly beyond its colour, ``beyond`` [3, height,
+    width] being by how much, and reach the upper border or a side that way."""
+    alike = (beyond.amax(0) <= _LIGHTER) & (beyond.amin(0) >= -_DARKER)
     # A copy, since an image over an array's own memory cannot be filled.
-    framed = Image.fromarray(np.pad(alike, 1, constant_values=True).astype(np.uint8)).copy()
+    framed = Image.fromarray(np.pad(alike.numpy(), 1, constant_values=True).astype(np.uint8)).copy()
     framed.paste(0, (0, framed.height - 1, framed.width, framed.height))
     ImageDraw.floodfill(framed, (0, 0), 2)
-    person = Image.fromarray(np.where(np.asarray(framed)[1:-1, 1:-1] == 2, 0, 255).astype(np.uint8))
-    # The fill stops inside the anti-aliased edge; one pixel less and softened takes that rim away.
-    soft = person.filter(ImageFilter.MinFilter(3)).filter(ImageFilter.BoxBlur(0.5))
-    return soft.resize(portrait.size, Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.asarray(framed)[1:-1, 1:-1] == 2)
 
 
 def _border_smoothness(pixels: np.ndarray) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 
@@ -122,6 +124,14 @@ def test_notes_that_say_no_are_the_teams_own_words() -> None:
     face = FaceSpec(notes="no tattoos visible")
     assert portrait_prompt(face, PHOTO).endswith("no tattoos visible")
     assert "tattoos" not in portrait_negative(face, PHOTO)
+
+
+def test_the_starter_is_told_of_an_orange_thing() -> None:
+    dressed = FaceSpec(wardrobe="hoodie", wardrobe_colour="orange")
+    assert describe_face(dressed).endswith("wearing an orange hoodie")
+    assert describe_face(FaceSpec(wardrobe_colour="orange")).endswith("wearing orange clothes")
+    words = shot_prompt(replace(product(), title="orange mug"), environment(), dressed, Framing.HELD)
+    assert words.startswith("a person holding an orange mug, on a beach")
 
 
 @pytest.mark.parametrize(

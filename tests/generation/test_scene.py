@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFilter
 
 from brief.recipe import Recipe
 from brief.types import Framing
@@ -207,6 +207,34 @@ def test_a_portrait_with_a_lively_background_gives_its_head_only(packshot: Image
     left, top, right, bottom = layout.face.pixels(SIZE)
     assert made.getpixel(((left + right) // 2, (top + bottom) // 2)) != (0, 90, 0)
     assert made.getpixel(((left + right) // 2, bottom + 10)) == (0, 90, 0)
+
+
+def _before_a_studio_wall(head: tuple[int, int, int]) -> Image.Image:
+    """A head and shoulders before a wall that is lighter above, sharpened as portraits are."""
+    wall = np.linspace(235, 215, 128)[:, None, None] * np.ones((128, 128, 3))
+    portrait = Image.fromarray(wall.astype(np.uint8))
+    pen = ImageDraw.Draw(portrait)
+    pen.ellipse((34, 20, 94, 104), fill=head)
+    pen.ellipse((52, 54, 58, 58), fill="navy")
+    pen.ellipse((70, 54, 76, 58), fill="navy")
+    pen.rectangle((24, 108, 104, 128), fill=(160, 30, 40))
+    pen.rectangle((54, 100, 74, 110), fill=head)
+    return portrait.filter(ImageFilter.GaussianBlur(0.8)).filter(ImageFilter.UnsharpMask(1.2, 150, 0))
+
+
+def test_no_light_line_runs_round_a_dark_head() -> None:
+    portrait = _before_a_studio_wall((60, 35, 25))
+    assert np.asarray(portrait).max() > 240  # what sharpening drew on the wall
+    shown = Image.alpha_composite(Image.new("RGBA", portrait.size, (60, 35, 25, 255)), figure_of(portrait))
+    assert np.asarray(shown.convert("L"))[:98].max() < 90
+
+
+def test_white_hair_is_not_taken_for_the_wall() -> None:
+    alpha = np.asarray(figure_of(_before_a_studio_wall((255, 255, 255))).getchannel("A"))
+    down, across = np.mgrid[0:128, 0:128]
+    head = ((across - 64) / 28) ** 2 + ((down - 62) / 40) ** 2 < 1
+    assert (alpha[head] > 200).mean() > 0.98
+    assert (alpha[:100, :28] < 50).mean() > 0.98
 
 
 def test_pasting_changes_nothing_outside_the_product(packshot: Image.Image) -> None:

@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 import numpy as np
 
 from brief.face_spec import CHOICES, FaceSpec
-from brief.prompts import SKIN_TONES, describe_face, portrait_prompt, shot_prompt
+from brief.prompts import SKIN_TONES, describe_face, portrait_prompt, shot_prompt, with_article
 from brief.types import Environment, Framing, ImageRef, Product
 from training.world.personas import captioned
 from training.world.places import DESCRIPTIONS
@@ -20,7 +20,7 @@ _NO_IMAGE = ImageRef("", "")
 
 
 def packshot_caption(product: WorldProduct) -> str:
-    return f"a {product.title}, on a white background"
+    return f"{with_article(product.title)}, on a white background"
 
 
 def photo_caption(description: str) -> str:
