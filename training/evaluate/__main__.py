@@ -21,7 +21,7 @@ from generation.scene.scene import Scene
 from generation.score.measure import measure
 from training.device import find_device
 from training.evaluate import measures
-from training.evaluate.cast import Cast, draw_cast, plan_shots, true_shots
+from training.evaluate.cast import Cast, TrueShot, draw_cast, plan_shots, true_shots
 from training.evaluate.draw import (
     ANCHORS_OFF,
     DRAWN,
@@ -116,7 +116,7 @@ def _judge_people(
     models: Models,
     scenes: Sequence[Scene],
     pictures: Sequence[Image.Image],
-    true: Sequence[Image.Image],
+    true: Sequence[TrueShot],
     report: Report,
 ) -> None:
     report.shipped |= measures.measure_people(models, scenes, pictures, true)

@@ -29,11 +29,11 @@ from generation.score.scoring_models import Clip
 from training.evaluate.cast import draw_cast, plan_shots
 from training.evaluate.defects import NO_DEFECT, SHOWS, Finished, measure_all, plant
 from training.evaluate.draw import draw_all_portraits
+from training.workshop import DOMAIN
 from training.world import pool
 from training.world.picture import packshot_rgba, render_scenes
 from training.world.scene import Scene
 
-DOMAIN = "scorers/domain"
 KNOWN, HELD_OUT = 96, 48
 """Pictures per kind that a domain keeps, and those by which its limits are set."""
 _FOREIGN = 0.005

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 from PIL import Image, ImageOps
 
 from brief.plan import plan
@@ -13,13 +14,15 @@ from brief.types import BundleInfo, Campaign, Environment, Framing, ImageRef, Pe
 from generation.painters.stable_diffusion.portrait_prior import bones_of
 from generation.scene.layout import layout_of
 from training.world import pool
+from training.world.kernels import params as p
 from training.world.personas import IDENTITY_SIZE, WorldPersona, captioned
-from training.world.picture import packshot_rgba, render_scenes
+from training.world.picture import FACE_IDS, packshot_rgba, render_scenes
 from training.world.places import DESCRIPTIONS
 from training.world.scene import Scene, View
 from training.world.splits import digest_number
 
 _PACKSHOT = 256
+_PERSON_IDS = (*FACE_IDS, p.TOP_ID, p.NECK)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +71,15 @@ def draw_cast(personas: int, products: int, seed: int, size: int) -> Cast:
     return Cast(world, size, people, things, places, images, rendered)
 
 
-def true_shots(cast: Cast, shots: Sequence[Shot]) -> list[Image.Image]:
+@dataclass(frozen=True, slots=True, eq=False)
+class TrueShot:
+    """A rendering, and where it shows the person: mode L, 255 there, no hand."""
+
+    image: Image.Image
+    person: Image.Image
+
+
+def true_shots(cast: Cast, shots: Sequence[Shot]) -> list[TrueShot]:
     """What the renderer makes of the same people, products and places in the same framings: what a perfect model would
     draw. A shot whose product is on the left is the mirror image."""
     people, products = list(cast.personas), list(cast.products)
@@ -83,10 +94,13 @@ def true_shots(cast: Cast, shots: Sequence[Shot]) -> list[Image.Image]:
         )
         for shot in shots
     ]
-    return [
-        ImageOps.mirror(image) if _product_left(shot) else image
-        for image, shot in zip(_drawn(scenes, cast.size), shots, strict=True)
-    ]
+    images, ids = render_scenes(scenes, cast.size)
+    found = []
+    for shot, *arrays in zip(shots, images, np.isin(ids, _PERSON_IDS), strict=True):
+        image, person = (Image.fromarray(array) for array in arrays)
+        sides = [image, person.convert("L")]
+        found.append(TrueShot(*(map(ImageOps.mirror, sides) if _product_left(shot) else sides)))
+    return found
 
 
 def _who(world: pool.Plan, number: int) -> WorldPersona:

@@ -49,14 +49,15 @@ def scenes_of(
     cast: Cast,
     portraits: Mapping[str, Image.Image],
     changes: Mapping[str, float] | None = None,
+    number: int = 1,
 ) -> list[Scene]:
-    """Shots laid out, as first takes with ``changes`` of the recipe."""
+    """Shots laid out, as takes of this ``number`` with ``changes`` of the recipe."""
     return [
         lay_out(
             models.painter,
             Material(
                 shot,
-                take(shot.key, shot.seed, 1, changes),
+                take(shot.key, shot.seed, number, changes),
                 packshot=cast.images[shot.product.packshot.sha256],
                 photo=cast.images[shot.environment.photo.sha256],
                 portrait=portraits[shot.persona.name] if shot.persona else None,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageChops
 from torch import Tensor
 from torch.nn import functional
 
@@ -19,8 +20,8 @@ from generation.scene.regions import to_mask, to_shares
 from generation.scene.scene import Scene
 from generation.score.face_reader import FaceReader, Reading, read_faces
 from generation.score.likeness import covered, crop_square
-from training.evaluate.cast import Cast
-from training.inpainting.measures import frechet_distance
+from training.evaluate.cast import Cast, TrueShot
+from training.inpainting.measures import frechet_distance, seam
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +53,22 @@ def measure_features(
 
 
 def measure_people(
-    models: Models, scenes: Sequence[Scene], pictures: Sequence[Image.Image], true: Sequence[Image.Image]
+    models: Models, scenes: Sequence[Scene], pictures: Sequence[Image.Image], true: Sequence[TrueShot]
 ) -> dict[str, float]:
     """Drawn people beside the renderings ``true`` of the same shots.
 
     ``likeness``: mean cosine of the reader's identity; ``features_drawn``: share of features read as asked, divided by
-    the renderings'; ``sharpness``: spread of the Laplacian over the face, likewise; ``frechet``: distance of all
-    pictures from all renderings by the bundle's own CLIP, as in FID (Heusel et al., 2017, arXiv:1706.08500).
+    the renderings'; ``sharpness``: spread of the Laplacian over the face, likewise; ``seam``: gradient across the
+    person's outline, likewise; ``frechet``: distance of all pictures from all renderings by the bundle's own CLIP, as
+    in FID (Heusel et al., 2017, arXiv:1706.08500).
     """
     reader = models.scoring.face_reader
     if reader is None:
         raise ValueError("this bundle has no face reader, so nothing can be said about its people")
+    rendered = [each.image for each in true]
     sides = [
         [crop_square(image, _face(scene)) for scene, image in zip(scenes, images, strict=True)]
-        for images in (pictures, true)
+        for images in (pictures, rendered)
     ]
     drawn, real = (read_faces(reader, faces) for faces in sides)
     people = {number: scene.material.shot.persona for number, scene in enumerate(scenes)}
@@ -79,8 +82,20 @@ def measure_people(
         "likeness": _mean([float(one.identity @ two.identity) for one, two in zip(drawn, real, strict=True)]),
         "features_drawn": asked / max(wanted, 1e-9),
         "sharpness": spreads[0] / max(spreads[1], 1e-9),
-        "frechet": frechet_distance(_embedded(models, pictures), _embedded(models, true)),
+        "seam": _seam(pictures, [_person(scene) for scene in scenes]) / _seam(rendered, [each.person for each in true]),
+        "frechet": frechet_distance(_embedded(models, pictures), _embedded(models, rendered)),
     }
+
+
+def _seam(pictures: Sequence[Image.Image], people: Sequence[Image.Image]) -> float:
+    return seam(np.stack([np.asarray(each) for each in pictures]), torch.stack([to_shares(each) for each in people]))
+
+
+def _person(scene: Scene) -> Image.Image:
+    """Where the person of the portrait is seen, mode L."""
+    if scene.figure is None:
+        raise ValueError("this shot does not start from a portrait")
+    return ImageChops.subtract(scene.figure.getchannel("A"), scene.product.getchannel("A"))
 
 
 def _laplacian(image: Image.Image) -> float:

@@ -15,18 +15,20 @@ from training.evaluate.draw import ANCHORS_OFF, blank_pages, draw_shots, scenes_
 from training.sheets import save_images
 
 _PEOPLE, _PLACES, _PRODUCTS = 8, 4, 8
+_RETAKEN, _TAKES = 3, 4
 
 
 def draw_sheets(
     models: Models, cast: Cast, portraits: Mapping[str, Image.Image], shots: Sequence[Shot], folder: Path
 ) -> None:
-    """Write people by places, products, ablation and the text-only baseline as PNG files."""
+    """Write people by places, products, takes, ablation and the text-only baseline as PNG files."""
     people = list(cast.personas.values())[:_PEOPLE]
     products, places = list(cast.products.values()), list(cast.places.values())
     many = _shots(models, people, products[:1], places[1 : 1 + _PLACES], Framing.HELD)
     _sheet(models, many, cast, portraits, folder / "people-by-places.png", _PLACES)
     things = _shots(models, people[:1], products[:_PRODUCTS], places[1:2], Framing.PLINTH)
     _sheet(models, things, cast, portraits, folder / "products.png", _PRODUCTS)
+    _takes_sheet(models, shots[:_RETAKEN], cast, portraits, folder / "takes.png")
     _ablation_sheet(models, shots[:4], cast, portraits, folder / "ablation.png")
 
 
@@ -71,6 +73,17 @@ def _sheet(
     scenes = scenes_of(models, shots, cast, portraits)
     labels = [f"{shot.persona.name if shot.persona else ''} {shot.environment.name}" for shot in shots]
     save_images(draw_shots(models, scenes, paste=True, label=file.stem), columns, file, labels)
+
+
+def _takes_sheet(
+    models: Models, shots: Sequence[Shot], cast: Cast, portraits: Mapping[str, Image.Image], file: Path
+) -> None:
+    """A row per shot: what a person gets who asks for another take."""
+    numbers = range(1, _TAKES + 1)
+    scenes = [scenes_of(models, shots, cast, portraits, number=number) for number in numbers]
+    drawn = [draw_shots(models, each, paste=True, label=file.stem) for each in scenes]
+    images = [row[at] for at in range(len(shots)) for row in drawn]
+    save_images(images, _TAKES, file, [f"take {number}" for _ in shots for number in numbers])
 
 
 def _ablation_sheet(
