@@ -18,7 +18,7 @@ from training.adapter_files import attach, attached, to_files
 from training.diffusion import make_scheduler
 from training.loop import Models
 from training.reader import accuracy, with_accuracy
-from training.workshop import SKETCH, SKETCH_DECODER, TEXT_PROJECTION, Workshop
+from training.workshop import DOMAIN, FACE_READER, SKETCH, SKETCH_DECODER, TEXT_PROJECTION, Workshop
 
 NAME = "starter"
 RECIPE: dict[str, float] = {
@@ -45,11 +45,27 @@ COMPLETING: dict[str, float] = {
 """Numbers for a UNet that completes collages: the place stays outside of what it draws, whatever is kept; its adapters
 are as strong as in training."""
 
+_PARTS = (
+    "tokenizer",
+    "text_encoder",
+    "unet",
+    "vae",
+    "scheduler",
+    "image_encoder",
+    "ip_adapter",
+    FACE_READER,
+    SKETCH,
+    SKETCH_DECODER,
+)
+
+_ORIGIN = ("_name_or_path", "is_local", "local_files_only")
+
 
 def export(shop: Workshop) -> Path:
     """Write the latest weights of every stage to the workshop's bundle folder and return it.
 
-    Thresholds that an evaluation calibrated before are kept.
+    What was calibrated before is kept: thresholds, and what tells the bundle's world by an image encoder that is still
+    the same.
     """
     folder = shop.bundle
     completes = shop.completes or shop.checkpoint("inpainting").exists()
@@ -61,7 +77,7 @@ def export(shop: Workshop) -> Path:
     if shop.checkpoint("reader").exists() or not shop.begun:
         reader = with_accuracy(reader, accuracy(reader, shop.held_out, shop.device))
     before = read_card(folder) if (folder / "bundle.toml").exists() else None
-    for part in ("tokenizer", "text_encoder", "unet", "vae", "scheduler", "image_encoder", "ip_adapter", "scorers"):
+    for part in _PARTS if shop.keeps_encoder else (*_PARTS, DOMAIN):
         shutil.rmtree(folder / part, ignore_errors=True)
     pipe.save_pretrained(folder)
     _forget_origin(folder)
@@ -71,7 +87,7 @@ def export(shop: Workshop) -> Path:
     (folder / "ip_adapter").mkdir()
     for role, tensors in adapters.items():
         save_file(tensors, folder / "ip_adapter" / f"{role}.safetensors")
-    save_reader(reader, folder / "scorers" / "face_reader")
+    save_reader(reader, folder / FACE_READER)
     save_portrait_prior(first, folder / SKETCH)
     if completes:
         decoder.half().save_pretrained(folder / SKETCH_DECODER)
@@ -82,9 +98,9 @@ def export(shop: Workshop) -> Path:
 
 def _forget_origin(folder: Path) -> None:
     """Take out where on this machine weights were loaded from: nobody else's business, and it would change digests."""
-    for file in folder.glob("*/config.json"):
+    for file in [*folder.glob("*/config.json"), *folder.glob("*/tokenizer_config.json")]:
         config = json.loads(file.read_text(encoding="utf-8"))
-        if config.pop("_name_or_path", None) is not None:
+        if [name for name in _ORIGIN if config.pop(name, None) is not None]:
             file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
@@ -122,7 +138,11 @@ def _without_adapters(unet: UNet2DConditionModel) -> UNet2DConditionModel:
 
 
 def _card(shop: Workshop, before: BundleCard | None, folder: Path, *, completes: bool) -> BundleCard:
-    scorers = {"face_reader": "scorers/face_reader", "text_projection": TEXT_PROJECTION, "sketch": SKETCH}
+    scorers = {"face_reader": FACE_READER, "text_projection": TEXT_PROJECTION, "sketch": SKETCH}
+    if completes:
+        scorers["sketch_decoder"] = SKETCH_DECODER
+    if (folder / DOMAIN).exists():
+        scorers["domain"] = DOMAIN
     recipe = RECIPE if shop.checkpoint("adapters").exists() else {**RECIPE, **UNTRAINED}
     return BundleCard(
         name=NAME,
@@ -132,10 +152,11 @@ def _card(shop: Workshop, before: BundleCard | None, folder: Path, *, completes:
         width=shop.sizes.pixels,
         height=shop.sizes.pixels,
         adapters={role: f"ip_adapter/{role}.safetensors" for role in ROLES},
-        scorers={**scorers, "sketch_decoder": SKETCH_DECODER} if completes else scorers,
+        scorers=scorers,
         recipe=COMPLETING if completes else recipe,
         thresholds=before.thresholds if before else {},
         calibration=before.calibration if before else {},
+        scales=before.scales if before and shop.keeps_encoder else {},
         inpaint={"hint": "figure"} if completes else {},
         sha256=hash_files(folder),
     )

@@ -34,13 +34,14 @@ from training.tokenizer import make_tokenizer
 from training.words import make_words
 from training.world.captions import all_words
 
-CHECKPOINT = Path(__file__).parent / "checkpoints" / "inpainting"
-"""How far the starter's inpainting UNet has come: not good enough to ship, good enough to go on from."""
 _FITTED = 512
 """Shots to which patches are fitted."""
+FACE_READER = "scorers/face_reader"
 SKETCH = "scorers/sketch"
 SKETCH_DECODER = "scorers/sketch_decoder"
 TEXT_PROJECTION = "scorers/text_projection.safetensors"
+DOMAIN = "scorers/domain"
+"""Where a bundle has the parts that are no model of Stable Diffusion."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,11 @@ class Workshop:
         return make_tokenizer(all_words(), self.sizes.positions)
 
     @property
+    def keeps_encoder(self) -> bool:
+        """Whether the image encoder is still the bundle's."""
+        return self.begun and not self.checkpoint("clip").exists()
+
+    @property
     def completes(self) -> bool:
         """Whether the bundle's UNet completes collages; its latents are patches, and the sketch has a decoder."""
         return (self.bundle / SKETCH_DECODER).exists()
@@ -122,15 +128,14 @@ class Workshop:
     def inpainting(self) -> Models:
         """Text encoder ("text"), UNet ("unet") with its adapters, and the patches ("vae") that are its latents.
 
-        It goes on from the bundle if that completes collages, else from the checkpoint in the repository; without a
-        bundle from new weights, with patches that are fitted to the pictures of the run.
+        It goes on from the bundle if that completes collages; else from what its UNet and adapters have learnt, with
+        patches that are fitted to the pictures of the run.
         """
         painter = self.painter()
-        if self.completes or self.begun:
-            folder = self.bundle if self.completes else CHECKPOINT
-            unet = _loaded(UNet2DConditionModel, folder / "unet")
-            attach(unet, _adapters_in(folder / "ip_adapter", unet, self.sizes))
-            patches = _loaded(PatchAutoencoder, folder / "vae")
+        if self.completes:
+            unet = _loaded(UNet2DConditionModel, self.bundle / "unet")
+            attach(unet, _adapters_in(self.bundle / "ip_adapter", unet, self.sizes))
+            patches = _loaded(PatchAutoencoder, self.bundle / "vae")
         else:
             patches = self._patches(self.checkpoint("inpainting").parent / "vae")
             unet = make_inpainting_unet(painter["unet"], patches.config.latent_channels)
@@ -180,7 +185,7 @@ class Workshop:
         return self.heads().text.weight.detach()
 
     def reader(self) -> FaceReader:
-        folder = self.bundle / "scorers" / "face_reader"
+        folder = self.bundle / FACE_READER
         reader = load_reader(folder).requires_grad_(True) if folder.exists() else make_reader(self.sizes)
         self._latest("reader", {"reader": reader})
         return reader
