@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
+import torch
 from PIL import Image, ImageChops, ImageFilter
 from torch import Tensor
+from torch.nn import functional
 
 from brief.recipe import Recipe
 from brief.types import Area, Composition
@@ -17,12 +19,16 @@ from generation.scene.cutout import on_white, placed_person
 from generation.scene.layout import area_of, place, working_size
 from generation.scene.light import relight
 from generation.scene.material import Material
-from generation.scene.regions import Regions, drawn_share, regions, to_mask, to_shares
+from generation.scene.regions import Regions, drawn_share, grown, regions, to_mask, to_shares
 
 _TO_THE_END = 1.0
 _RIM = 64
 """The rim round a figure that is left as drawn is a 64th of the picture wide."""
 _GAIN = 8
+_EDGE = 64
+"""A figure's edge is a 64th of the picture wide, and from afar so much is one blur."""
+_SAME, _SURELY = 6.0, 10.0
+"""Differences up to so much, of 255, are none; so much above that they surely are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,10 +146,27 @@ def put_back(picture: Image.Image, scene: Scene) -> Image.Image:
     picture = picture.convert("RGB")
     masks = _kept_masks(scene)
     if "environment" in masks:
-        picture = Image.composite(scene.backdrop, picture, masks["environment"])
+        kept = masks["environment"]
+        if scene.hint is not None and scene.figure is not None:
+            kept = ImageChops.lighter(kept, _left_as_it_was(picture, scene, scene.figure))
+        picture = Image.composite(scene.backdrop, picture, kept)
     if "identity" in masks and scene.figure is not None:
         picture = Image.composite(scene.figure.convert("RGB"), picture, masks["identity"])
     return paste_product(picture, scene.product)
+
+
+def _left_as_it_was(picture: Image.Image, scene: Scene, figure: Image.Image) -> Image.Image:
+    """Where a painter that was shown a ``figure`` drew nothing but the place, mode L, 255 there: beyond the figure's
+    edge, and where nothing new is to be seen from afar. What it draws of a place is softer than the photo."""
+    edge = max(1, max(picture.size) // _EDGE)
+    afar = ImageFilter.GaussianBlur(edge)
+    differs = ImageChops.difference(picture.filter(afar), scene.backdrop.filter(afar))
+    most = 255 * to_shares(reduce(ImageChops.lighter, differs.split()))
+    new = grown(((most - _SAME) / _SURELY).clamp(0, 1), max(1, edge // 2))
+    person = grown(to_shares(figure.getchannel("A")), edge)
+    drawn = torch.maximum(person, torch.minimum(new, scene.regions.free))
+    soft = max(1, edge // 2)
+    return to_mask(1 - functional.avg_pool2d(drawn[None], 2 * soft + 1, 1, soft, count_include_pad=False)[0])
 
 
 def kept_parts(scene: Scene) -> Mapping[str, Image.Image]:

@@ -18,6 +18,7 @@ from diffusers import (
 )
 from PIL import Image, ImageFilter
 
+from brief.recipe import Recipe
 from brief.types import Persona
 from generation.bundle.card import ROLES, read_card, write_card
 from generation.bundle.load import Bundle, load
@@ -27,8 +28,8 @@ from generation.models import Models
 from generation.painters.stable_diffusion.denoise import denoise
 from generation.painters.stable_diffusion.latents import decode_latents
 from generation.painters.stable_diffusion.painter import StableDiffusion
-from generation.scene.regions import drawn_share, to_mask, to_shares
-from generation.scene.scene import put_back
+from generation.scene.regions import drawn_share, grown, to_mask, to_shares
+from generation.scene.scene import Scene, put_back
 from generation.studio import Studio
 from tests.generation.takes import ADA, inputs
 
@@ -172,7 +173,9 @@ def test_a_bundle_may_show_the_figure_where_it_draws(folder: Path, packshot: Ima
     figure = to_shares(scene.figure.getchannel("A")) * (1 - scene.regions.product)
     assert float(scene.drawn[figure > 0.99].min()) > 0.5
     black = np.asarray(put_back(Image.new("RGB", scene.size), scene))
-    assert black[(scene.drawn == 1).numpy()].max() == 0
+    drawn = torch.maximum(figure, -grown(-scene.regions.free, 2) * (1 - scene.regions.product)) > 0.99
+    assert black[(drawn & (scene.drawn == 1)).numpy()].max() <= 1
+    assert black[(scene.drawn == 0).numpy()].mean() > 10
 
 
 def test_the_hint_is_part_of_a_bundles_fingerprint(folder: Path, tmp_path: Path) -> None:
@@ -187,3 +190,29 @@ def test_a_portrait_is_drawn_on_a_blank_page(completing: Bundle) -> None:
     one, other = StableDiffusion.of(completing).portraits([ADA, Persona("bob", ADA.face, seed=9)])
     assert np.abs(np.asarray(one, dtype=int) - np.asarray(other, dtype=int)).max() > 10
     assert one.size == (64, 64)
+
+
+def test_what_is_drawn_of_the_place_gives_way_to_the_photo(packshot: Image.Image) -> None:
+    """A painter that is shown the figure draws grass again, softer, and a haze round the head."""
+    grass = np.full((128, 128, 3), (60, 140, 50), np.uint8)
+    grass[::2] += 12
+    material = replace(inputs(packshot, 0, width=128, height=128), photo=Image.fromarray(grass))
+    scene = Scene(material, Recipe(), (128, 128), "figure")
+    figure, free = scene.figure, scene.regions.free.numpy() == 1
+    assert figure is not None
+    shown = to_shares(figure.getchannel("A")).numpy()
+    soft = np.asarray(scene.backdrop.filter(ImageFilter.GaussianBlur(1.5)))
+    arm = np.zeros((128, 128), bool)
+    rows, columns = np.nonzero(free & (shown == 0) & (to_shares(scene.product.getchannel("A")).numpy() == 0))
+    arm[rows.max() - 12 : rows.max() - 2, columns.min() : columns.min() + 14] = True
+    arm &= free
+    drawn = np.where(arm[..., None], np.uint8(250), np.clip(soft.astype(int) + 4, 0, 255).astype(np.uint8))
+    made = np.asarray(put_back(Image.fromarray(drawn), scene), int)
+    photo = np.asarray(scene.backdrop, int)
+    product = to_shares(scene.product.getchannel("A")).numpy() > 0
+    far = np.asarray(Image.fromarray(arm | (shown > 0) | product).convert("L").filter(ImageFilter.MaxFilter(13))) == 0
+    assert far.sum() > 1000
+    assert np.abs(made - photo)[far].max() <= 1
+    inner = np.asarray(Image.fromarray(arm).convert("L").filter(ImageFilter.MinFilter(5))) == 255
+    assert (made[inner & ~product] == 250).mean() > 0.95
+    assert (np.abs(made - photo).max(2) > 0)[(shown == 1) & ~product].mean() > 0.9

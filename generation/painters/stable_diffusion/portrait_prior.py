@@ -24,7 +24,7 @@ from generation.vision.models import shipped
 
 Value = str | int | bool
 _GROUPS = 8
-_SHARPENED = (1.2, 100, 0)
+_SHARPENED = (1.2, 150, 0)
 """Radius in pixels, per cent, threshold."""
 _DECIDING, _DECIDES = ("gender_expression", "hair_style", "facial_hair", "glasses"), 4
 """Features that others hang on: only somebody with glasses can lend a colour of glasses."""
