@@ -51,7 +51,7 @@ faults: setup
 	@$(VENV) -m benchmarks faults $(ARGS)
 
 benchmark: setup
-	@for each in $(or $(ONLY),drawing gallery importing stores services orchestration scale); do $(VENV) -m benchmarks $$each || exit 1; done
+	@for each in $(or $(ONLY),gallery importing stores services orchestration scale); do $(VENV) -m benchmarks $$each || exit 1; done
 
 lock: setup
 	@$(PYTHON) -m embedded.installation lock

@@ -223,7 +223,7 @@ def test_the_evaluation_compares_collages_and_completed_ones_with_renderings(cha
     assert (chain / "runs" / "inpainting" / "evaluation.png").exists()
 
 
-def test_training_goes_on_from_the_checkpoint_in_the_repository(tmp_path: Path) -> None:
+def test_training_goes_on_from_the_bundle_that_ships(tmp_path: Path) -> None:
     shop = Workshop(Sizes(), find_device(1), tmp_path, tmp_path, Path(__file__).parents[2] / "bundles" / "starter")
     models = shop.inpainting()
     assert models["unet"].config.in_channels == 2 * models["vae"].config.latent_channels + 1
