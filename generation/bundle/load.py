@@ -25,12 +25,13 @@ from safetensors import safe_open
 from torch import nn
 from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 
-# Diffusers loads an autoencoder of patches by the name of its module, and only if that has been imported.
-import generation.bundle.patches  # noqa: F401
 from brief.recipe import RECIPES
 from generation.bundle.card import BundleCard, BundleError, hash_file, read_card, verify
 from generation.bundle.hub import Sources, locate
 from generation.bundle.memory import MemoryPlan, Weights, count_bytes, memory_plan_for
+
+# Diffusers loads an autoencoder of patches by the name of its module, and only if that has been imported.
+from generation.bundle.patches import PatchAutoencoder
 from generation.bundle.scheduler import choose_scheduler
 from generation.counts import Counts
 from generation.painters.stable_diffusion.attention import KeyValueCache, cache_keys_and_values
@@ -284,6 +285,14 @@ def merge_loras(pipe: Any, card: BundleCard, sources: Sources) -> None:
         pipe.load_lora_weights(file.parent, weight_name=file.name)
         pipe.fuse_lora(lora_scale=lora.strength)
         pipe.unload_lora_weights()
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a pipeline warns of anything but that its autoencoder is ours, which is meant."""
+    return not ("Expected types for vae" in record.getMessage() and PatchAutoencoder.__name__ in record.getMessage())
+
+
+logging.getLogger("diffusers.pipelines.pipeline_utils").addFilter(_is_news)
 
 
 def _load_base(card: BundleCard, sources: Sources, parts: dict[str, Any], dtype: torch.dtype) -> Any:

@@ -307,7 +307,9 @@ def test_a_published_layout_goes_to_people_until_their_answers_calibrate_it(
         assert not calibration.calibrate_when_due(run)
         for number, review in enumerate(run.catalog.reviews()):
             card = review.take.scorecard
-            assert card is not None and {"prompt", "safety", "environment"} <= card.values.keys()
+            assert card is not None and {"prompt", "safety"} <= card.values.keys()
+            # Random weights tell no place from another, which is found out before they are believed.
+            assert "environment" in card.measured.unavailable
             assert card.findings[-1].reason is Reason.UNCALIBRATED
             run.catalog.decide(review.id, "reject" if number == 3 else "approve", "ann", "")
         assert calibration.calibrate_when_due(run)
