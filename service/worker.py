@@ -73,10 +73,11 @@ class Worker:
 
     def _run(self) -> None:
         # The models' libraries are imported here, so that /health answers while they load.
+        from generation.bundle.load import have_libraries_log_here
         from generation.studio import Studio
         from service.runner import Bucket, JobRunner
 
-        _log_as_this_process_does()
+        have_libraries_log_here()
         started = time.monotonic()
         try:
             studio = Studio.open(
@@ -129,17 +130,6 @@ class Worker:
         self._metrics.job(job)
         fields = {"job": job.id, "stage": job.stage.value, "items": job.total, "done": job.done}
         _LOG.info("job %s", job.state.value, extra={**fields, "seconds": round(time.monotonic() - started, 2)})
-
-
-def _log_as_this_process_does() -> None:
-    """Have the models' libraries draw no bars, and warn by the same lines as everything else."""
-    import diffusers.utils.logging
-    import transformers.utils.logging
-
-    for library in (diffusers.utils.logging, transformers.utils.logging):
-        library.disable_progress_bar()
-        library.disable_default_handler()
-        library.enable_propagation()
 
 
 _NAMED = ("lookbook", "torch", "diffusers", "transformers", "pillow")

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import diffusers.utils.logging
 import torch
 import torch._dynamo
+import transformers.utils.logging
 from diffusers import AutoencoderKL, StableDiffusionPipeline, StableDiffusionXLPipeline
 from diffusers.hooks import apply_group_offloading
 from diffusers.models.embeddings import (
@@ -285,6 +287,14 @@ def merge_loras(pipe: Any, card: BundleCard, sources: Sources) -> None:
         pipe.load_lora_weights(file.parent, weight_name=file.name)
         pipe.fuse_lora(lora_scale=lora.strength)
         pipe.unload_lora_weights()
+
+
+def have_libraries_log_here() -> None:
+    """Have the models' libraries draw no bars, and warn by the same lines as everything else of this process."""
+    for library in (diffusers.utils.logging, transformers.utils.logging):
+        library.disable_progress_bar()
+        library.disable_default_handler()
+        library.enable_propagation()
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -83,9 +83,9 @@ def test_every_alert_says_what_to_do() -> None:
 def test_the_services_log_has_no_lines_but_its_own() -> None:
     """Loading the starter, the libraries say nothing."""
     code = """
-import generation.models, service.telemetry, service.worker
+import generation.bundle.load, generation.models, service.telemetry
 service.telemetry.log_as_json()
-service.worker._log_as_this_process_does()
+generation.bundle.load.have_libraries_log_here()
 generation.models.Models.open("bundles/starter", "cpu")
 """
     loading = [sys.executable, "-c", code]
