@@ -52,12 +52,8 @@ def claim_shots(
         CatalogError, ServiceError: the database or the service is unreachable.
     """
     end_cancelled(run, is_live)
-    keys = [shot.key for shot in planned.shots]
-    bundle = run.catalog.calibrated(run.service.bundle())
-    limits = {name: asdict(each) for name, each in bundle.thresholds.items()}
-    found = {**planned.found, "thresholds": limits}
-    if planned.dry_run:
-        keys = []
+    keys = [] if planned.dry_run else [shot.key for shot in planned.shots]
+    found = {**planned.found, "thresholds": _thresholds(run)}
     with run.catalog.begin() as session:
         runs.lock_claims(session)
         claims = runs.claims(session, keys, run.id)
@@ -74,6 +70,12 @@ def claim_shots(
     for other, number in found["shared"].items():
         _LOG.info("%d shots are being made by run %s already, and shared with it", number, other)
     return shards
+
+
+def _thresholds(run: Run) -> dict[str, dict[str, float]]:
+    """Those by which the run's takes are judged, as they are recorded with it."""
+    bundle = run.catalog.calibrated(run.service.bundle())
+    return {name: asdict(each) for name, each in bundle.thresholds.items()}
 
 
 def own_shots(run: Run) -> list[str]:

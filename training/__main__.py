@@ -54,8 +54,7 @@ def sketch(shop: Workshop, minutes: float) -> None:
     folder = shop.runs / "sketch"
     fresh = not shop.begun and not shop.checkpoint("sketch").exists()
     model, vae, peers = shop.sketch(), shop.autoencoder(), Peers(folder, *shop.worker)
-    reader = shop.reader()
-    train_sketch(model, shop.corpus, shop.held_out, vae, reader, shop.device, folder, minutes, peers, fresh=fresh)
+    train_sketch(model, shop.corpus, shop.held_out, vae, shop.device, folder, minutes, peers, fresh=fresh)
 
 
 def words(shop: Workshop, minutes: float) -> None:

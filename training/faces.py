@@ -40,14 +40,9 @@ def face_labels(corpus: Corpus, rows: Tensor) -> Tensor:
 
 def crop_faces(corpus: Corpus, boxes: Tensor, rows: Tensor, *, vary: bool) -> Tensor:
     """[rows, 3, 64, 64] in 0 to 1: squares round the heads; with ``vary`` shifted, scaled, blurred and relit."""
-    found = cut_faces(corpus.pixels(rows), face_grid(boxes[rows], corpus.images.shape[1], vary=vary))
-    return _relit(found) if vary else found
-
-
-def face_grid(boxes: Tensor, edge: int, *, vary: bool) -> Tensor:
-    """Where squares round heads are sampled, [n, 64, 64, 2]; ``boxes``: pixels of pictures with an edge of ``edge``."""
-    count = len(boxes)
-    box = boxes.float() / edge * 2 - 1
+    count = len(rows)
+    edge = corpus.images.shape[1]
+    box = boxes[rows].float() / edge * 2 - 1
     centre = (box[:, :2] + box[:, 2:]) / 2
     half = (box[:, 2:] - box[:, :2]).amax(1) / 2
     low, high = _SLACK
@@ -57,15 +52,10 @@ def face_grid(boxes: Tensor, edge: int, *, vary: bool) -> Tensor:
     turn = torch.zeros(count, 2, 3)
     turn[:, 0, 0] = turn[:, 1, 1] = half
     turn[:, :, 2] = centre
-    return functional.affine_grid(turn, [count, 3, EDGE, EDGE], align_corners=False)
-
-
-def cut_faces(pixels: Tensor, grid: Tensor) -> Tensor:
-    """What a reader is shown, 0 to 1, of pictures in -1 to 1."""
-    found: Tensor = functional.grid_sample(
-        pixels / 2 + 0.5, grid.to(pixels.device), padding_mode="border", align_corners=False
-    )
-    return found
+    grid = functional.affine_grid(turn, [count, 3, EDGE, EDGE], align_corners=False)
+    pixels = corpus.pixels(rows) / 2 + 0.5
+    found = functional.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
+    return _relit(found) if vary else found
 
 
 def face_error(reader: FaceReader, drawn: Tensor, real: Tensor) -> Tensor:

@@ -13,10 +13,9 @@ from diffusers import AutoencoderTiny
 from torch import Tensor, nn
 
 from generation.painters.stable_diffusion.portrait_prior import PortraitPrior, PortraitPriorConfig, encode_features
-from generation.score.face_reader import FaceReader
 from training.corpus import CASTING, PORTRAIT, Corpus
 from training.device import Device
-from training.faces import FIELDS, cut_faces, face_boxes, face_error, face_grid
+from training.faces import FIELDS
 from training.latents import channel_weights, encode_corpus, region_weights
 from training.loop import Losses, Models, Schedule, train
 from training.peers import Peers
@@ -35,8 +34,6 @@ _BATCH = 32
 _NOISE = 0.03
 _FACE = 2.0
 """What a latent pixel of the face weighs above another: eyes and mouth are small, and all one knows a person by."""
-_LIKE = 0.02
-"""What it weighs, beside the error of the latents, that a portrait is read as its rendering."""
 
 
 def make_sketch(sizes: Sizes, corpus: Corpus) -> PortraitPrior:
@@ -96,7 +93,6 @@ def train_sketch(
     corpus: Corpus,
     held_out: Corpus,
     vae: AutoencoderTiny,
-    reader: FaceReader,
     device: Device,
     folder: Path,
     minutes: float,
@@ -106,9 +102,7 @@ def train_sketch(
 ) -> None:
     """Train on studio portraits; the error of each latent channel weighs as much as it shows.
 
-    A studio portrait follows from features, bones and view without rest, so plain regression can be sharp. Curls, lines
-    and beards are few of its pixels: that ``reader``, frozen, reads the portrait as its rendering weighs too, but for a
-    net that has learnt nothing yet.
+    A studio portrait follows from features, bones and view without rest, so plain regression can be sharp.
     """
     rows = studio_rows(corpus)
     every = encode_corpus(vae, corpus, device, folder.parent / "latents")
@@ -119,8 +113,6 @@ def train_sketch(
     deviation = inputs.flatten(0, 1).std(0).clamp(min=0.05)
     if fresh:
         _begin(model, deviation, latents)
-    boxes, edge = face_boxes(corpus)[rows], corpus.images.shape[1]
-    reader, vae = (frozen.to(device.torch).eval().requires_grad_(False) for frozen in (reader, vae))
     wobble = _NOISE * deviation * (torch.arange(len(deviation)) >= sum(map(len, FIELDS.values())))
 
     def losses(models: Models) -> Losses:
@@ -128,27 +120,12 @@ def train_sketch(
         # Bones and view are told a little wrongly, or the net would know every person by them.
         asked = inputs[at, turned] + wobble * torch.randn(_BATCH, len(wobble))
         wanted, weight = latents[at, turned].float().to(device.torch), weights[at, turned].to(device.torch)
-        found = models["sketch"](asked.to(device.torch))
-        error = ((found - wanted).square() * weight).mean()
-        if fresh:
-            return {"loss": error}
-        drawn = vae.decode(found / vae.config.scaling_factor).sample
-        real = corpus.pixels(rows[at]).to(device.torch)
-        real = torch.where(turned[:, None, None, None].bool().to(device.torch), real.flip(3), real)
-        grid = face_grid(_turned(boxes[at], turned, edge), edge, vary=True)
-        face = face_error(reader, cut_faces(drawn.float(), grid), cut_faces(real, grid))
-        return {"loss": error + _LIKE * face, "error": error, "face": face}
+        return {"loss": ((models["sketch"](asked.to(device.torch)) - wanted).square() * weight).mean()}
 
     models: Models = nn.ModuleDict({"sketch": model}).to(device.torch)
     models["sketch"].to(memory_format=torch.channels_last)
     schedule = Schedule(minutes, _BATCH, rate=2e-3, mean=0.998)
     train("sketch", models, losses, schedule, device, folder, _looker(held_out, vae, device, folder), peers)
-
-
-def _turned(boxes: Tensor, turned: Tensor, edge: int) -> Tensor:
-    """Boxes [n, 4] of pictures of which some are mirrored."""
-    mirrored = torch.stack([edge - boxes[:, 2], boxes[:, 1], edge - boxes[:, 0], boxes[:, 3]], 1)
-    return torch.where(turned[:, None].bool(), mirrored, boxes)
 
 
 def _looker(held_out: Corpus, vae: AutoencoderTiny, device: Device, folder: Path) -> Callable[[Models], None]:

@@ -151,12 +151,7 @@ class Collages:
             hint, mask = hint * (1 - unseen)[:, None], torch.maximum(mask, unseen)
         empty = blank[:, None, None]
         hint, mask = torch.where(empty[:, None], 0.0, hint), torch.where(empty, 1.0, mask)
-        labels = stored[:, LABELS]
-        face = torch.isin(labels, torch.tensor(FACE_IDS, dtype=torch.uint8)).float()
-        new = torch.isin(labels, torch.tensor((p.PLINTH_ID, p.HAND_ID), dtype=torch.uint8)).float()
-        weight = _KEPT_WEIGHT + mask * (1 + _NEW_WEIGHT * new + _FACE_WEIGHT * face + _PRODUCT_WEIGHT * product)
-        face = face * (1 - product)
-        roles = torch.stack([face, product, 1 - face - product], 1)
+        weight, roles = _weight_and_roles(stored[:, LABELS], mask, product)
         return Batch(
             self.patches.encode(whole).latents,
             self.patches.encode(hint).latents,
@@ -190,6 +185,15 @@ class Collages:
             gone = torch.rand(len(rows), 3, 1, 1) < _NO_IMAGE
             features = torch.where(gone, self.layers.nothing, features)
         return list(features[:, :, None].unbind(1))
+
+
+def _weight_and_roles(labels: Tensor, mask: Tensor, product: Tensor) -> tuple[Tensor, Tensor]:
+    """What an error weighs at each pixel [n, S, S], and where the adapters act [n, 3, S, S]."""
+    face = torch.isin(labels, torch.tensor(FACE_IDS, dtype=torch.uint8)).float()
+    new = torch.isin(labels, torch.tensor((p.PLINTH_ID, p.HAND_ID), dtype=torch.uint8)).float()
+    weight = _KEPT_WEIGHT + mask * (1 + _NEW_WEIGHT * new + _FACE_WEIGHT * face + _PRODUCT_WEIGHT * product)
+    face = face * (1 - product)
+    return weight, torch.stack([face, product, 1 - face - product], 1)
 
 
 def _figure(stored: Tensor, *, vary: bool) -> tuple[Tensor, Tensor]:
